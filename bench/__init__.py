@@ -1,0 +1,1 @@
+"""Measurements of gpuops, each printing one JSON object."""

@@ -1,0 +1,1 @@
+"""Decisions without side effects, so that every one of them can be tested with plain values."""

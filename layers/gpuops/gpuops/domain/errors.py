@@ -1,0 +1,21 @@
+"""The five ways a function may fail: Step Functions matches bare class names, so the names are a contract."""
+
+
+class Unavailable(Exception):  # noqa: N818 - the name is what a Retry in ASL matches
+    """AWS or Kubernetes gave no usable answer. Safe to retry."""
+
+
+class Conflict(Exception):  # noqa: N818 - the name is what a Catch in ASL matches
+    """Somebody else holds the group or the node; the message names the owner."""
+
+
+class Refused(Exception):  # noqa: N818 - the name is what a Catch in ASL matches
+    """The world's answer is no: no capacity, freeze, no budget. Not a fault."""
+
+
+class Unhealthy(Exception):  # noqa: N818 - the name is what a Catch in ASL matches
+    """A node or GPU failed its checks. Never retried."""
+
+
+class Invalid(Exception):  # noqa: N818 - the name is what a Catch in ASL matches
+    """The input cannot be acted on; the message says what and where. Never retried."""
