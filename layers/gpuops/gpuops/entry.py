@@ -1,0 +1,136 @@
+"""The one door into every function: parse, decide, journal, answer.
+
+It stands here once so that a handler is only its decision and its act, and so that nothing reaches the
+outside of a function but an answer, one of the five errors, or a bug with its own name.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from pydantic import BaseModel, ValidationError
+
+from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, Unhealthy
+
+Request = TypeVar("Request", bound=BaseModel)
+Handler = Callable[[Request, datetime], BaseModel]
+Answer = dict[str, Any]
+
+EXPECTED = (Conflict, Invalid, Refused, Unavailable, Unhealthy)
+
+logger = Logger(service="gpuops", utc=True)
+metrics = Metrics(namespace="gpuops", service="gpuops")
+
+
+class Journal(Protocol):
+    """Where decisions and acts are written down, in the order in which they happened."""
+
+    def write_journal(self, run_id: str, line: Mapping[str, Any]) -> None:
+        """Append one line to the run's journal."""
+
+
+def _stored_journal() -> Journal:
+    """Return the journal in the table; imported late, so that a function without a run never loads it."""
+    from gpuops.adapters.store import Store  # noqa: PLC0415 - see above
+
+    return Store.from_env()
+
+
+def entry(
+    model: type[Request], *, journal: Callable[[], Journal] = _stored_journal
+) -> Callable[[Handler[Request]], Callable[[Any, Any], Answer]]:
+    """Turn a handler over a typed request into what Lambda calls.
+
+    The event's `now` (ISO 8601, from the state machine) is the time of the decision. Only an invocation made
+    by hand may leave it out: then, and only here, the clock is read.
+
+    Raises: Invalid when the event does not fit `model`, naming each field; otherwise what the handler raises.
+    """
+
+    def decorate(handler: Handler[Request]) -> Callable[[Any, Any], Answer]:
+        function = Path(handler.__code__.co_filename).parent.name
+
+        @wraps(handler)
+        def invoke(event: Any, _context: Any) -> Answer:
+            now = _time_of(event)
+            run_id = _run_of(event)
+            logger.append_keys(function=function, run=run_id)
+            started = perf_counter()
+            line: Answer = {"at": now.isoformat(), "function": function, "subject": _subject(event)}
+            try:
+                answer = handler(_parse(model, event, function), now).model_dump(mode="json")
+                line |= {"status": answer.get("status"), "reason": answer.get("reason")}
+            except EXPECTED as error:
+                line |= {"error": type(error).__name__, "reason": str(error)}
+                raise
+            finally:
+                line["seconds"] = round(perf_counter() - started, 3)
+                _tell(line, run_id, journal)
+            return answer
+
+        return invoke
+
+    return decorate
+
+
+def _tell(line: Answer, run_id: str | None, journal: Callable[[], Journal]) -> None:
+    """Log the line, count it, and write it to the run's journal if there is a run."""
+    logger.info("decided", extra={"decision": line})
+    metrics.add_dimension(name="function", value=str(line["function"]))
+    metrics.add_metric(name=str(line.get("error") or "Decided"), unit=MetricUnit.Count, value=1)
+    metrics.flush_metrics()
+    if run_id is not None:
+        journal().write_journal(run_id, line)
+
+
+def _time_of(event: Any) -> datetime:
+    """Return the event's `now`, or the time of day for an invocation made by hand."""
+    given = event.get("now") if isinstance(event, dict) else None
+    if given is None:
+        return datetime.now(UTC)  # noqa: TID251 - the one place that may read the clock
+    try:
+        now = datetime.fromisoformat(given)
+    except (TypeError, ValueError):
+        raise Invalid(f"now: {given!r} is not an ISO 8601 time") from None
+    if now.tzinfo is None:
+        raise Invalid(f"now: {given!r} has no time zone")
+    return now
+
+
+def _parse(model: type[Request], event: Any, function: str) -> Request:
+    """Validate the event, naming every field that does not fit."""
+    try:
+        return model.model_validate(event)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'event'}: {e['msg']}" for e in error.errors()[:5])
+        raise Invalid(f"{function}: {faults}") from error
+
+
+def _run_of(event: Any) -> str | None:
+    """Return the name of the root execution: in `run` once a plan made one, before that in `execution`."""
+    for path in (("run", "id"), ("execution", "name")):
+        name = _at(event, *path)
+        if isinstance(name, str):
+            return name
+    return None
+
+
+def _subject(event: Any) -> str | None:
+    """Return the instance or node that a line is about, for the reader of the journal."""
+    for path in (("instance",), ("find", "instance"), ("node",)):
+        name = _at(event, *path)
+        if isinstance(name, str):
+            return name
+    return None
+
+
+def _at(event: Any, *path: str) -> Any:
+    """Return what stands at the path of an event that has not been validated yet, or None."""
+    for key in path:
+        event = event.get(key) if isinstance(event, dict) else None
+    return event
