@@ -1,0 +1,76 @@
+"""The world that a scenario starts from: zones, AMI releases, node groups and what users run on them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from rehearsal.scenario.parts import AmiId, Name, Part, Seconds, Taint
+
+
+class Zone(Part):
+    """An availability zone; `capacity` counts the instances of each type that EC2 can still give out in it."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]
+    capacity: dict[str, Annotated[int, Field(ge=0)]] | Literal["unlimited"] = "unlimited"
+
+
+class Release(Part):
+    """An AMI release as the public SSM parameters show it, from `at` on; one without a driver is the CPU variant."""
+
+    release: str
+    ami: AmiId
+    family: Literal["al2023", "bottlerocket"] = "al2023"
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    driver: str | None = None
+    cuda: str | None = None
+    at: Seconds = 0
+    faults: tuple[Literal["never_registers", "plugin_crashes", "smoke_fails"], ...] = ()
+
+
+class Group(Part):
+    """An Auto Scaling group whose launch template carries a nodeadm NodeConfig; `regular` ones are never rolled."""
+
+    name: Name
+    kind: Literal["self_managed", "regular"] = "self_managed"
+    instance_type: str
+    zones: tuple[str, ...] = Field(min_length=1)
+    size: int = Field(ge=0)
+    min: int = Field(default=0, ge=0)
+    max: int = Field(ge=0)
+    release: str
+    """A release's version or, where several images have the same version, its AMI id."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    startup_taint: bool = False
+    """True when the operator has already put our startup taint into the NodeConfig."""
+    hook_heartbeat_seconds: int = Field(default=900, ge=30, le=7200)
+    user_data: str | None = None
+    """Replaces the NodeConfig made from labels and taints: for groups that are set up wrongly on purpose."""
+
+
+class Toleration(Part):
+    """A pod's toleration, with Kubernetes' own keys."""
+
+    key: str | None = None
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class Workload(Part):
+    """Something the users of the cluster run; a preset brings its own image, selector and tolerations."""
+
+    kind: Literal["deployment", "job", "daemonset"]
+    name: Name
+    namespace: Name = "default"
+    replicas: int = Field(default=1, ge=0)
+    gpus: int = Field(default=0, ge=0)
+    run_seconds: Annotated[float, Field(gt=0)] | None = None
+    """How long the pods of a Job run before they succeed."""
+    min_available: int | None = Field(default=None, ge=0)
+    """Puts a PodDisruptionBudget over the pods."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+    labels: dict[str, str] = Field(default_factory=dict)
+    preset: Literal["device_plugin", "dcgm_exporter"] | None = None
+    at: Seconds = 0
