@@ -1,0 +1,49 @@
+"""Names that gpuops writes on a cluster, in one place, because another tool's name for the same thing is a bug.
+
+The startup taint begins with the prefix that Cluster Autoscaler ignores when it simulates a new node
+(its FAQ, "startup taints"): without it, an autoscaler would never scale up for a pod that waits for admission.
+"""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from gpuops.domain.errors import Invalid
+
+NAMESPACE = "gpuops"
+FIELD_MANAGER = "gpuops"
+CORDONED_BY = "gpuops/cordoned-by"
+ADMITTED = "gpuops/admitted"
+SMOKE_LABEL = "gpuops/smoke"
+RUN_LABEL = "gpuops/run"
+PLUGIN_CONFIG_LABEL = "nvidia.com/device-plugin.config"
+GPU_RESOURCE = "nvidia.com/gpu"
+
+Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
+
+class Taint(BaseModel):
+    """A taint, written as kubelet's flag writes it: `key=value:Effect`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    value: str = ""
+    effect: Effect
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read one item of `--register-with-taints`."""
+        name, _, effect = text.strip().rpartition(":")
+        key, _, value = name.partition("=")
+        if not key or effect not in EFFECTS:
+            raise Invalid(f"{text!r} is no taint: expected key=value:Effect with Effect one of {', '.join(EFFECTS)}")
+        return cls.model_validate({"key": key, "value": value, "effect": effect})
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+
+STARTUP_TAINT_KEY = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops"
+STARTUP_TAINT = Taint(key=STARTUP_TAINT_KEY, value="pending", effect="NoSchedule")
