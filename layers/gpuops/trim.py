@@ -1,0 +1,85 @@
+"""Cuts a built layer down to what the functions import, and compiles it: a cold start reads less and checks nothing.
+
+Measured: the typed Kubernetes clients take 0.95 s to import and the transport 0.28 s; all of botocore's service
+models take 29 MB and ours 4. The packages' own files are emptied or removed, never changed.
+"""
+
+import compileall
+import py_compile
+import shutil
+import sys
+from pathlib import Path
+
+SERVICES = (
+    "autoscaling", "cloudwatch", "dynamodb", "ec2", "eks", "events", "lambda", "s3", "sns", "ssm", "stepfunctions", "sts",
+)  # fmt: skip
+"""The botocore service models that stay; a test compares them with the clients that the adapters make."""
+
+TRANSPORT = ("api_client.py", "configuration.py", "exceptions.py", "rest.py")
+"""What stays of kubernetes.client: we speak raw JSON through its transport."""
+
+UNUSED = (
+    "aiohttp", "aiohappyeyeballs", "aiosignal", "attr", "attrs", "frozenlist", "multidict", "propcache", "yarl",
+    "oauthlib", "requests_oauthlib", "websocket", "durationpy", "bin",
+)  # fmt: skip
+"""Dependencies of kubernetes.aio, its exec plugins and its web sockets: none of them is imported here."""
+
+LAMBDA_PYTHON = (3, 13)
+
+
+def trim_kubernetes(package: Path) -> None:
+    """Keep the transport; the emptied __init__ files keep the import paths alive."""
+    for path in package.iterdir():
+        if path.name not in ("__init__.py", "client"):
+            _remove(path)
+    client = package / "client"
+    for path in client.iterdir():
+        if path.name not in ("__init__.py", *TRANSPORT):
+            _remove(path)
+    (client / "models").mkdir()
+    for path in (package, client, client / "models"):
+        (path / "__init__.py").write_text("")
+
+
+def trim_botocore(data: Path) -> None:
+    """Keep our services' models, without the examples, and the files that belong to no service."""
+    for path in data.iterdir():
+        if path.is_dir() and path.name not in SERVICES:
+            _remove(path)
+    for examples in data.rglob("examples-1.json*"):
+        examples.unlink()
+
+
+def compile_layer(root: Path) -> None:
+    """Write .pyc files that are never checked against their source: the layer is read-only."""
+    done = compileall.compile_dir(
+        root, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, workers=0
+    )
+    if not done:
+        sys.exit(f"{root}: some files do not compile")
+
+
+def trim(root: Path, target: str) -> None:
+    """Trim the layer's python folder; compile it when this interpreter is the one that will run it."""
+    trim_kubernetes(root / "kubernetes")
+    trim_botocore(root / "botocore" / "data")
+    for name in UNUSED:
+        _remove(root / name)
+    for path in [*root.glob("*.dist-info/RECORD"), *root.glob("*/tests"), root / "boto3" / "examples"]:
+        _remove(path)
+    if target == "host" or sys.version_info[:2] == LAMBDA_PYTHON:
+        compile_layer(root)
+    else:
+        print("built by another Python than 3.13: no .pyc files, so cold starts take longer", file=sys.stderr)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder; one that is not there is as good as removed."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    trim(Path(sys.argv[1]), sys.argv[2])
