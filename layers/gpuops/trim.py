@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 SERVICES = (
-    "autoscaling", "cloudwatch", "dynamodb", "ec2", "eks", "events", "lambda", "s3", "sns", "ssm", "stepfunctions", "sts",
+    "autoscaling", "dynamodb", "ec2", "eks", "events", "s3", "ssm", "stepfunctions", "sts",
 )  # fmt: skip
 """The botocore service models that stay; a test compares them with the clients that the adapters make."""
 
