@@ -1,0 +1,107 @@
+"""Turns a scenario's workloads into Kubernetes objects, as their owners would have applied them.
+
+The two presets stand for what an operator has installed before gpuops: the device plugin with its configurations,
+and the exporter of GPU metrics.
+"""
+
+from typing import Any
+
+from rehearsal.scenario import Workload
+
+Object = dict[str, Any]
+
+RUN_SECONDS = "rehearsal.gpuops.dev/run-seconds"
+GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+PLUGIN_CONFIGS = "nvidia-device-plugin-configs"
+
+IMAGES = {
+    "device_plugin": "nvcr.io/nvidia/k8s-device-plugin:v0.20.0",
+    "dcgm_exporter": "nvcr.io/nvidia/k8s/dcgm-exporter:4.5.3-4.8.2-ubuntu22.04",
+}
+
+
+def objects_of(workload: Workload) -> list[Object]:
+    """Return every object that the workload consists of, in the order in which it must be created."""
+    made = {"deployment": _deployment, "job": _job, "daemonset": _daemonset}[workload.kind](workload)
+    before = [_plugin_configs(workload.namespace)] if workload.preset == "device_plugin" else []
+    after = [] if workload.min_available is None else [_budget(workload, workload.min_available)]
+    return [*before, made, *after]
+
+
+def _labels(workload: Workload) -> dict[str, str]:
+    return {"app": workload.name, **workload.labels}
+
+
+def _metadata(workload: Workload) -> Object:
+    return {"name": workload.name, "namespace": workload.namespace, "labels": _labels(workload)}
+
+
+def _template(workload: Workload, **spec: Any) -> Object:
+    """A pod that does nothing but ask for its GPUs; the simulated kubelets play the rest."""
+    container: Object = {"name": "main", "image": "registry.example/" + workload.name + ":1"}
+    container["resources"] = {"requests": {"cpu": "100m", "memory": "128Mi"}}
+    if workload.gpus:
+        container["resources"]["limits"] = {"nvidia.com/gpu": str(workload.gpus)}
+    tolerations = [t.model_dump(exclude_none=True) for t in workload.tolerations]
+    pod: Object = {
+        "terminationGracePeriodSeconds": 5,
+        "containers": [container],
+        "tolerations": tolerations,
+        "nodeSelector": workload.node_selector,
+        **spec,
+    }
+    annotations = {} if workload.run_seconds is None else {RUN_SECONDS: str(workload.run_seconds)}
+    return {"metadata": {"labels": _labels(workload), "annotations": annotations}, "spec": pod}
+
+
+def _deployment(workload: Workload) -> Object:
+    selector = {"matchLabels": {"app": workload.name}}
+    spec = {"replicas": workload.replicas, "selector": selector, "template": _template(workload)}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _metadata(workload), "spec": spec}
+
+
+def _job(workload: Workload) -> Object:
+    spec = {
+        "parallelism": workload.replicas,
+        "completions": workload.replicas,
+        "backoffLimit": 0,
+        "template": _template(workload, restartPolicy="Never"),
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": _metadata(workload), "spec": spec}
+
+
+def _daemonset(workload: Workload) -> Object:
+    template = _template(workload)
+    if workload.preset:
+        template["spec"] |= _preset_spec(workload)
+    spec = {"selector": {"matchLabels": {"app": workload.name}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": _metadata(workload), "spec": spec}
+
+
+def _preset_spec(workload: Workload) -> Object:
+    """What an NVIDIA DaemonSet has: GPU nodes only, admitted or not, and its image."""
+    preset = workload.preset or ""
+    container: Object = {"name": preset.replace("_", "-"), "image": IMAGES[preset]}
+    spec: Object = {
+        "nodeSelector": {"nvidia.com/gpu": "true"},
+        "tolerations": [GPU_TOLERATION, {"operator": "Exists", "effect": "NoSchedule"}],
+    }
+    if preset == "device_plugin":
+        container["volumeMounts"] = [{"name": "available-configs", "mountPath": "/available-configs"}]
+        spec["volumes"] = [{"name": "available-configs", "configMap": {"name": PLUGIN_CONFIGS}}]
+    else:
+        container["ports"] = [{"name": "metrics", "containerPort": 9400}]
+    return {**spec, "containers": [container]}
+
+
+def _plugin_configs(namespace: str) -> Object:
+    """One key per rung; exclusive has no sharing block, since NVIDIA's parser rejects replicas of 1."""
+    data = {"exclusive": "version: v1\n"}
+    metadata = {"name": PLUGIN_CONFIGS, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _budget(workload: Workload, min_available: int) -> Object:
+    selector = {"matchLabels": {"app": workload.name}}
+    spec = {"minAvailable": min_available, "selector": selector}
+    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": _metadata(workload), "spec": spec}
