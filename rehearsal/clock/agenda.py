@@ -1,0 +1,85 @@
+"""What is due when: one queue of callbacks to run and of parked threads to wake.
+
+Threads made ready and timers that expire share the queue, because both compete for the same instant: their order
+is (time, hash of seed and key, arrival), so it depends on names and the seed alone, never on which thread was faster.
+"""
+
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Callable, KeysView
+from dataclasses import dataclass
+
+from rehearsal.clock.leases import Parked
+
+
+@dataclass(eq=False, slots=True)
+class Timer:
+    """One entry of the queue: a callback, or (without one) a parked thread to wake."""
+
+    due: float
+    key: str
+    fn: Callable[[], object] | None = None
+    parked: Parked | None = None
+    batch: str | None = None
+    live: bool = True
+    listed: bool = False
+
+
+class Agenda:
+    """The queue. Not locked: the clock holds its lock around every call."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+        self._heap: list[tuple[float, bytes, int, Timer]] = []
+        self._arrivals = 0
+        self._listed: Counter[str] = Counter()
+
+    def keys(self) -> KeysView[str]:
+        """Keys of the timers still to fire."""
+        return self._listed.keys()
+
+    def push(self, timer: Timer, *, listed: bool = False) -> Timer:
+        """Queue `timer`; a listed one shows its key to the rest checks until it fires."""
+        timer.due = round(timer.due, 6)
+        timer.listed = listed
+        if listed:
+            self._listed[timer.key] += 1
+        self._arrivals += 1
+        heapq.heappush(self._heap, (timer.due, self._rank(timer.key), self._arrivals, timer))
+        return timer
+
+    def drop(self, timer: Timer) -> None:
+        """Forget `timer`; it may have fired or been dropped before."""
+        if timer.live:
+            timer.live = False
+            self._unlist(timer)
+
+    def top(self) -> Timer | None:
+        """The next entry, still queued."""
+        while self._heap and not self._heap[0][3].live:
+            heapq.heappop(self._heap)
+        return self._heap[0][3] if self._heap else None
+
+    def pop(self) -> list[Timer]:
+        """The next entry with, if it belongs to a batch, all the others of its batch and instant."""
+        first = heapq.heappop(self._heap)
+        found = [first]
+        if first[3].batch is not None:
+            found += sorted(entry for entry in self._heap if self._together(entry[3], first[3]))
+        for entry in found:
+            self.drop(entry[3])
+        return [entry[3] for entry in found]
+
+    @staticmethod
+    def _together(timer: Timer, first: Timer) -> bool:
+        return timer.live and timer.due == first.due and timer.batch == first.batch
+
+    def _rank(self, key: str) -> bytes:
+        return hashlib.blake2b(f"{self._seed}\0{key}".encode(), digest_size=8).digest()
+
+    def _unlist(self, timer: Timer) -> None:
+        if timer.listed:
+            self._listed[timer.key] -= 1
+            if not self._listed[timer.key]:
+                del self._listed[timer.key]
