@@ -1,0 +1,37 @@
+"""Step Functions, asked one thing: does the owner of a lock still run?
+
+Why not a heartbeat: an execution that waits two days for an approval holds no process that could send one.
+"""
+
+from typing import Any, Self
+
+from botocore.exceptions import ClientError
+
+from gpuops.adapters.aws import client, code_of, error_of
+from gpuops.domain.rotation.lock import Execution
+
+
+class Executions:
+    """Reads executions; writes nothing."""
+
+    def __init__(self, states: Any) -> None:
+        self._states = states
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Build it for the function's own account and region."""
+        return cls(client("stepfunctions"))
+
+    def find(self, arn: str) -> Execution:
+        """Return whether the execution runs, and when it ended; one that is unknown by now does not run.
+
+        Raises: Unavailable, Refused.
+        """
+        try:
+            found = self._states.describe_execution(executionArn=arn)
+        except ClientError as error:
+            if code_of(error) == "ExecutionDoesNotExist":
+                return Execution(running=False)
+            raise error_of(error, f"describe execution {arn}") from error
+        running = found["status"] in {"RUNNING", "PENDING_REDRIVE"}
+        return Execution(running=running, ended=None if running else found.get("stopDate"))

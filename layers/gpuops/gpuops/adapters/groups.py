@@ -1,0 +1,154 @@
+"""Auto Scaling groups: what they are, and the few things that a change asks of them.
+
+Every act is a goal that may be asked for twice. boto3 is not allowed to repeat one by itself, because a
+termination with decrement that was lost on its way back would shrink the group a second time.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self
+
+from gpuops.adapters.aws import client, translated
+from gpuops.domain.errors import Invalid
+from gpuops.domain.rotation.change import GroupUpdate
+from gpuops.domain.rotation.group import Group, Instance, Template
+
+FILTER_VALUES = 200
+"""EC2's limit of values for one filter."""
+PROTECTED_AT_ONCE = 50
+"""Auto Scaling's limit for SetInstanceProtection."""
+SETTINGS = {
+    "max": "MaxSize",
+    "desired": "DesiredCapacity",
+    "protects_new": "NewInstancesProtectedFromScaleIn",
+}
+
+
+class Groups:
+    """Auto Scaling groups of one account and region. All methods raise Unavailable, Refused, Conflict or Invalid."""
+
+    def __init__(self, autoscaling: Any, ec2: Any) -> None:
+        self._autoscaling, self._ec2 = autoscaling, ec2
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Build it for the function's own account and region."""
+        return cls(client("autoscaling", attempts=1), client("ec2"))
+
+    def describe(self, name: str) -> Group:
+        """Return the group with its instances and their images. Raises: Invalid when there is no such group."""
+        with translated(f"describe group {name}"):
+            found = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+        if not found or found[0].get("Status"):
+            raise Invalid(f"Auto Scaling group {name!r} does not exist, or is being deleted")
+        raw = found[0]
+        images = self._images(name, [item["InstanceId"] for item in raw["Instances"]])
+        return Group(
+            name=name,
+            min=raw["MinSize"],
+            max=raw["MaxSize"],
+            desired=raw["DesiredCapacity"],
+            instances=tuple(_instance(item, images) for item in raw["Instances"]),
+            launch=_launch(raw),
+            suspended=frozenset(item["ProcessName"] for item in raw.get("SuspendedProcesses", [])),
+            protects_new=raw.get("NewInstancesProtectedFromScaleIn", False),
+        )
+
+    def gpus_of(self, instance_type: str) -> int:
+        """Return how many GPUs the type has; 0 for one without."""
+        with translated(f"describe instance type {instance_type}"):
+            found = self._ec2.describe_instance_types(InstanceTypes=[instance_type])["InstanceTypes"]
+        return sum(gpu["Count"] for item in found for gpu in item.get("GpuInfo", {}).get("Gpus", []))
+
+    def update(self, name: str, goals: GroupUpdate) -> None:
+        """Set what the goals name; nothing is asked for when they are empty. Idempotent."""
+        given = {key: getattr(goals, field) for field, key in SETTINGS.items() if getattr(goals, field) is not None}
+        given |= goals.launch or {}
+        if given:
+            with translated(f"update group {name}"):
+                self._autoscaling.update_auto_scaling_group(AutoScalingGroupName=name, **given)
+
+    def suspend(self, name: str, processes: Sequence[str]) -> None:
+        """Suspend the processes. Idempotent."""
+        if processes:
+            with translated(f"suspend processes of group {name}"):
+                self._autoscaling.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=list(processes))
+
+    def resume(self, name: str, processes: Sequence[str]) -> None:
+        """Resume the processes; an empty list does nothing (to AWS it would mean all of them). Idempotent."""
+        if processes:
+            with translated(f"resume processes of group {name}"):
+                self._autoscaling.resume_processes(AutoScalingGroupName=name, ScalingProcesses=list(processes))
+
+    def unprotect(self, name: str, instances: Sequence[str]) -> None:
+        """Let the instances be scaled in again. Idempotent."""
+        for batch in _batches(instances, PROTECTED_AT_ONCE):
+            with translated(f"unprotect instances of group {name}"):
+                self._autoscaling.set_instance_protection(
+                    AutoScalingGroupName=name, InstanceIds=batch, ProtectedFromScaleIn=False
+                )
+
+    def terminate(self, instance: str, *, decrement: bool) -> None:
+        """Terminate the instance; one that is gone already is fine.
+
+        Not idempotent while the instance is on its way out: look at the group first.
+        """
+        try:
+            with translated(f"terminate {instance}"):
+                self._autoscaling.terminate_instance_in_auto_scaling_group(
+                    InstanceId=instance, ShouldDecrementDesiredCapacity=decrement
+                )
+        except Invalid as error:
+            if "not found" not in str(error).lower():
+                raise
+
+    def _images(self, name: str, instances: Sequence[str]) -> dict[str, str]:
+        """The image of each instance; by filter, because naming one that just went away fails the whole call."""
+        images: dict[str, str] = {}
+        for batch in _batches(instances, FILTER_VALUES):
+            with translated(f"describe instances of group {name}"):
+                pages = self._ec2.get_paginator("describe_instances").paginate(
+                    Filters=[{"Name": "instance-id", "Values": batch}]
+                )
+                images |= {
+                    instance["InstanceId"]: instance["ImageId"]
+                    for page in pages
+                    for reservation in page["Reservations"]
+                    for instance in reservation["Instances"]
+                }
+        return images
+
+
+def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """The items in lists of at most `size`."""
+    listed = list(items)
+    return (listed[start : start + size] for start in range(0, len(listed), size))
+
+
+def _instance(item: dict[str, Any], images: dict[str, str]) -> Instance:
+    """One instance; a launch template is named by id and number once it has launched something."""
+    spec = item.get("LaunchTemplate")
+    return Instance(
+        id=item["InstanceId"],
+        zone=item["AvailabilityZone"],
+        lifecycle=item["LifecycleState"],
+        ami=images.get(item["InstanceId"], ""),
+        type=item.get("InstanceType", ""),
+        template=Template(id=spec["LaunchTemplateId"], version=str(spec["Version"])) if spec else None,
+        protected=item.get("ProtectedFromScaleIn", False),
+    )
+
+
+def _launch(raw: dict[str, Any]) -> dict[str, Any]:
+    """What the group launches, as an update takes it: by id alone, because id and name together are refused."""
+    kept = {key: raw[key] for key in ("LaunchTemplate", "MixedInstancesPolicy") if raw.get(key)}
+    return _without_names(kept)  # type: ignore[no-any-return]
+
+
+def _without_names(value: Any) -> Any:
+    """The value without the names of launch templates that are named by id as well."""
+    if isinstance(value, list):
+        return [_without_names(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    by_id = "LaunchTemplateId" in value
+    return {k: _without_names(v) for k, v in value.items() if not (by_id and k == "LaunchTemplateName")}

@@ -1,0 +1,176 @@
+"""One table, one method per item: locks, originals, claims, releases, the journal.
+
+Every write that somebody else could race is conditional, and says who won. Bodies are JSON in one attribute,
+because DynamoDB's own types would need a second description of each model; what must change atomically (the set
+of given-back nodes, the reason to stop) stands beside it as an attribute.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Literal, Self
+
+from gpuops.adapters.aws import client
+from gpuops.adapters.table import NEW, ONE, Condition, Table
+from gpuops.domain.errors import Conflict
+from gpuops.domain.rotation.change import Undo
+from gpuops.domain.rotation.claim import Claim
+from gpuops.domain.rotation.lock import Lock
+from gpuops.domain.rotation.plan import Target
+from gpuops.domain.rotation.release import SeenRelease
+from gpuops.domain.run import Run
+
+Kind = Literal["rotation", "lock"]
+
+OPEN = "open#changes"
+"""One item for each group with a holder or with originals, so that reconcile finds them without a scan."""
+KEPT = timedelta(days=90)
+"""How long a journal stays: as long as Step Functions keeps an execution's name."""
+
+
+class Store:
+    """The state of all runs. All methods raise Unavailable, Refused or Invalid; some Conflict, which they say."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Build it over the table in TABLE_NAME."""
+        return cls(Table(client("dynamodb"), os.environ["TABLE_NAME"]))
+
+    # The locks of a group: `rotation` for a whole run, `lock` while it changes the group.
+
+    def lock(self, kind: Kind, group: str) -> Lock | None:
+        """Return who holds the group, or None."""
+        item = self._table.get(f"{kind}#{group}")
+        return Lock.model_validate_json(item["body"]) if item else None
+
+    def take(self, kind: Kind, run: Run, now: datetime, *, instead_of: Lock | None = None) -> int:
+        """Take the group for the run's root execution and return the fencing number; again when it holds it already.
+
+        `instead_of` is a dead holder's lock, as it was read. Raises: Conflict naming the owner.
+        """
+        held = self.lock(kind, run.group)
+        if held and held.owner == run.execution:
+            return held.fence
+        if held and held != instead_of:
+            raise Conflict(f"{kind} of {run.group} is held by {held.owner} since {held.at.isoformat()}")
+        mine = Lock(owner=run.execution, run=run.id, at=now, fence=self._table.count(f"fence#{run.group}"))
+        item = {"holder": mine.owner, "fence": mine.fence, "body": mine.model_dump_json()}
+        only_if = Condition("fence = :held", {":held": held.fence}) if held else NEW
+        self._table.put(OPEN, run.group, {"at": now.isoformat()})
+        if not self._table.put(f"{kind}#{run.group}", ONE, item, only_if):
+            raise Conflict(f"{kind} of {run.group} was taken by somebody else just now")
+        return mine.fence
+
+    def check_fence(self, run: Run, fence: int) -> None:
+        """Before each act: does the run still hold the group? Raises: Conflict naming who does."""
+        held = self.lock("lock", run.group)
+        if held is None or (held.owner, held.fence) != (run.execution, fence):
+            owner = held.owner if held else "nobody"
+            raise Conflict(f"lock of {run.group} with number {fence} is lost; it is held by {owner}")
+
+    def release(self, kind: Kind, run: Run) -> bool:
+        """Give the group back; False when the run did not hold it."""
+        return self._table.delete(f"{kind}#{run.group}", only_if=Condition("holder = :me", {":me": run.execution}))
+
+    # The originals of a group's open change.
+
+    def undo(self, group: str) -> Undo | None:
+        """Return the originals of the group's open change, or None."""
+        item = self._table.get(f"undo#{group}")
+        if item is None:
+            return None
+        extra = {"decremented": frozenset(item.get("decremented", ())), "stopped": item.get("stopped")}
+        return Undo.model_validate_json(item["body"]).model_copy(update=extra)
+
+    def write_undo(self, undo: Undo) -> None:
+        """Write the originals of a change, or more about the same change. Raises: Conflict for another run's."""
+        body = undo.model_dump_json(exclude={"decremented", "stopped"})
+        free = "attribute_not_exists(pk) OR run = :run"
+        put = self._table.set(
+            f"undo#{undo.run.group}",
+            "SET body = :body, run = :run",
+            {":body": body, ":run": undo.run.id},
+            only_if=Condition(free),
+        )
+        if not put:
+            raise Conflict(f"the change of {undo.run.group} by another run is not put back yet")
+
+    def give_back(self, run: Run, instance: str) -> None:
+        """Note, before it happens, that the instance's termination shrinks the group. Raises: Conflict."""
+        self._change_undo(run, "ADD decremented :value", {instance})
+
+    def stop(self, run: Run, reason: str) -> None:
+        """Let the run start no further node; the first reason stays. Raises: Conflict when the change is closed."""
+        self._change_undo(run, "SET stopped = if_not_exists(stopped, :value)", reason)
+
+    def _change_undo(self, run: Run, expression: str, value: Any) -> None:
+        """Change an attribute beside the originals, of this run only."""
+        mine = Condition("run = :run", {":run": run.id})
+        if not self._table.set(f"undo#{run.group}", expression, {":value": value}, only_if=mine):
+            raise Conflict(f"run {run.id} has no open change of {run.group}")
+
+    def delete_undo(self, run: Run) -> bool:
+        """Forget the run's originals, once they are put back; False when there are none of it."""
+        return self._table.delete(f"undo#{run.group}", only_if=Condition("run = :run", {":run": run.id}))
+
+    # The list on which reconcile looks.
+
+    def open_groups(self) -> list[str]:
+        """Return every group that may have a holder or originals."""
+        return [str(item["sk"]) for item in self._table.query(OPEN)]
+
+    def forget_open(self, group: str) -> None:
+        """Take a group off that list."""
+        self._table.delete(OPEN, group)
+
+    # Claims: which new node stands in for which old one.
+
+    def claims(self, group: str) -> list[Claim]:
+        """Return the group's claims."""
+        return [Claim.model_validate_json(item["body"]) for item in self._table.query(f"claim#{group}")]
+
+    def claim(self, claim: Claim) -> bool:
+        """Claim a new instance; False when it is somebody else's."""
+        item = {"replaces": claim.old, "run": claim.run, "body": claim.model_dump_json()}
+        same = Condition("attribute_not_exists(pk) OR replaces = :old", {":old": claim.old})
+        return self._table.put(f"claim#{claim.group}", claim.new, item, same)
+
+    def delete_claims(self, run: Run) -> None:
+        """Forget the claims of the run."""
+        for claim in self.claims(run.group):
+            if claim.run == run.id:
+                self._table.delete(f"claim#{run.group}", claim.new)
+
+    # Releases of a group: what was seen when, and whether it was told.
+
+    def see_release(self, group: str, target: Target, now: datetime) -> SeenRelease:
+        """Remember the release unless it is known, and return what is remembered."""
+        first = SeenRelease(target=target, seen=now)
+        self._table.put(f"release#{group}", target.ami, {"body": first.model_dump_json()}, NEW)
+        item = self._table.get(f"release#{group}", target.ami)
+        if item is None:
+            return first
+        told = bool(item.get("told"))
+        return SeenRelease.model_validate_json(item["body"]).model_copy(update={"told": told})
+
+    def tell_release(self, group: str, ami: str, now: datetime) -> None:
+        """Note that the release's event has gone out."""
+        self._table.set(f"release#{group}", "SET told = :now", {":now": now.isoformat()}, sk=ami)
+
+    # The journal of a run, written by `entry` alone.
+
+    def write_journal(self, run_id: str, line: Mapping[str, Any]) -> None:
+        """Append a line; `at` is its time. The same line twice is one line."""
+        body = json.dumps(line, default=str, sort_keys=True)
+        at = datetime.fromisoformat(str(line["at"]))
+        key = f"{at.isoformat()}#{sha256(body.encode()).hexdigest()[:12]}"
+        self._table.put(f"journal#{run_id}", key, {"body": body, "ttl": int((at + KEPT).timestamp())})
+
+    def journal(self, run_id: str) -> list[dict[str, Any]]:
+        """Return the run's lines in the order of their times."""
+        return [json.loads(item["body"]) for item in self._table.query(f"journal#{run_id}")]

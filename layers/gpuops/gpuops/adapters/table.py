@@ -1,0 +1,120 @@
+"""The DynamoDB table as five verbs over plain dictionaries, so that `store` reads like what it stores.
+
+A condition that does not hold is an answer, not an error: the caller knows what it means.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from gpuops.adapters.aws import code_of, error_of, translated
+
+Item = dict[str, Any]
+ONE = "-"
+"""Sort key of an item that has no siblings."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """An expression over attributes, and its values by placeholder."""
+
+    expression: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+NEW = Condition("attribute_not_exists(pk)")
+
+
+class _Lost(Exception):  # noqa: N818 - never leaves this module
+    """The condition did not hold."""
+
+
+class Table:
+    """One table with the keys `pk` and `sk`. All methods raise Unavailable, Refused or Invalid."""
+
+    def __init__(self, dynamodb: Any, name: str) -> None:
+        self._dynamodb, self._name = dynamodb, name
+        self._to, self._from = TypeSerializer(), TypeDeserializer()
+
+    def get(self, pk: str, sk: str = ONE) -> Item | None:
+        """Return the item as it is now (a consistent read), or None."""
+        with translated(f"get {pk}"):
+            answer = self._dynamodb.get_item(TableName=self._name, Key=self._key(pk, sk), ConsistentRead=True)
+        return self._plain(answer["Item"]) if "Item" in answer else None
+
+    def put(self, pk: str, sk: str, item: Mapping[str, Any], only_if: Condition | None = None) -> bool:
+        """Write the item whole; False when the condition did not hold."""
+        whole = self._typed({**item, "pk": pk, "sk": sk})
+        return self._done("put", pk, "put_item", Item=whole, **self._conditions(only_if, {}))
+
+    def set(
+        self, pk: str, expression: str, values: Mapping[str, Any], *, sk: str = ONE, only_if: Condition | None = None
+    ) -> bool:
+        """Change attributes of the item; False when the condition did not hold."""
+        conditions = self._conditions(only_if, values)
+        return self._done("set", pk, "update_item", Key=self._key(pk, sk), UpdateExpression=expression, **conditions)
+
+    def count(self, pk: str) -> int:
+        """Raise the item's counter by one and return it; no two callers ever get the same number."""
+        with translated(f"count {pk}"):
+            answer = self._dynamodb.update_item(
+                TableName=self._name,
+                Key=self._key(pk, ONE),
+                UpdateExpression="ADD fencing :one",
+                ExpressionAttributeValues=self._typed({":one": 1}),
+                ReturnValues="UPDATED_NEW",
+            )
+        return int(self._plain(answer["Attributes"])["fencing"])
+
+    def delete(self, pk: str, sk: str = ONE, only_if: Condition | None = None) -> bool:
+        """Delete the item; False when the condition did not hold."""
+        return self._done("delete", pk, "delete_item", Key=self._key(pk, sk), **self._conditions(only_if, {}))
+
+    def query(self, pk: str) -> list[Item]:
+        """Return every item under the partition key, in the order of the sort key."""
+        with translated(f"query {pk}"):
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self._name,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues=self._typed({":pk": pk}),
+                ConsistentRead=True,
+            )
+            return [self._plain(item) for page in pages for item in page["Items"]]
+
+    def _done(self, verb: str, pk: str, operation: str, **arguments: Any) -> bool:
+        """Send one write; a condition that does not hold is the answer False."""
+        try:
+            with self._conditional(f"{verb} {pk}"):
+                getattr(self._dynamodb, operation)(TableName=self._name, **arguments)
+        except _Lost:
+            return False
+        return True
+
+    @contextmanager
+    def _conditional(self, doing: str) -> Iterator[None]:
+        with translated(doing):
+            try:
+                yield
+            except ClientError as error:
+                if code_of(error) == "ConditionalCheckFailedException":
+                    raise _Lost from error
+                raise error_of(error, doing) from error
+
+    def _conditions(self, only_if: Condition | None, values: Mapping[str, Any]) -> Item:
+        """The arguments that carry a condition and every placeholder's value."""
+        everything = {**values, **(only_if.values if only_if else {})}
+        arguments: Item = {"ConditionExpression": only_if.expression} if only_if else {}
+        return arguments | ({"ExpressionAttributeValues": self._typed(everything)} if everything else {})
+
+    def _key(self, pk: str, sk: str) -> Item:
+        return self._typed({"pk": pk, "sk": sk})
+
+    def _typed(self, item: Mapping[str, Any]) -> Item:
+        return {name: self._to.serialize(value) for name, value in item.items()}
+
+    def _plain(self, item: Mapping[str, Any]) -> Item:
+        return {name: self._from.deserialize(value) for name, value in item.items()}

@@ -1,0 +1,89 @@
+"""A node group as the decisions see it: sizes, instances, and the launch templates that it names.
+
+The raw specifications are kept beside the parsed ones, because what is put back must be what was found, to the letter.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+LEAVING = ("Terminating", "Terminated", "Detaching", "Detached")
+"""Prefixes of the lifecycle states of instances on their way out; the states with hooks continue with `:Wait`."""
+
+
+class Template(BaseModel):
+    """One launch template at one version; `version` may be `$Latest` or `$Default` where a group says so."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of the group, as Auto Scaling and EC2 tell it together."""
+
+    id: str
+    zone: str
+    lifecycle: str
+    ami: str
+    type: str = ""
+    template: Template | None = None
+    protected: bool = False
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it is on its way out and no longer counts."""
+        return self.lifecycle.startswith(LEAVING)
+
+    @property
+    def in_service(self) -> bool:
+        """Whether every launch hook is done with it."""
+        return self.lifecycle == "InService"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One Auto Scaling group at one moment."""
+
+    name: str
+    min: int
+    max: int
+    desired: int
+    instances: tuple[Instance, ...]
+    launch: dict[str, Any] = field(default_factory=dict)
+    """`LaunchTemplate` or `MixedInstancesPolicy`, exactly as an update of the group would take it."""
+    suspended: frozenset[str] = frozenset()
+    protects_new: bool = False
+
+    @property
+    def staying(self) -> tuple[Instance, ...]:
+        """The instances that are not on their way out."""
+        return tuple(instance for instance in self.instances if not instance.leaving)
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """Return the instance, or None when the group has it no longer or it is leaving."""
+        return next((instance for instance in self.staying if instance.id == instance_id), None)
+
+
+@dataclass(frozen=True)
+class TemplateVersion:
+    """What one launch template version holds, under its number."""
+
+    template: Template
+    """With the number that `$Latest` or `$Default` stood for."""
+    data: dict[str, Any]
+    latest: int
+    """Number of the newest version, to tell whether `$Latest` would still mean ours."""
+
+    @property
+    def ami(self) -> str:
+        """The image it launches; empty where only overrides name one."""
+        return str(self.data.get("ImageId", ""))
+
+    @property
+    def user_data(self) -> str:
+        """Base64, as EC2 keeps it."""
+        return str(self.data.get("UserData", ""))

@@ -1,0 +1,36 @@
+"""Who holds a group, and when a dead holder's lock may be taken."""
+
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+LONGEST_FUNCTION = timedelta(seconds=900)
+"""Lambda's ceiling: an invocation that began before its execution ended may act until then."""
+
+
+class Lock(BaseModel):
+    """One holder of one group."""
+
+    model_config = ConfigDict(frozen=True)
+
+    owner: str
+    """ARN of the root execution."""
+    run: str
+    at: datetime
+    fence: int
+    """Grows with each holder, so that one who lost the lock can tell."""
+
+
+class Execution(BaseModel):
+    """What Step Functions knows of an owner."""
+
+    model_config = ConfigDict(frozen=True)
+
+    running: bool
+    ended: datetime | None = None
+    """None while it runs, or when Step Functions no longer knows it."""
+
+
+def is_dead(lock: Lock, execution: Execution, now: datetime) -> bool:
+    """Whether nothing that the owner started can act any more."""
+    return not execution.running and now - (execution.ended or lock.at) >= LONGEST_FUNCTION

@@ -1,0 +1,118 @@
+"""Whether and how a group rolls to an AMI: the one decision of `plan_rotation`.
+
+It sees everything at once and touches nothing, so the same code answers a dry run, the real one, and the check
+after it (which must find the group `current`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from gpuops.domain.policy.models import GroupPolicy
+from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.order import NodeLoad, order_nodes
+
+Status = Literal["roll", "current", "planned", "hold", "reject"]
+
+
+class Target(BaseModel):
+    """The AMI that every node of the group should run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ami: str
+    release: str
+
+
+class PlannedNode(BaseModel):
+    """One old instance, in its place in the order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    instance: str
+    decrement: bool
+    """Whether the group shrinks by one when it is terminated: this gives back the surge."""
+    reason: str
+
+
+class Decision(BaseModel):
+    """What to do, why, and what it would change."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status
+    reason: str
+    nodes: tuple[PlannedNode, ...] = ()
+    surge: int = 0
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything that the decision looks at."""
+
+    group: Group
+    policy: GroupPolicy
+    target: Target
+    template_amis: frozenset[str]
+    """Images that the group would launch now: of its templates and of their overrides."""
+    loads: Sequence[NodeLoad]
+    """One for each staying instance that does not run the target."""
+    adds_startup_taint: bool
+    seen: datetime
+    """When the release was first known to us."""
+    unrestored: str | None = None
+    """Name of another run whose change of this group has not been put back yet."""
+
+
+def decide_rotation(situation: Situation, now: datetime) -> Decision:
+    """Roll, or say why not. Being there already wins over every gate: then nothing is asked for."""
+    policy, old = situation.policy, [load.instance for load in situation.loads]
+    if not old and situation.template_amis == {situation.target.ami}:
+        count = len(situation.group.staying)
+        return Decision(status="current", reason=f"all {count} instances run {_name(situation.target)}")
+    if situation.unrestored:
+        return Decision(status="hold", reason=f"the change of run {situation.unrestored} is not put back yet")
+    until = situation.seen + timedelta(days=policy.hold_days)
+    if now < until:
+        return Decision(status="hold", reason=f"held for {policy.hold_days} days, until {until.isoformat()}")
+    return _roll(situation)
+
+
+def _roll(situation: Situation) -> Decision:
+    """The order of the nodes, and everything that changes around them."""
+    policy, ordered = situation.policy, order_nodes(situation.loads)
+    surge = min(policy.surge, len(ordered))
+    last = len(ordered) - surge
+    nodes = tuple(
+        PlannedNode(instance=load.instance, decrement=place >= last, reason=load.reason)
+        for place, load in enumerate(ordered)
+    )
+    reason = f"{len(nodes)} of {len(situation.group.staying)} instances do not run {_name(situation.target)}"
+    if policy.mode != "apply":
+        reason = f"mode {policy.mode}: {reason}"
+    status: Status = "roll" if policy.mode == "apply" else "planned"
+    return Decision(status=status, reason=reason, nodes=nodes, surge=surge, changes=_changes(situation, surge))
+
+
+def _changes(situation: Situation, surge: int) -> tuple[str, ...]:
+    """What the roll touches, in words, before it touches it."""
+    group = situation.group
+    changes = [f"new launch template version with {_name(situation.target)}"]
+    if situation.adds_startup_taint:
+        changes.append("new launch template version registers the startup taint")
+    if surge:
+        changes.append(f"desired capacity {group.desired} to {group.desired + surge}, while it rolls")
+    if group.desired + surge > group.max:
+        changes.append(f"maximum size {group.max} to {group.desired + surge}, while it rolls")
+    changes.append("suspend AZRebalance, AlarmNotification, ScheduledActions, while it rolls")
+    if not group.protects_new:
+        changes.append("protect new instances from scale-in, while it rolls")
+    return tuple(changes)
+
+
+def _name(target: Target) -> str:
+    return f"{target.release} ({target.ami})"

@@ -1,0 +1,160 @@
+"""How a group is put back once its change ends, whether every node was rolled or not.
+
+Whether the run succeeded is read from the group, not from the run: an execution that died after its last node has
+succeeded, and only what runs now can say which image new nodes should get.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gpuops.domain.rotation.change import SUSPENDED, GroupUpdate, Undo
+from gpuops.domain.rotation.group import Group, Template
+from gpuops.domain.rotation.launch import override_amis, retarget, templates_of
+
+NodeState = Literal["starting", "idle", "busy"]
+"""Of a node that this change launched: not admitted yet, admitted without workload, with workload."""
+
+
+@dataclass(frozen=True)
+class Restore:
+    """Goals that put the group's settings back; the words go to the report."""
+
+    update: GroupUpdate
+    resume: tuple[str, ...]
+    unprotect: tuple[str, ...]
+    restored: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shrink:
+    """How the surge that no retired node gave back is taken out."""
+
+    desired: int | None
+    """Lower goal where instances are missing anyway: then nothing is terminated."""
+    terminate: tuple[str, ...]
+    """Instances to terminate with decrement."""
+    left: int
+    """Nodes too many that carry workload: they stay until they are idle."""
+
+
+def is_rolled(group: Group, undo: Undo) -> bool:
+    """Whether every instance that stays runs the target."""
+    return all(instance.ami == undo.target.ami for instance in group.staying)
+
+
+def plan_shrink(group: Group, undo: Undo, states: Mapping[str, NodeState]) -> Shrink:
+    """Return how the group gets back to its size: empty places first, then nodes that carry nothing.
+
+    Only what this change added is taken back; what an autoscaler added meanwhile stays.
+    """
+    owed = owed_nodes(group, undo)
+    empty = min(owed, max(0, group.desired - len(group.staying)))
+    spare = [instance.id for instance in group.staying if undo.is_new(instance)]
+    spare = sorted(
+        (name for name in spare if states.get(name, "busy") != "busy"), key=lambda n: (states[n] == "idle", n)
+    )
+    chosen = tuple(spare[: owed - empty])
+    return Shrink(desired=group.desired - empty if empty else None, terminate=chosen, left=owed - empty - len(chosen))
+
+
+def owed_nodes(group: Group, undo: Undo) -> int:
+    """Return how many nodes of the surge are still part of the desired capacity."""
+    return min(max(0, undo.surge - len(undo.decremented)), max(0, group.desired - undo.desired))
+
+
+def plan_restore(group: Group, undo: Undo, latest: Mapping[str, int]) -> Restore:
+    """Return the goals that put processes, protection, sizes and launch templates back.
+
+    `latest` has the newest version of each launch template by its id.
+    """
+    launch, notes = _launch(group, undo, latest)
+    resume = tuple(name for name in SUSPENDED if name in group.suspended and name not in undo.suspended)
+    unprotect = () if undo.protects_new else tuple(i.id for i in group.staying if undo.is_new(i) and i.protected)
+    protects = undo.protects_new if group.protects_new != undo.protects_new else None
+    maximum, kept = _maximum(group, undo)
+    return Restore(
+        update=GroupUpdate(launch=launch, max=maximum, protects_new=protects),
+        resume=resume,
+        unprotect=unprotect,
+        restored=_words(launch, resume, unprotect, protects, maximum),
+        left=(*notes, *kept),
+    )
+
+
+def _maximum(group: Group, undo: Undo) -> tuple[int | None, tuple[str, ...]]:
+    """The original maximum, once the size fits below it and nobody else has set another."""
+    if group.max == undo.max or group.max != undo.desired + undo.surge:
+        return None, ()
+    if group.desired > undo.max:
+        return None, (f"maximum size {group.max}: the group has {group.desired} nodes, above {undo.max}",)
+    return undo.max, ()
+
+
+def _launch(group: Group, undo: Undo, latest: Mapping[str, int]) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """The launch specification to end with (None: as it is), and what the operator should know about it."""
+    if not undo.versions():
+        return None, ()
+    complete = all(moved.new for moved in undo.moved)
+    known = {_names(undo.launch), _names(undo.opened_launch) if complete else ()}
+    if _names(group.launch) not in known:
+        return None, ("launch template: somebody else changed it meanwhile, so it stays",)
+    wanted, notes = _rolled(undo, latest) if complete and is_rolled(group, undo) else _unrolled(undo, latest)
+    return (wanted if _names(wanted) != _names(group.launch) else None), notes
+
+
+def _rolled(undo: Undo, latest: Mapping[str, int]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The new versions stay; `$Latest` is written again where it still means ours."""
+    versions: dict[Template, Template] = {}
+    notes: list[str] = []
+    for source, new in undo.versions().items():
+        follows = source.version == "$Latest" and latest.get(source.id) == int(new.version)
+        versions[source] = source if follows else new
+        if not follows:
+            notes.append(f"launch template {new.id}: the group now names version {new.version} (was {source.version})")
+    return retarget(undo.launch, versions, undo.target.ami), tuple(notes)
+
+
+def _unrolled(undo: Undo, latest: Mapping[str, int]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The original specification; `$Latest` would now mean our version, so its old number stands in."""
+    versions: dict[Template, Template] = {}
+    notes: list[str] = []
+    for moved in undo.moved:
+        ours = moved.new and moved.source.version == "$Latest" and latest.get(moved.source.id) == int(moved.new.version)
+        versions[moved.source] = moved.resolved if ours else moved.source
+        if ours:
+            notes.append(f"launch template {moved.source.id}: version {moved.resolved.version} stands in for $Latest")
+    back = copy.deepcopy(undo.launch)
+    images = list(override_amis(undo.launch))
+    moved_back = retarget(back, versions, "")
+    for override in moved_back.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("Overrides", []):
+        if "ImageId" in override:
+            override["ImageId"] = images.pop(0)
+    return moved_back, tuple(notes)
+
+
+def _names(launch: dict[str, Any]) -> tuple[object, ...]:
+    """What tells two specifications apart: the templates and images that they name."""
+    return templates_of(launch), override_amis(launch)
+
+
+def _words(
+    launch: dict[str, Any] | None,
+    resume: tuple[str, ...],
+    unprotect: tuple[str, ...],
+    protects: bool | None,  # noqa: FBT001 - one of the goals, told in words
+    maximum: int | None,
+) -> tuple[str, ...]:
+    """What is put back, for the report."""
+    words = [f"resumed {name}" for name in resume]
+    if launch is not None:
+        words.append("launch template " + ", ".join(f"{t.id} version {t.version}" for t in templates_of(launch)))
+    if protects is not None:
+        words.append(f"protection of new instances {'on' if protects else 'off'}")
+    if unprotect:
+        words.append(f"protection of {len(unprotect)} instances off")
+    if maximum is not None:
+        words.append(f"maximum size {maximum}")
+    return tuple(words)
