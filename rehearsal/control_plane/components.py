@@ -96,7 +96,7 @@ def apiserver(files: Files, port: int, etcd_port: int, webhook: str, podnet: Pat
         f"--token-auth-file={files.tokens}",
         f"--authentication-token-webhook-config-file={webhook_config}",
         "--authentication-token-webhook-version=v1",
-        "--authentication-token-webhook-cache-ttl=0s",  # an answer kept for two real minutes would outlive days here
+        "--authentication-token-webhook-cache-ttl=0s",  # two real minutes may be days here; apiserver keeps 10 s itself
         f"--egress-selector-config-file={files.write('egress.json', egress(podnet))}",
         "--kubelet-preferred-address-types=InternalIP",
         "--endpoint-reconciler-type=none",  # the Service `kubernetes` may not point at loopback, and nobody asks it
