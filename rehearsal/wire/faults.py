@@ -1,0 +1,47 @@
+"""Fault rules: what the wire does to which calls, so that a rehearsal can show how the product takes it.
+
+A rule is data, counts its own matches and needs no randomness: the same calls in the same order meet the same fault.
+"""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+Kind = Literal["throttle", "error_5xx", "reset_before", "reset_after", "slow", "access_denied"]
+_counting = threading.Lock()
+
+
+@dataclass
+class Fault:
+    """Strike calls that match all three patterns (shell wildcards): every one, or from the nth on `times` of them.
+
+    `service` is IAM's prefix (`autoscaling`, `s3`, …) or `kube`. `action` is the API's operation, for `kube`
+    verb and resource: `create pods/eviction`, `patch nodes`. reset_before: the call never arrives; reset_after: it is
+    carried out and its answer is lost. `slow` waits `seconds` of real time, since SDK timeouts are real.
+    """
+
+    kind: Kind
+    caller: str = "*"
+    service: str = "*"
+    action: str = "*"
+    nth: int | None = None
+    times: int = 1
+    seconds: float = 1.0
+    seen: int = field(default=0, init=False)
+
+    def strikes(self, caller: str, service: str, action: str) -> bool:
+        """Count the call if it matches; is it one of those to strike?"""
+        pairs = ((self.caller, caller), (self.service, service), (self.action, action))
+        if not all(fnmatchcase(given, wanted) for wanted, given in pairs):
+            return False
+        with _counting:
+            self.seen += 1
+            return self.nth is None or self.nth <= self.seen < self.nth + self.times
+
+
+def struck_by(faults: Iterable[Fault], caller: str, service: str, action: str) -> Fault | None:
+    """The first rule that strikes. Every matching rule counts the call, struck or not."""
+    striking = [f for f in list(faults) if f.strikes(caller, service, action)]
+    return striking[0] if striking else None

@@ -1,0 +1,73 @@
+"""What IAM knows about a resource and the request does not say: its tags, its group, its template's id.
+
+AWS evaluates `autoscaling:ResourceTag/…` against the resource itself, so the wire asks the region, and only when a
+policy needs it. The questions go straight to the region, past the wire: they are AWS's own, not the caller's.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Protocol
+
+import boto3
+from botocore.config import Config
+
+REGION = "us-east-1"
+
+
+class Lookup(Protocol):
+    """Answers about resources; an unknown resource has no tags, no group, no id."""
+
+    def tags_of(self, arn: str) -> Mapping[str, str]:
+        """Tags of a resource."""
+
+    def group_of(self, instance_id: str) -> str | None:
+        """Name of the Auto Scaling group an instance is in."""
+
+    def template_id(self, name: str) -> str | None:
+        """Id of a launch template."""
+
+
+class RegionLookup:
+    """Asks the region over HTTP."""
+
+    def __init__(self, region_url: str) -> None:
+        self._url = region_url
+
+    def tags_of(self, arn: str) -> Mapping[str, str]:
+        """Tags of a group, or of anything in EC2."""
+        service = arn.split(":")[2]
+        if service == "autoscaling":
+            name = arn.rpartition("autoScalingGroupName/")[2]
+            groups = self._client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+            return {t["Key"]: t["Value"] for g in groups["AutoScalingGroups"] for t in g["Tags"]}
+        if service == "ec2":
+            resource = [{"Name": "resource-id", "Values": [arn.rpartition("/")[2]]}]
+            return {t["Key"]: t["Value"] for t in self._client("ec2").describe_tags(Filters=resource)["Tags"]}
+        return {}
+
+    def group_of(self, instance_id: str) -> str | None:
+        """Name of the Auto Scaling group an instance is in."""
+        found = self._client("autoscaling").describe_auto_scaling_instances(InstanceIds=[instance_id])
+        return next((i["AutoScalingGroupName"] for i in found["AutoScalingInstances"]), None)
+
+    def template_id(self, name: str) -> str | None:
+        """Id of a launch template."""
+        wanted = [{"Name": "launch-template-name", "Values": [name]}]
+        found = self._client("ec2").describe_launch_templates(Filters=wanted)
+        return next((t["LaunchTemplateId"] for t in found["LaunchTemplates"]), None)
+
+    def _client(self, service: str) -> Any:
+        return _client(service, self._url)
+
+
+@cache
+def _client(service: str, url: str) -> Any:
+    make: Any = boto3.client  # its stubs know the service by literals only
+    return make(
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id="iam",
+        aws_secret_access_key="iam",
+        config=Config(retries={"total_max_attempts": 1}, tcp_keepalive=True),
+    )

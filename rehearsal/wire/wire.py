@@ -1,0 +1,144 @@
+"""Puts the two doors, the credentials and the record together.
+
+Function processes and the engine get the wire's two addresses instead of the region's and the apiserver's; they
+cannot tell. Everything is loopback and in this process.
+"""
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rehearsal.wire.aws_call import AwsCall
+from rehearsal.wire.aws_door import AwsDoor
+from rehearsal.wire.door import Time, Upstream
+from rehearsal.wire.faults import Fault
+from rehearsal.wire.judge import Judge, Principal
+from rehearsal.wire.kube_door import KubeDoor
+from rehearsal.wire.lookup import Lookup, RegionLookup
+from rehearsal.wire.record import Line, Record
+from rehearsal.wire.server import LoopbackServer
+from rehearsal.wire.tls import make_authority
+from rehearsal.wire.tokens import holds, read_token
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a function's environment gets. Made up: they open nothing but this wire."""
+
+    access_key: str
+    secret_key: str
+
+
+class Keys:
+    """Every credential handed out. The same role and caller get the same keys, so two runs record the same."""
+
+    def __init__(self) -> None:
+        self._issued: dict[str, tuple[Principal, str]] = {}
+
+    def issue(self, principal: Principal) -> Credentials:
+        """Keys for a role under a session name."""
+        seed = hashlib.sha256(f"{principal.role_arn}/{principal.caller}".encode()).digest()
+        key = "ASIA" + base64.b32encode(seed).decode()[:16]
+        secret = hashlib.sha256(seed).hexdigest()[:40]
+        self._issued[key] = (principal, secret)
+        return Credentials(key, secret)
+
+    def principal(self, access_key: str | None) -> Principal | None:
+        """Who a key was issued to."""
+        found = self._issued.get(access_key or "")
+        return found[0] if found else None
+
+    def secret(self, access_key: str) -> str | None:
+        """The secret of a key."""
+        found = self._issued.get(access_key)
+        return found[1] if found else None
+
+
+class Wire:
+    """The loopback proxy. `faults` is a plain list: append rules to it at any time."""
+
+    def __init__(
+        self,
+        clock: Time,
+        region_url: str,
+        kube_server: str,
+        kube_ca_file: str | Path,
+        *,
+        policies: Callable[[str], Sequence[Mapping[str, Any]]],
+        record: Path,
+        cluster: str,
+        lookup: Lookup | None = None,
+    ) -> None:
+        self.faults = list[Fault]()
+        self._clock, self._cluster, self._keys = clock, cluster, Keys()
+        self._record = Record(record)
+        self._judge = Judge(policies, lookup or RegionLookup(region_url))
+        self._upstreams = (Upstream(region_url), Upstream(kube_server, str(kube_ca_file)))
+        authority = make_authority()
+        self.ca_pem = authority.ca_pem
+        kube = LoopbackServer(self._kube_door().handle, authority.context)
+        self._servers = (LoopbackServer(self._aws_door().handle), kube)
+        self.aws_url = f"http://127.0.0.1:{self._servers[0].server_port}"
+        self.kube_url = f"https://127.0.0.1:{kube.server_port}"
+
+    def _aws_door(self) -> AwsDoor:
+        upstream = self._upstreams[0]
+        return AwsDoor(self._clock, self.faults, self._record, judge=self._judge, keys=self._keys, upstream=upstream)
+
+    def _kube_door(self) -> KubeDoor:
+        return KubeDoor(self._clock, self.faults, self._record, keys=self._keys, upstream=self._upstreams[1])
+
+    def start(self) -> None:
+        """Open both listeners."""
+        for server in self._servers:
+            server.start()
+
+    def stop(self) -> None:
+        """Close everything; the record stays on disk."""
+        for server in self._servers:
+            server.stop()
+        for upstream in self._upstreams:
+            upstream.close()
+        self._record.close()
+
+    def credentials(self, role_arn: str, caller: str) -> Credentials:
+        """Credentials of a role for one caller: a function, a state machine."""
+        return self._keys.issue(Principal(role_arn, caller))
+
+    def role_of(self, access_key: str) -> str | None:
+        """Role ARN behind an access key, None for a key from outside."""
+        who = self._keys.principal(access_key)
+        return who.role_arn if who else None
+
+    def caller_of(self, access_key: str) -> str | None:
+        """Caller behind an access key, None for a key from outside."""
+        who = self._keys.principal(access_key)
+        return who.caller if who else None
+
+    def identify(self, token: str) -> str | None:
+        """Role ARN behind an EKS token, None where EKS would not authenticate it: for the token webhook."""
+        presigned = read_token(token)
+        secret = self._keys.secret(presigned.access_key) if presigned else None
+        if presigned is None or secret is None or not holds(presigned, self._cluster, secret):
+            return None
+        return self.role_of(presigned.access_key)
+
+    def authorize(
+        self, role_arn: str, caller: str, service: str, operation: str, params: Mapping[str, Any]
+    ) -> str | None:
+        """Judge and record a call made inside this process, without HTTP; the text of AWS's refusal, or None."""
+        began = time.monotonic()
+        judgement = self._judge.judge(Principal(role_arn, caller), AwsCall(None, service, operation, "json", params))
+        allowed = judgement.refusal is None
+        self._record.write(
+            Line(
+                at=round(self._clock.now(), 3), caller=caller, role=role_arn, service=service, action=operation,
+                resource=judgement.resource, status=200 if allowed else 403, allowed=allowed,
+                wall_ms=round((time.monotonic() - began) * 1000, 1),
+            )
+        )  # fmt: skip
+        return judgement.refusal
