@@ -1,0 +1,63 @@
+# Every target that needs Python begins with `setup`, which does only what is missing.
+.DEFAULT_GOAL := help
+.PHONY: help setup rehearse test check lint docs bench lock local deploy policy clean
+
+BIN := .venv/bin
+SCENARIO ?= roll
+POLICY ?= fleet.yaml
+STACK ?= gpuops
+PIP_TOOLS := 7.6.2
+NEEDED := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
+PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(NEEDED)' 2>/dev/null && echo $$python && break; done)
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv with the gpuops command, and what rehearsals run on (minutes, once)
+	@python="$(PYTHON)"; if [ -z "$$python" ]; then \
+		echo "gpuops needs Python 3.11 or newer with its venv module, and found none." >&2; \
+		echo "On Debian or Ubuntu: apt-get install python3 python3-venv" >&2; exit 1; fi; \
+	exec "$$python" scripts/set_up.py
+
+rehearse: setup ## run a scenario on this machine and watch it (SCENARIO=roll, ARGS=--json)
+	@$(BIN)/gpuops rehearse $(SCENARIO) $(ARGS)
+
+test: setup ## run every test (ARGS=-k drain)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint test ## what CI runs: lint, types, imports, definitions, pages, tests
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports
+	@$(BIN)/cfn-lint template.yaml
+	@$(BIN)/python docs/generate.py --check
+
+docs: setup ## write the pages that are generated from definitions, template and models
+	@$(BIN)/python docs/generate.py
+
+bench: setup ## measure; each bench prints one JSON object
+	@$(BIN)/gpuops bench coldstart --json
+
+lock: setup ## compile the lock files anew from requirements.in, layers/gpuops and the Go toolchain
+	@$(BIN)/python -m venv build/lock
+	@build/lock/bin/pip install --quiet --disable-pip-version-check pip-tools==$(PIP_TOOLS)
+	@for folder in layers/gpuops . rehearsal/control_plane/modules; do \
+		for source in requirements go; do [ -f $$folder/$$source.in ] || continue; \
+			(cd $$folder && $(CURDIR)/build/lock/bin/pip-compile --quiet --allow-unsafe --generate-hashes \
+				--no-emit-find-links --no-emit-index-url --strip-extras --output-file=$$source.txt $$source.in) || exit 1; \
+		done; done
+
+deploy: setup ## build and deploy to the AWS account of your credentials
+	$(BIN)/sam build
+	$(BIN)/sam deploy --stack-name $(STACK) $(ARGS)
+
+policy: setup ## validate fleet.yaml and upload it to the stack's bucket (POLICY=, STACK=)
+	@$(BIN)/gpuops policy push $(POLICY) --stack $(STACK)
+
+clean: ## remove what was built here; the control plane's binaries stay in the cache
+	rm -rf .venv .aws-sam build out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
