@@ -6,9 +6,10 @@ from typing import Any, Self
 
 from gpuops.adapters.aws import client, translated
 from gpuops.domain.errors import Unavailable
+from gpuops.domain.rotation.messages import RELEASE_DETECTED
 
 SOURCE = "gpuops"
-RELEASE_DETECTED = "GPU AMI Release Detected"
+
 
 
 class Bus:

@@ -41,13 +41,13 @@ class Groups:
         if not found or found[0].get("Status"):
             raise Invalid(f"Auto Scaling group {name!r} does not exist, or is being deleted")
         raw = found[0]
-        images = self._images(name, [item["InstanceId"] for item in raw["Instances"]])
+        machines = self._machines(name, [item["InstanceId"] for item in raw["Instances"]])
         return Group(
             name=name,
             min=raw["MinSize"],
             max=raw["MaxSize"],
             desired=raw["DesiredCapacity"],
-            instances=tuple(_instance(item, images) for item in raw["Instances"]),
+            instances=tuple(_instance(item, machines) for item in raw["Instances"]),
             launch=_launch(raw),
             suspended=frozenset(item["ProcessName"] for item in raw.get("SuspendedProcesses", [])),
             protects_new=raw.get("NewInstancesProtectedFromScaleIn", False),
@@ -101,21 +101,21 @@ class Groups:
             if "not found" not in str(error).lower():
                 raise
 
-    def _images(self, name: str, instances: Sequence[str]) -> dict[str, str]:
-        """The image of each instance; by filter, because naming one that just went away fails the whole call."""
-        images: dict[str, str] = {}
+    def _machines(self, name: str, instances: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What EC2 says of each instance; by filter, because naming one that just went away fails the whole call."""
+        machines: dict[str, dict[str, Any]] = {}
         for batch in _batches(instances, FILTER_VALUES):
             with translated(f"describe instances of group {name}"):
                 pages = self._ec2.get_paginator("describe_instances").paginate(
                     Filters=[{"Name": "instance-id", "Values": batch}]
                 )
-                images |= {
-                    instance["InstanceId"]: instance["ImageId"]
+                machines |= {
+                    instance["InstanceId"]: instance
                     for page in pages
                     for reservation in page["Reservations"]
                     for instance in reservation["Instances"]
                 }
-        return images
+        return machines
 
 
 def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
@@ -124,17 +124,18 @@ def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
     return (listed[start : start + size] for start in range(0, len(listed), size))
 
 
-def _instance(item: dict[str, Any], images: dict[str, str]) -> Instance:
+def _instance(item: dict[str, Any], machines: dict[str, dict[str, Any]]) -> Instance:
     """One instance; a launch template is named by id and number once it has launched something."""
-    spec = item.get("LaunchTemplate")
+    spec, machine = item.get("LaunchTemplate"), machines.get(item["InstanceId"], {})
     return Instance(
         id=item["InstanceId"],
         zone=item["AvailabilityZone"],
         lifecycle=item["LifecycleState"],
-        ami=images.get(item["InstanceId"], ""),
+        ami=machine.get("ImageId", ""),
         type=item.get("InstanceType", ""),
         template=Template(id=spec["LaunchTemplateId"], version=str(spec["Version"])) if spec else None,
         protected=item.get("ProtectedFromScaleIn", False),
+        launched=machine.get("LaunchTime"),
     )
 
 

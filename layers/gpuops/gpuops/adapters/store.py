@@ -58,7 +58,7 @@ class Store:
             return held.fence
         if held and held != instead_of:
             raise Conflict(f"{kind} of {run.group} is held by {held.owner} since {held.at.isoformat()}")
-        mine = Lock(owner=run.execution, run=run.id, at=now, fence=self._table.count(f"fence#{run.group}"))
+        mine = Lock(run=run, at=now, fence=self._table.count(f"fence#{run.group}"))
         item = {"holder": mine.owner, "fence": mine.fence, "body": mine.model_dump_json()}
         only_if = Condition("fence = :held", {":held": held.fence}) if held else NEW
         self._table.put(OPEN, run.group, {"at": now.isoformat()})
@@ -102,17 +102,17 @@ class Store:
 
     def give_back(self, run: Run, instance: str) -> None:
         """Note, before it happens, that the instance's termination shrinks the group. Raises: Conflict."""
-        self._change_undo(run, "ADD decremented :value", {instance})
+        if not self._change_undo(run, "ADD decremented :value", {instance}):
+            raise Conflict(f"run {run.id} has no open change of {run.group}")
 
-    def stop(self, run: Run, reason: str) -> None:
-        """Let the run start no further node; the first reason stays. Raises: Conflict when the change is closed."""
-        self._change_undo(run, "SET stopped = if_not_exists(stopped, :value)", reason)
+    def stop(self, run: Run, reason: str) -> bool:
+        """Let the run start no further node; the first reason stays. False when its change is closed already."""
+        return self._change_undo(run, "SET stopped = if_not_exists(stopped, :value)", reason)
 
-    def _change_undo(self, run: Run, expression: str, value: Any) -> None:
+    def _change_undo(self, run: Run, expression: str, value: Any) -> bool:
         """Change an attribute beside the originals, of this run only."""
         mine = Condition("run = :run", {":run": run.id})
-        if not self._table.set(f"undo#{run.group}", expression, {":value": value}, only_if=mine):
-            raise Conflict(f"run {run.id} has no open change of {run.group}")
+        return self._table.set(f"undo#{run.group}", expression, {":value": value}, only_if=mine)
 
     def delete_undo(self, run: Run) -> bool:
         """Forget the run's originals, once they are put back; False when there are none of it."""

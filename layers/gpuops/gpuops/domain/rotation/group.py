@@ -4,6 +4,7 @@ The raw specifications are kept beside the parsed ones, because what is put back
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -32,6 +33,8 @@ class Instance:
     type: str = ""
     template: Template | None = None
     protected: bool = False
+    launched: datetime | None = None
+    """By EC2's clock, which may be compared with `now`."""
 
     @property
     def leaving(self) -> bool:

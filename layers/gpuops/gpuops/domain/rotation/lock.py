@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
+from gpuops.domain.run import Run
+
 LONGEST_FUNCTION = timedelta(seconds=900)
 """Lambda's ceiling: an invocation that began before its execution ended may act until then."""
 
@@ -13,12 +15,15 @@ class Lock(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    owner: str
-    """ARN of the root execution."""
-    run: str
+    run: Run
     at: datetime
     fence: int
     """Grows with each holder, so that one who lost the lock can tell."""
+
+    @property
+    def owner(self) -> str:
+        """ARN of the root execution."""
+        return self.run.execution
 
 
 class Execution(BaseModel):
@@ -31,6 +36,6 @@ class Execution(BaseModel):
     """None while it runs, or when Step Functions no longer knows it."""
 
 
-def is_dead(lock: Lock, execution: Execution, now: datetime) -> bool:
-    """Whether nothing that the owner started can act any more."""
-    return not execution.running and now - (execution.ended or lock.at) >= LONGEST_FUNCTION
+def is_dead(since: datetime, execution: Execution, now: datetime) -> bool:
+    """Whether nothing that an owner, who holds since then, started can act any more."""
+    return not execution.running and now - (execution.ended or since) >= LONGEST_FUNCTION

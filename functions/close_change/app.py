@@ -1,0 +1,137 @@
+"""Put a group back and let it go, however the run ended; reconcile calls it for runs that died.
+
+In:  {"run": {...}, "now": "..."}
+Out: {"status": "closed", "reason", "restored": ["..."], "left": ["..."], "surplus": 0}
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel
+
+from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node
+from gpuops.domain.rotation.change import GroupUpdate, Undo
+from gpuops.domain.rotation.drain import must_go
+from gpuops.domain.rotation.group import Template
+from gpuops.domain.rotation.restore import NodeState, owed_nodes, plan_restore, plan_shrink
+from gpuops.domain.run import Run
+from gpuops.entry import entry
+
+if TYPE_CHECKING:
+    from gpuops.adapters.cluster import Cluster
+
+
+class CloseChange(BaseModel):
+    """Whose change to close; that it was never opened is fine."""
+
+    run: Run
+
+
+class CloseAnswer(BaseModel):
+    """What was put back, and what could not be."""
+
+    status: Literal["closed"] = "closed"
+    reason: str
+    restored: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    surplus: int = 0
+    """Nodes too many that carry workload; reconcile tries again until they are idle."""
+
+
+@entry(CloseChange)
+def handler(request: CloseChange, now: datetime) -> CloseAnswer:  # noqa: ARG001 - goals, whatever the time
+    """Close; a second call finds nothing of the run any more."""
+    return close(request.run, World())
+
+
+def close(run: Run, world: World) -> CloseAnswer:
+    """Only what this run wrote down is touched: the change of another run, or none, is left alone."""
+    undo = world.store.undo(run.group)
+    if undo is None or undo.run.id != run.id:
+        _let_go(run, world)
+        return CloseAnswer(reason="the run had no open change")
+    restored, left = _settings(undo, world)
+    restored += _cordons(run, world)
+    shrunk, surplus = _shrink(undo, world)
+    again, left_now = _settings(undo, world)
+    left = tuple(dict.fromkeys((*left, *left_now)))
+    world.store.delete_claims(run)
+    if surplus:
+        left += (f"{surplus} nodes too many carry workload: reconcile retires them once they are idle",)
+    else:
+        world.store.delete_undo(run)
+    _let_go(run, world)
+    restored += shrunk + again
+    reason = f"{len(restored)} things put back, {len(left)} left"
+    return CloseAnswer(reason=reason, restored=restored, left=left, surplus=surplus)
+
+
+def _let_go(run: Run, world: World) -> None:
+    """Release both locks, and leave reconcile's list unless originals are still there."""
+    world.store.release("lock", run)
+    if world.store.release("rotation", run) and world.store.undo(run.group) is None:
+        world.store.forget_open(run.group)
+
+
+def _settings(undo: Undo, world: World) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Put the group's own settings back, as far as its size allows by now."""
+    name = undo.run.group
+    group = world.groups.describe(name)
+    ids = {moved.resolved.id: moved.source.id for moved in undo.moved}
+    latest = {source: world.templates.read(Template(id=own, version="$Latest")).latest for own, source in ids.items()}
+    goals = plan_restore(group, undo, latest)
+    world.groups.update(name, goals.update)
+    world.groups.resume(name, goals.resume)
+    world.groups.unprotect(name, goals.unprotect)
+    return goals.restored, goals.left
+
+
+def _cordons(run: Run, world: World) -> tuple[str, ...]:
+    """Take back the run's own cordons; what somebody else cordoned stays."""
+    cluster = world.cluster(run.cluster)
+    ours = [node for node in cluster.nodes() if node.cordoned_by == run.id]
+    for node in ours:
+        cluster.uncordon(node)
+    return tuple(f"uncordoned {node.name}" for node in ours)
+
+
+def _shrink(undo: Undo, world: World) -> tuple[tuple[str, ...], int]:
+    """Take out the nodes of the surge that no retired node gave back; return what was done, and how many stay."""
+    run = undo.run
+    group = world.groups.describe(run.group)
+    if not owed_nodes(group, undo):
+        return (), 0
+    cluster = world.cluster(run.cluster)
+    nodes = {node.instance: node for node in cluster.nodes() if node.instance}
+    states = {i.id: _state(nodes.get(i.id), cluster) for i in group.staying if undo.is_new(i)}
+    shrink = plan_shrink(group, undo, states)
+    if shrink.desired is not None:
+        world.groups.update(run.group, GroupUpdate(desired=shrink.desired))
+    stays, done = shrink.left, [f"desired capacity {shrink.desired}"] if shrink.desired is not None else []
+    for name in shrink.terminate:
+        if _empty(nodes.get(name), run, cluster):
+            world.store.give_back(run, name)
+            world.groups.terminate(name, decrement=True)
+            done.append(f"terminated {name}, which nobody needed")
+        else:
+            stays += 1
+    return tuple(done), stays
+
+
+def _state(node: Node | None, cluster: "Cluster") -> NodeState:
+    """Whether the new node carries workload."""
+    if node is None or not node.admitted:
+        return "starting"
+    return "busy" if any(must_go(pod) for pod in cluster.pods_on(node.name)) else "idle"
+
+
+def _empty(node: Node | None, run: Run, cluster: "Cluster") -> bool:
+    """Close the door, then look once more: a pod may have landed since the first look."""
+    if node is None or not node.admitted:
+        return True
+    cluster.cordon(node, run.id)
+    if _state(node, cluster) == "idle":
+        return True
+    cluster.uncordon(node)
+    return False

@@ -1,0 +1,84 @@
+"""Look whether a new AMI is out for any group of the policy, and announce it once, after its hold.
+
+In:  {"now": "..."}
+Out: {"status": "checked", "reason", "detected": [{"cluster", "group", "ami", "release"}]}
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel
+
+from gpuops.adapters.world import World
+from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.launch import override_amis, templates_of
+from gpuops.domain.rotation.release import is_news
+from gpuops.entry import entry
+
+EXPECTED = (Conflict, Invalid, Refused, Unavailable)
+
+
+class DetectRelease(BaseModel):
+    """A tick of the schedule: it says nothing but the time."""
+
+
+class Detected(BaseModel):
+    """One announcement."""
+
+    cluster: str
+    group: str
+    ami: str
+    release: str
+
+
+class Detection(BaseModel):
+    """What was announced."""
+
+    status: Literal["checked"] = "checked"
+    reason: str
+    detected: tuple[Detected, ...]
+
+
+@entry(DetectRelease)
+def handler(request: DetectRelease, now: datetime) -> Detection:  # noqa: ARG001 - a tick carries nothing
+    """Check; a second call finds the release told."""
+    return detect(now, World())
+
+
+def detect(now: datetime, world: World) -> Detection:
+    """One group that cannot be checked keeps no other from its news; its error is raised at the end."""
+    groups, errors, detected = world.policies.latest().groups, [], []
+    for policy in groups:
+        try:
+            found = _check(policy, now, world)
+        except EXPECTED as error:
+            errors.append(error)
+        else:
+            detected += [found] if found else []
+    if errors:
+        raise errors[0]
+    return Detection(reason=f"{len(groups)} groups checked, {len(detected)} releases announced", detected=detected)
+
+
+def _check(policy: GroupPolicy, now: datetime, world: World) -> Detected | None:
+    """Announce the group's release if it is news. The event goes out before the note: rather twice than never."""
+    target = world.images.target(policy)
+    group = world.groups.describe(policy.group)
+    running = _images(group, world)
+    release = world.store.see_release(policy.group, target, now)
+    if not is_news(release, running, policy.hold_days, now):
+        return None
+    found = Detected(cluster=policy.cluster, group=policy.group, ami=target.ami, release=target.release)
+    previous = min(running - {target.ami}, default=None)
+    world.bus.put_release({**found.model_dump(), "driver": None, "previous_ami": previous})
+    world.store.tell_release(policy.group, target.ami, now)
+    return found
+
+
+def _images(group: Group, world: World) -> frozenset[str]:
+    """Every image that the group runs or would launch."""
+    launched = {world.templates.read(template).ami for template in templates_of(group.launch)}
+    launched |= set(override_amis(group.launch)) | {instance.ami for instance in group.staying}
+    return frozenset(launched - {""})

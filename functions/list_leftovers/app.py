@@ -1,0 +1,104 @@
+"""Find what dead executions left: changes that are still open, and new nodes that nobody admits.
+
+In:  {"now": "..."}
+Out: {"status": "listed", "reason", "changes": [{"run": {...}}], "admissions": [{"cluster", "group", "instance"}]}
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel
+
+from gpuops.adapters.world import World
+from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.lock import is_dead
+from gpuops.domain.run import Run
+from gpuops.entry import entry
+
+EXPECTED = (Conflict, Invalid, Refused, Unavailable)
+MARGIN = timedelta(minutes=20)
+"""Past the deadline of an admission, none can still be running."""
+
+
+class ListLeftovers(BaseModel):
+    """A tick of the schedule, or an execution's bad end: both only say that it is time to look."""
+
+
+class OpenChange(BaseModel):
+    """What `close_change` takes."""
+
+    run: Run
+
+
+class Admission(BaseModel):
+    """What `admit_node` takes."""
+
+    cluster: str
+    group: str
+    instance: str
+
+
+class Leftovers(BaseModel):
+    """What there is to put back or to start."""
+
+    status: Literal["listed"] = "listed"
+    reason: str
+    changes: tuple[OpenChange, ...]
+    admissions: tuple[Admission, ...]
+
+
+@entry(ListLeftovers)
+def handler(request: ListLeftovers, now: datetime) -> Leftovers:  # noqa: ARG001 - a tick carries nothing
+    """List; nothing is touched but entries of groups that turn out to be free."""
+    return list_leftovers(now, World())
+
+
+def list_leftovers(now: datetime, world: World) -> Leftovers:
+    """A fault in the policy or a cluster hides no open change: those come from the table, and first."""
+    changes = [OpenChange(run=run) for group in world.store.open_groups() if (run := _dead_run(group, now, world))]
+    admissions, faults = _admissions(now, world)
+    if faults and not changes:
+        raise faults[0]
+    reason = f"{len(changes)} changes to close, {len(admissions)} admissions to start"
+    reason += "".join(f"; not looked at: {fault}" for fault in faults)
+    return Leftovers(reason=reason, changes=changes, admissions=admissions)
+
+
+def _dead_run(group: str, now: datetime, world: World) -> Run | None:
+    """The dead run whose originals or locks the group still has."""
+    store = world.store
+    undo, locks = store.undo(group), [store.lock("lock", group), store.lock("rotation", group)]
+    holders = [(item.run, item.at) for item in (undo, *locks) if item]
+    if not holders:
+        store.forget_open(group)
+    for run, since in holders:
+        if is_dead(since, world.executions.find(run.execution), now):
+            return run
+    return None
+
+
+def _admissions(now: datetime, world: World) -> tuple[list[Admission], list[Exception]]:
+    """New nodes that wait for longer than any admission runs; with the faults of what could not be looked at."""
+    found: list[Admission] = []
+    faults: list[Exception] = []
+    try:
+        groups = world.policies.latest().groups
+    except EXPECTED as fault:
+        return [], [fault]
+    for policy in groups:
+        try:
+            found += _lost(policy, now, world)
+        except EXPECTED as fault:
+            faults.append(fault)
+    return found, faults
+
+
+def _lost(policy: GroupPolicy, now: datetime, world: World) -> list[Admission]:
+    """Instances of the group whose node keeps its startup taint for too long; EC2's launch time tells how long."""
+    latest = now - timedelta(minutes=policy.admission.deadline_minutes) - MARGIN
+    old = {i.id for i in world.groups.describe(policy.group).staying if i.launched and i.launched < latest}
+    if not old:
+        return []
+    pending = [node for node in world.cluster(policy.cluster).nodes() if node.pending and node.instance in old]
+    return [Admission(cluster=policy.cluster, group=policy.group, instance=node.instance) for node in pending]

@@ -1,0 +1,88 @@
+"""Open a change of a group: take it, write down its originals, make it launch the new AMI and grow by the surge.
+
+In:  {"run": {...}, "plan": {"target": {...}, "surge": 1, ...}, "now": "..."}
+Out: {"status": "open", "reason", "fence": 7, "template": {"id", "version"}, "surge": 1}
+"""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from gpuops.adapters.aws import client_token
+from gpuops.adapters.store import Kind
+from gpuops.adapters.world import World
+from gpuops.domain.errors import Conflict
+from gpuops.domain.rotation.change import Moved, Undo, missing_suspensions, open_goals, originals
+from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.launch import templates_of
+from gpuops.domain.rotation.lock import is_dead
+from gpuops.domain.rotation.messages import Change, RotationPlan
+from gpuops.domain.run import Run
+from gpuops.domain.userdata import with_startup_taint
+from gpuops.entry import entry
+
+
+class OpenChange(BaseModel):
+    """A plan that says `roll`."""
+
+    run: Run
+    plan: RotationPlan
+
+
+@entry(OpenChange)
+def handler(request: OpenChange, now: datetime) -> Change:
+    """Open the change; a second call finds the same originals and goals."""
+    return open_change(request, now, World())
+
+
+def open_change(request: OpenChange, now: datetime, world: World) -> Change:
+    """Raises: Conflict naming the owner when somebody else holds the group, or has not put it back yet."""
+    run = request.run
+    take(world, "rotation", run, now)
+    fence = take(world, "lock", run, now)
+    group = world.groups.describe(run.group)
+    undo = world.store.undo(run.group) or _write_originals(group, request, now, world)
+    if undo.run.id != run.id:
+        raise Conflict(f"the change of {run.group} by run {undo.run.id} is not put back yet")
+    undo = _create_versions(undo, world)
+    world.store.check_fence(run, fence)
+    world.groups.suspend(run.group, missing_suspensions(group))
+    world.groups.update(run.group, open_goals(group, undo))
+    main = undo.versions()[undo.moved[0].source]
+    reason = f"launch template {main.id} version {main.version}, {undo.surge} more instances"
+    return Change(reason=reason, fence=fence, template=main, surge=undo.surge)
+
+
+def take(world: World, kind: Kind, run: Run, now: datetime) -> int:
+    """Take the group, from a dead holder too; return the fencing number."""
+    held = world.store.lock(kind, run.group)
+    other = held if held and held.owner != run.execution else None
+    dead = other if other and is_dead(other.at, world.executions.find(other.owner), now) else None
+    return world.store.take(kind, run, now, instead_of=dead)
+
+
+def _write_originals(group: Group, request: OpenChange, now: datetime, world: World) -> Undo:
+    """Write down what the group was, before the first act on it."""
+    moved = tuple(
+        Moved(source=template, resolved=world.templates.read(template).template)
+        for template in templates_of(group.launch)
+    )
+    plan = request.plan
+    undo = originals(group, request.run, target=plan.target, surge=plan.surge, moved=moved, now=now)
+    world.store.write_undo(undo)
+    return undo
+
+
+def _create_versions(undo: Undo, world: World) -> Undo:
+    """Make each launch template's next version, noting each one as soon as it is there."""
+    for place, moved in enumerate(undo.moved):
+        if moved.new is not None:
+            continue
+        source = world.templates.read(moved.resolved)
+        changes = {"ImageId": undo.target.ami, "UserData": with_startup_taint(source.user_data)}
+        token = client_token(undo.run.id, undo.run.group, moved.source.id, moved.source.version)
+        new = world.templates.create(source, changes, token, f"gpuops {undo.target.release} {undo.run.id}")
+        done = (*undo.moved[:place], moved.model_copy(update={"new": new}), *undo.moved[place + 1 :])
+        undo = undo.model_copy(update={"moved": done})
+        world.store.write_undo(undo)
+    return undo

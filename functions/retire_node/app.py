@@ -1,0 +1,76 @@
+"""Terminate a drained instance, with decrement where the plan says so, and see that instance and Node are gone.
+
+In:  {"run": {...}, "change": {...}, "instance": "i-0old", "decrement": false, "retire"?: {"deadline"}, "now": "..."}
+Out: {"status": "retiring" | "retired" | "overdue", "reason", "deadline": "..."}
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel
+
+from gpuops.adapters.world import World
+from gpuops.domain.rotation.messages import Change
+from gpuops.domain.run import Run
+from gpuops.entry import entry
+
+PATIENCE = timedelta(minutes=60)
+"""Termination hooks of others may hold an instance; Auto Scaling's own default for them is one hour."""
+
+
+class Deadline(BaseModel):
+    """What the answer before said."""
+
+    deadline: datetime
+
+
+class RetireNode(BaseModel):
+    """One drained old instance of an open change."""
+
+    run: Run
+    change: Change
+    instance: str
+    decrement: bool
+    retire: Deadline | None = None
+
+
+class RetireAnswer(BaseModel):
+    """Where the termination stands."""
+
+    status: Literal["retiring", "retired", "overdue"]
+    reason: str
+    deadline: datetime
+
+
+@entry(RetireNode)
+def handler(request: RetireNode, now: datetime) -> RetireAnswer:
+    """Retire; a second call finds the instance on its way out and terminates nothing."""
+    return retire(request, now, World())
+
+
+def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
+    """Raises: Conflict when the run does not hold the group any more."""
+    run, name = request.run, request.instance
+    world.store.check_fence(run, request.change.fence)
+    deadline = request.retire.deadline if request.retire else now + PATIENCE
+    group = world.groups.describe(run.group)
+    if group.instance(name):
+        if request.decrement:
+            world.store.give_back(run, name)
+        world.groups.terminate(name, decrement=request.decrement)
+        return RetireAnswer(status="retiring", reason=f"{name} is terminated", deadline=deadline)
+    waiting = _waits_for(request, [instance.id for instance in group.instances], world)
+    if waiting is None:
+        return RetireAnswer(status="retired", reason=f"{name} and its Node are gone", deadline=deadline)
+    if now < deadline:
+        return RetireAnswer(status="retiring", reason=waiting, deadline=deadline)
+    world.store.stop(run, f"{name}: {waiting} until {deadline.isoformat()}")
+    return RetireAnswer(status="overdue", reason=f"{waiting} until {deadline.isoformat()}", deadline=deadline)
+
+
+def _waits_for(request: RetireNode, left: list[str], world: World) -> str | None:
+    """What is not gone yet; a node lost count of would be counted on by the scheduler."""
+    if request.instance in left:
+        return f"{request.instance} is still terminating"
+    node = world.cluster(request.run.cluster).node_of(request.instance)
+    return f"Node {node.name} is still there" if node else None

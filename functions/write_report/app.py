@@ -1,0 +1,58 @@
+"""Write the report of a run: one page for people, one object for programs; a repetition writes the same.
+
+In:  the state of the execution: {"execution": {...}, "run"?, "plan"?, "change"?, "nodes"?, "close"?, "error"?, "now"}
+Out: {"status": "written", "reason", "html": "reports/<run>.html", "json": "reports/<run>.json"}
+"""
+
+import json
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gpuops.adapters.world import World
+from gpuops.domain.rotation.messages import Execution
+from gpuops.domain.rotation.page import render_page
+from gpuops.domain.rotation.report import Report, report_key
+from gpuops.domain.run import Run
+from gpuops.entry import entry
+
+
+class WriteReport(BaseModel):
+    """Whatever is known by now: a run that failed before its plan has a report too."""
+
+    execution: Execution | None = None
+    run: Run | None = None
+    plan: dict[str, Any] | None = None
+    change: dict[str, Any] | None = None
+    nodes: list[dict[str, Any]] = Field(default_factory=list)
+    close: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+class Written(BaseModel):
+    """Where the report is."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    status: Literal["written"] = "written"
+    reason: str
+    html: str
+    json_: str = Field(serialization_alias="json")
+
+
+@entry(WriteReport)
+def handler(request: WriteReport, now: datetime) -> Written:
+    """Write; the same run overwrites its own report."""
+    return write(request, now, World())
+
+
+def write(request: WriteReport, now: datetime, world: World) -> Written:
+    """Raises: Unavailable, Refused; a report that cannot be written fails the machine's step, not the roll."""
+    name = request.run.id if request.run else request.execution.name if request.execution else "unknown"
+    state = request.model_dump(mode="json", exclude={"execution"})
+    report = Report(name=name, written=now, lines=world.store.journal(name), **state)
+    key = report_key(name)
+    world.reports.write(f"{key}.json", json.dumps(report.model_dump(mode="json"), indent=1), "application/json")
+    world.reports.write(f"{key}.html", render_page(report), "text/html")
+    return Written(reason=f"{len(report.lines)} journal lines", html=f"{key}.html", json_=f"{key}.json")

@@ -1,0 +1,70 @@
+"""Everything that the functions of a rotation touch, each made when it is first asked for.
+
+A function takes this as one argument, so that a test can hand it a small world of its own, and so that a function
+that needs no Kubernetes does not pay for importing it (0.28 s, measured).
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gpuops.adapters.bus import Bus
+from gpuops.adapters.executions import Executions
+from gpuops.adapters.groups import Groups
+from gpuops.adapters.images import Images
+from gpuops.adapters.policies import Policies
+from gpuops.adapters.reports import Reports
+from gpuops.adapters.store import Store
+from gpuops.adapters.templates import Templates
+
+if TYPE_CHECKING:
+    from gpuops.adapters.cluster import Cluster
+
+
+class World:
+    """The adapters, built from the function's environment."""
+
+    @cached_property
+    def store(self) -> Store:
+        """The table."""
+        return Store.from_env()
+
+    @cached_property
+    def policies(self) -> Policies:
+        """The policy file's versions."""
+        return Policies.from_env()
+
+    @cached_property
+    def groups(self) -> Groups:
+        """Auto Scaling groups."""
+        return Groups.from_env()
+
+    @cached_property
+    def templates(self) -> Templates:
+        """Launch templates."""
+        return Templates.from_env()
+
+    @cached_property
+    def images(self) -> Images:
+        """AMIs and their announcements."""
+        return Images.from_env()
+
+    @cached_property
+    def executions(self) -> Executions:
+        """Step Functions."""
+        return Executions.from_env()
+
+    @cached_property
+    def bus(self) -> Bus:
+        """Our own events."""
+        return Bus.from_env()
+
+    @cached_property
+    def reports(self) -> Reports:
+        """The bucket of reports."""
+        return Reports.from_env()
+
+    def cluster(self, name: str) -> "Cluster":
+        """Connect to a cluster by its EKS name. Raises: Unavailable, Refused, Invalid."""
+        from gpuops.adapters.cluster import Cluster  # noqa: PLC0415 - see the module's docstring
+
+        return Cluster.connect(name)

@@ -1,0 +1,64 @@
+"""What the functions of a rotation hand to each other through the state machine.
+
+The models stand in one place, because the next function parses what the last one answered.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from gpuops.domain.rotation.group import Template
+from gpuops.domain.rotation.plan import Decision, Target
+from gpuops.domain.run import Run
+
+RELEASE_DETECTED = "GPU AMI Release Detected"
+STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+
+
+class Order(BaseModel):
+    """What wakes a rotation: our own event, or the same four words from a person."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cluster: str
+    group: str
+    ami: str | None = None
+    release: str | None = None
+    driver: str | None = None
+    previous_ami: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, value: Any) -> Any:
+        """Take the detail out of an EventBridge envelope; any other event is not for us."""
+        if not isinstance(value, dict) or "detail-type" not in value:
+            return {k: v for k, v in value.items() if k != STARTED_BY} if isinstance(value, dict) else value
+        if value["detail-type"] != RELEASE_DETECTED:
+            raise ValueError(f"detail-type is {value['detail-type']!r}, expected {RELEASE_DETECTED!r}")
+        return value.get("detail")
+
+
+class Execution(BaseModel):
+    """The root execution, from the context object."""
+
+    id: str
+    name: str
+    machine: str
+
+
+class RotationPlan(Decision):
+    """The decision, with whose it is and where it leads."""
+
+    run: Run
+    target: Target
+
+
+class Change(BaseModel):
+    """An open change: the number under which it may act, and the new launch template versions."""
+
+    status: str = "open"
+    reason: str
+    fence: int
+    template: Template
+    """The main one, for people; which instances are new is read from the originals in the table."""
+    surge: int

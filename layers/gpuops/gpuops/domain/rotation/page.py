@@ -1,0 +1,91 @@
+"""The report as one HTML page that needs nothing else: it is read from a bucket, long after the run.
+
+Every name in it came from outside (pods, nodes, error messages), so everything is escaped, without exception.
+"""
+
+from collections.abc import Iterable
+from html import escape
+
+from gpuops.domain.rotation.report import Report, Step
+
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1a1a1a}
+h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}
+.outcome{font-size:1.1rem;margin:.3rem 0}.bad{color:#a11}.good{color:#171}
+table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #ddd;
+vertical-align:top}th{font-weight:600}td.n{text-align:right;white-space:nowrap}
+"""
+
+
+def render_page(report: Report) -> str:
+    """Return the page."""
+    mood = "bad" if report.error else "good"
+    run = report.run or {}
+    parts = [
+        f"<h1>{escape(report.name)}</h1>",
+        f'<p class="outcome {mood}">{escape(report.outcome)}</p><p>{escape(report.reason)}</p>',
+        _facts([(key, str(run[key])) for key in ("cluster", "group", "mode", "policy", "execution") if key in run]),
+        *_plan(report),
+        *_steps(report),
+        *_close(report),
+    ]
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(report.name)}</title>'
+    return f"{head}<style>{STYLE}</style><body>{''.join(parts)}</body></html>"
+
+
+def _plan(report: Report) -> Iterable[str]:
+    """What was planned, and how each node ended."""
+    plan = report.plan or {}
+    if not plan:
+        return
+    target = plan.get("target") or {}
+    yield "<h2>Plan</h2>"
+    yield _facts(
+        [("target", f"{target.get('release', '')} ({target.get('ami', '')})"), ("surge", str(plan.get("surge")))]
+    )
+    yield _list(plan.get("changes", ()))
+    ended = {node.get("instance"): node for node in report.nodes}
+    rows = [
+        (
+            str(node.get("instance", "")),
+            str(node.get("reason", "")),
+            "gives back the surge" if node.get("decrement") else "",
+            str(ended.get(node.get("instance"), {}).get("status", "")),
+        )
+        for node in plan.get("nodes", ())
+    ]
+    yield _table(("instance", "its place in the order", "", "ended"), rows)
+
+
+def _steps(report: Report) -> Iterable[str]:
+    """Each node's phases, and the run's own."""
+    for subject, steps in report.steps().items():
+        yield f"<h2>{escape(subject or 'The run')}</h2>"
+        yield _table(("step", "began", "seconds", "asked", "status", "reason"), [_row(step) for step in steps])
+
+
+def _row(step: Step) -> tuple[str, ...]:
+    began = step.began.strftime("%Y-%m-%d %H:%M:%S")
+    return step.function, began, f"{step.seconds:.0f}", str(step.asked), step.status, step.reason
+
+
+def _close(report: Report) -> Iterable[str]:
+    """What was put back, and what was not."""
+    if report.close:
+        yield "<h2>Put back</h2>" + _list(report.close.get("restored", ()))
+        if report.close.get("left"):
+            yield "<h2>Left</h2>" + _list(report.close["left"])
+
+
+def _facts(pairs: Iterable[tuple[str, str]]) -> str:
+    return "<p>" + "<br>".join(f"{escape(key)}: <b>{escape(value)}</b>" for key, value in pairs) + "</p>"
+
+
+def _list(items: Iterable[object]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(str(item))}</li>" for item in items) + "</ul>"
+
+
+def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
