@@ -84,9 +84,9 @@ def once(step: str, made_from: str, announcement: str, do: Callable[[], None]) -
 
 
 def run(argv: list[str], counted: tuple[str, int] | None = None) -> None:
-    """Run a command, its output kept for a failure; `counted` = the start of a line that shows progress, and of how many.
+    """Run a command; `counted` is how a line of progress starts, and how many there will be.
 
-    Raises: CalledProcessError with the last lines.
+    Raises: CalledProcessError with the last lines of its output.
     """
     lines: list[str] = []
     said = time.monotonic()

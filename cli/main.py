@@ -1,0 +1,25 @@
+"""The `gpuops` command.
+
+With --json the last line of standard output is one JSON object, whatever happened; everything else goes to standard
+error. Exit codes: 0 = what was asked for holds, 1 = it does not, 2 = it could not be tried.
+"""
+
+import typer
+
+from cli import bench, policy, rehearse
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Keeps the GPU node groups of Amazon EKS clusters current, healthy and well shared.",
+)
+app.command("rehearse")(rehearse.command)
+app.command("bench")(bench.command)
+app.add_typer(policy.app, name="policy")
+
+
+def main() -> None:
+    """Entry point of `.venv/bin/gpuops`."""
+    app()

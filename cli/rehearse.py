@@ -1,0 +1,58 @@
+"""`gpuops rehearse`: run a scenario on this machine and exit by whether everything held.
+
+What a rehearsal needs is imported late, so that --help, --schema and a bad file are answered at once.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.output import answer, give_up, only_the_result, say
+from rehearsal import scenario as scenarios
+
+WHAT_IS_REAL = Path(scenarios.SCENARIOS.parent, "rehearsal", "what_is_real.md")
+
+
+def command(
+    name: Annotated[
+        str, typer.Argument(help="A scenario by name, or the path of a file.", metavar="NAME|PATH")
+    ] = "roll",
+    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
+    pace: Annotated[
+        float | None, typer.Option(min=0.001, help="At most so many simulated seconds in a second.")
+    ] = None,
+    seed: Annotated[str | None, typer.Option(help="Another seed than the scenario's own.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the report is written, in a folder of its own.")] = Path("out"),
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a scenario and stop.")] = False,
+    what_is_real: Annotated[bool, typer.Option("--what-is-real", help="Say what is real and stop.")] = False,
+) -> None:
+    """Run a scenario on this machine, and exit 0 only when everything held."""
+    if schema:
+        print(json.dumps(scenarios.schema(), indent=None if as_json else 2))
+    elif what_is_real:
+        print(WHAT_IS_REAL.read_text(encoding="utf-8"))
+    else:
+        _rehearse(_load(name, seed, as_json=as_json), out, pace, as_json=as_json)
+
+
+def _load(name: str, seed: str | None, *, as_json: bool) -> scenarios.Scenario:
+    try:
+        scenario = scenarios.load(name)
+    except scenarios.ScenarioError as error:
+        give_up(str(error), as_json=as_json)
+    return scenario if seed is None else scenario.model_copy(update={"seed": seed})
+
+
+def _rehearse(scenario: scenarios.Scenario, out: Path, pace: float | None, *, as_json: bool) -> None:
+    from rehearsal.run import rehearse  # noqa: PLC0415 - it imports moto, which takes seconds
+
+    folder = out / scenario.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_the_result(as_json=as_json):
+        result = rehearse(scenario, out=folder, pace=pace, view=None)
+    say(f"{scenario.name}: {result.status}; report: {result.report}")
+    if as_json:
+        answer(result.to_json())
+    raise typer.Exit(0 if result.status == "passed" else 1)
