@@ -1,0 +1,126 @@
+"""The machines of a rehearsal: composes EC2, Auto Scaling, images and EKS, and ties them to kubelets and cluster.
+
+Also plays the one part of the cloud controller that matters here: the Node object of a terminated instance is deleted
+some time after EC2 says that it is gone. Leaves out its zone labels and providerID, which are the kubelets'.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from rehearsal.region.autoscaling import AutoScaling
+from rehearsal.region.autoscaling_events import Announcer
+from rehearsal.region.autoscaling_world import World
+from rehearsal.region.compute import Compute
+from rehearsal.region.compute_templates import Templates
+from rehearsal.region.compute_userdata import user_data
+from rehearsal.region.eks import Cluster, Eks
+from rehearsal.region.fleet_ports import Emit, Machines, SimInstance, Timers
+from rehearsal.region.images import Images
+from rehearsal.region.instance_types import Capacity
+from rehearsal.region.patches import Patches
+from rehearsal.scenario import Group, Release
+
+NODE_DELETION_SECONDS = 20
+HOOK = "gpuops-admit"
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+
+
+class Fleet:
+    """Everything that has instances; make it after moto was reset, since it keeps moto's EC2 in hand."""
+
+    def __init__(
+        self,
+        timers: Timers,
+        emit: Emit,
+        kubelets: Machines,
+        *,
+        cluster: Cluster,
+        zones: Mapping[str, Capacity],
+        delete_node: Callable[[str], object],
+        seed: str = "1",
+    ) -> None:
+        self._timers, self._emit, self._kubelets, self._delete_node = timers, emit, kubelets, delete_node
+        self._serial = itertools.count(1)
+        self.compute = Compute(timers, zones, seed=seed)
+        self.compute.launched.append(self._boot)
+        self.templates = Templates(timers, seed=seed)
+        world = World(timers, self.compute, self.templates, Announcer(self._deliver), seed=seed)
+        self.autoscaling = AutoScaling(world)
+        self.images = Images(timers, cluster.version)
+        self.eks = Eks(timers, replace(cluster, subnets=tuple(self.compute.subnets.values()), vpc=self.compute.vpc))
+        self.compute.shutting_down.append(self._stop)
+        self.compute.terminated.append(self._forget)
+
+    def install(self, patches: Patches) -> None:
+        """Answer for moto's EC2 launch templates, Auto Scaling and EKS until the patches are restored."""
+        self.templates.install(patches)
+        self.autoscaling.install(patches)
+        self.eks.install(patches)
+
+    def create_group(self, group: Group, release: Release) -> None:
+        """The group as it is before the story: full, in service, its launch hook put after its instances came."""
+        self.autoscaling.stage(self._request(group, self._template(group, release)))
+
+    def set_capacity(self, capacity: Mapping[str, Mapping[str, int]]) -> None:
+        """What EC2 has left from now on, by zone and type."""
+        for zone, types in capacity.items():
+            self.compute.shelf.restock(zone, types)
+
+    def _template(self, group: Group, release: Release) -> str:
+        cluster = self.eks.cluster
+        data = {
+            "ImageId": release.ami,
+            "InstanceType": group.instance_type,
+            "UserData": user_data(group, cluster),
+            "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
+            "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": group.name}]}],
+        }
+        name = f"{cluster.name}-{group.name}"
+        made = self.templates.create_launch_template({"LaunchTemplateName": name, "LaunchTemplateData": data})
+        return str(made["LaunchTemplate"]["LaunchTemplateId"])
+
+    def _request(self, group: Group, template: str) -> dict[str, Any]:
+        tags = {f"kubernetes.io/cluster/{self.eks.cluster.name}": "owned", "gpuops:group": group.name}
+        return {
+            "AutoScalingGroupName": group.name,
+            "LaunchTemplate": {"LaunchTemplateId": template, "Version": "1"},
+            "MinSize": group.min,
+            "MaxSize": group.max,
+            "DesiredCapacity": group.size,
+            "VPCZoneIdentifier": ",".join(self.compute.subnets[zone] for zone in group.zones),
+            "Tags": [{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
+            "LifecycleHookSpecificationList": [_hook(group)] if group.kind == "self_managed" else [],
+        }
+
+    def _boot(self, instance: SimInstance) -> None:
+        self._outside(f"{instance.instance_id}/boot", 0, lambda: self._kubelets.boot(instance))
+
+    def _stop(self, instance_id: str) -> None:
+        self._outside(f"{instance_id}/stop", 0, lambda: self._kubelets.terminate(instance_id))
+
+    def _forget(self, instance_id: str) -> None:
+        name = self.compute.machine(instance_id).private_dns
+        self._outside(f"{instance_id}/forget", NODE_DELETION_SECONDS, lambda: self._delete_node(name))
+
+    def _deliver(self, source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
+        key = f"emit/{next(self._serial)}"
+        self._outside(key, 0, lambda: self._emit(source, detail_type, detail, resources))
+
+    def _outside(self, key: str, delay: float, act: Callable[[], object]) -> None:
+        """Neighbours are called from a timer of their own, never under the fleet's lock."""
+
+        def fire() -> None:
+            act()
+
+        self._timers.call_later(delay, f"fleet/{key}", fire)
+
+
+def _hook(group: Group) -> dict[str, Any]:
+    return {
+        "LifecycleHookName": HOOK,
+        "LifecycleTransition": LAUNCHING,
+        "HeartbeatTimeout": group.hook_heartbeat_seconds,
+        "DefaultResult": "ABANDON",
+    }

@@ -1,0 +1,89 @@
+"""AMI releases: an image in EC2, and the public SSM parameters that name it, from the release's simulated time on.
+
+AWS announces no new image by an event: whoever wants to know polls these parameters, so they must change in time.
+Leaves out: `$Latest` trees other than EKS's, the JSON under `…/recommended`, AMI deprecation, and other owners' images
+(moto's own sample images stay where they are). moto's PutParameter refuses /aws/…; hence the write past it.
+"""
+
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.amis import Ami
+from moto.ssm.models import Parameter, ssm_backends
+
+from rehearsal.region.fleet_ports import ACCOUNT, REGION, Timers, moment
+from rehearsal.scenario import Release
+
+EKS_IMAGE_ACCOUNT = "602401143452"
+
+
+class Images:
+    """Publishes releases; the last one published is the recommended one, the older ones stay in the history."""
+
+    def __init__(self, timers: Timers, kubernetes: str) -> None:
+        self._timers, self._kubernetes = timers, kubernetes
+        self._ec2 = ec2_backends[ACCOUNT][REGION]
+        self._parameters = ssm_backends[ACCOUNT][REGION]._parameters  # noqa: SLF001 - moto offers no other way in
+
+    def schedule(self, release: Release) -> None:
+        """Publish at `release.at` seconds from now, at once when that is 0."""
+        if release.at <= 0:
+            self.publish(release)
+        else:
+            self._timers.call_later(release.at, f"images/{release.ami}", lambda: self.publish(release))
+
+    def publish(self, release: Release) -> None:
+        """Register the image and let the parameters name it."""
+        self._register(release, image_name(release, self._kubernetes))
+        for name, value in parameters(release, self._kubernetes).items():
+            self._append(name, value)
+
+    def _register(self, release: Release, name: str) -> None:
+        architecture = release.architecture
+        self._ec2.amis[release.ami] = Ami(
+            self._ec2,
+            release.ami,
+            name=name,
+            description=f"EKS-optimized Kubernetes node ({release.release}, {architecture})",
+            owner_id=EKS_IMAGE_ACCOUNT,
+            owner_alias="amazon",
+            public=True,
+            virtualization_type="hvm",
+            architecture=architecture,
+            creation_date=moment(self._timers),
+            image_location=f"amazon/{name}",
+            hypervisor="xen",
+            root_device_type="ebs",
+            root_device_name="/dev/xvda",
+            boot_mode="uefi-preferred",
+        )
+
+    def _append(self, name: str, value: str) -> None:
+        versions = self._parameters[name]
+        when = moment(self._timers)
+        number = len(versions) + 1
+        versions.append(Parameter(ACCOUNT, name, value, "String", "", "", "", when, number, "text", tier="Standard"))
+
+
+def image_name(release: Release, kubernetes: str) -> str:
+    """As EKS names its images: the release's date, not its patch version."""
+    date = release.release.rsplit("-", 1)[-1]
+    if release.family == "bottlerocket":
+        variant = "-nvidia" if release.driver else ""
+        return f"bottlerocket-aws-k8s-{kubernetes}{variant}-{release.architecture}-v{release.release}"
+    variant = "nvidia" if release.driver else "standard"
+    return f"amazon-eks-node-al2023-{release.architecture}-{variant}-{kubernetes}-v{date}"
+
+
+def parameters(release: Release, kubernetes: str) -> dict[str, str]:
+    """The public parameters that name this release while it is the newest, and those that keep naming it."""
+    if release.family == "bottlerocket":
+        variant = "-nvidia" if release.driver else ""
+        root = f"/aws/service/bottlerocket/aws-k8s-{kubernetes}{variant}/{release.architecture}"
+        values = {"image_id": release.ami, "image_version": release.release}
+        return {
+            f"{root}/{key}/{field}": value for key in ("latest", release.release) for field, value in values.items()
+        }
+    variant = "nvidia" if release.driver else "standard"
+    root = f"/aws/service/eks/optimized-ami/{kubernetes}/amazon-linux-2023/{release.architecture}/{variant}"
+    name = image_name(release, kubernetes)
+    values = {"image_id": release.ami, "release_version": release.release, "image_name": name}
+    return {f"{root}/{key}/{field}": value for key in ("recommended", name) for field, value in values.items()}
