@@ -1,0 +1,88 @@
+"""One simulated machine: the instance, what boots on it, and how far its kubelet has come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from rehearsal.kubelets.devices import Devices, devices_of
+from rehearsal.kubelets.hardware import Hardware, hardware_of
+from rehearsal.kubelets.userdata import Flags, flags_of
+
+Stage = Literal["booting", "registered", "ready", "silent"]
+
+
+class Instance(Protocol):
+    """What EC2 launched; `user_data` is base64."""
+
+    @property
+    def instance_id(self) -> str: ...  # noqa: D102 - the names say it
+    @property
+    def instance_type(self) -> str: ...  # noqa: D102
+    @property
+    def zone(self) -> str: ...  # noqa: D102
+    @property
+    def ami(self) -> str: ...  # noqa: D102
+    @property
+    def user_data(self) -> str: ...  # noqa: D102
+    @property
+    def private_dns(self) -> str: ...  # noqa: D102
+    @property
+    def ip(self) -> str: ...  # noqa: D102
+
+
+class Release(Protocol):
+    """What an AMI carries, and what is wrong with it."""
+
+    @property
+    def release(self) -> str: ...  # noqa: D102
+    @property
+    def family(self) -> str: ...  # noqa: D102
+    @property
+    def driver(self) -> str | None: ...  # noqa: D102
+    @property
+    def cuda(self) -> str | None: ...  # noqa: D102
+    @property
+    def faults(self) -> Sequence[str]: ...  # noqa: D102
+
+
+@dataclass(eq=False)
+class Machine:
+    """An instance with its kubelet."""
+
+    instance: Instance
+    release: Release
+    hardware: Hardware
+    flags: Flags
+    devices: Devices
+    stage: Stage = "booting"
+    ready_at: float = 0.0
+    plugin: str | None = None
+    """Uid of the device plugin's pod that serves, or "host" where the AMI runs it."""
+    config: str | None = None
+    """The key that the plugin has taken from the node's label."""
+
+    @property
+    def name(self) -> str:
+        """The Node's name."""
+        return self.instance.private_dns
+
+    @property
+    def has_driver(self) -> bool:
+        """Whether anything can use the GPUs."""
+        return bool(self.devices.gpus) and self.release.driver is not None
+
+    def suffers(self, fault: str) -> bool:
+        """Whether the AMI has this fault."""
+        return fault in self.release.faults
+
+
+def machine_of(instance: Instance, release: Release | None) -> Machine | str:
+    """Put a machine together; or say why it will never join the cluster."""
+    if release is None:
+        return f"nothing is known of {instance.ami}"
+    if "never_registers" in release.faults:
+        return f"{release.release} never registers"
+    if (flags := flags_of(instance.user_data, release.family)) is None:
+        return "its user data configures no node"
+    hardware = hardware_of(instance.instance_type)
+    return Machine(instance, release, hardware, flags, devices_of(instance.instance_id, hardware))

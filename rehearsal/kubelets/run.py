@@ -1,0 +1,89 @@
+"""One pod on one machine: where it has come in its life, and what its containers print."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from rehearsal.kube import Json
+from rehearsal.kubelets.logs import Outcome, is_smoke, outcome_of
+from rehearsal.kubelets.machine import Machine
+from rehearsal.kubelets.plugin import is_plugin
+from rehearsal.kubelets.status import Place
+from rehearsal.rest.mirror import controller_of
+
+Stage = Literal["held", "starting", "rejected", "running", "crashing", "ended", "leaving", "left"]
+"""Held: its node's kubelet is not ready yet. Left: deleted, as far as a kubelet can."""
+
+RUN_SECONDS: Final = "rehearsal.gpuops.dev/run-seconds"
+NEVER_READY: Final = "rehearsal.gpuops.dev/never-ready"
+SMOKE_SECONDS: Final = 10.0
+DEFAULT_SECONDS: Final = 30.0
+"""How long a pod runs that is meant to end and does not say when."""
+
+
+@dataclass(eq=False)
+class Run:
+    """A pod that a kubelet has taken in."""
+
+    pod: Json
+    machine: Machine
+    index: int
+    stage: Stage = "held"
+    timer: Any = None
+    place: Place | None = None
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+
+    @property
+    def uid(self) -> str:
+        """The pod's uid."""
+        return str(self.pod["metadata"]["uid"])
+
+    @property
+    def annotations(self) -> Json:
+        """The pod's annotations."""
+        found: Json = self.pod["metadata"].get("annotations", {})
+        return found
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it becomes Ready once it runs."""
+        return self.annotations.get(NEVER_READY) != "true"
+
+    @property
+    def crashes(self) -> bool:
+        """Whether its containers cannot stay up: a device plugin without driver or on a faulty image."""
+        return is_plugin(self.pod) and (not self.machine.has_driver or self.machine.suffers("plugin_crashes"))
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it runs; None for as long as it is let."""
+        if self.pod["spec"].get("restartPolicy", "Always") == "Always":
+            return None
+        if RUN_SECONDS in self.annotations:
+            return float(self.annotations[RUN_SECONDS])
+        return SMOKE_SECONDS if any(map(is_smoke, self.containers)) else DEFAULT_SECONDS
+
+    @property
+    def containers(self) -> list[Json]:
+        """All containers, the init containers first."""
+        return [*self.pod["spec"].get("initContainers", ()), *self.pod["spec"]["containers"]]
+
+    def key(self, verb: str) -> str:
+        """A timer's key that is the same in every run of a scenario: the pod's own name is random."""
+        return f"pod/{role_of(self.pod)}@{self.machine.name}#{self.index}/{verb}"
+
+    def begin(self, place: Place) -> None:
+        """Start the containers: from here on their output and their ends are settled."""
+        gpus = self.machine.devices.gpus_of(self.uid)
+        self.place = place
+        self.outcomes = {c["name"]: outcome_of(c, self.annotations, self.machine, gpus) for c in self.containers}
+
+    def exit_codes(self) -> dict[str, int]:
+        """How its containers end by themselves."""
+        return {name: outcome.exit_code for name, outcome in self.outcomes.items()}
+
+
+def role_of(pod: Json) -> str:
+    """Name a pod by namespace and controller, or by itself if it has none."""
+    owner = controller_of(pod) or pod["metadata"]
+    return f"{pod['metadata']['namespace']}/{owner['name']}"
