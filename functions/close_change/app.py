@@ -51,11 +51,10 @@ def close(run: Run, world: World) -> CloseAnswer:
     if undo is None or undo.run.id != run.id:
         _let_go(run, world)
         return CloseAnswer(reason="the run had no open change")
-    restored, left = _settings(undo, world)
+    restored, _ = _settings(undo, world)
     restored += _cordons(run, world)
     shrunk, surplus = _shrink(undo, world)
-    again, left_now = _settings(undo, world)
-    left = tuple(dict.fromkeys((*left, *left_now)))
+    again, left = _settings(undo, world)
     world.store.delete_claims(run)
     if surplus:
         left += (f"{surplus} nodes too many carry workload: reconcile retires them once they are idle",)
@@ -70,8 +69,8 @@ def close(run: Run, world: World) -> CloseAnswer:
 def _let_go(run: Run, world: World) -> None:
     """Release both locks, and leave reconcile's list unless originals are still there."""
     world.store.release("lock", run)
-    if world.store.release("rotation", run) and world.store.undo(run.group) is None:
-        world.store.forget_open(run.group)
+    world.store.release("rotation", run)
+    world.store.forget_if_free(run.group)
 
 
 def _settings(undo: Undo, world: World) -> tuple[tuple[str, ...], tuple[str, ...]]:

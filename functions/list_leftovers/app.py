@@ -71,7 +71,7 @@ def _dead_run(group: str, now: datetime, world: World) -> Run | None:
     undo, locks = store.undo(group), [store.lock("lock", group), store.lock("rotation", group)]
     holders = [(item.run, item.at) for item in (undo, *locks) if item]
     if not holders:
-        store.forget_open(group)
+        store.forget_if_free(group)
     for run, since in holders:
         if is_dead(since, world.executions.find(run.execution), now):
             return run

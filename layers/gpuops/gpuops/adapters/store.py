@@ -61,7 +61,7 @@ class Store:
         mine = Lock(run=run, at=now, fence=self._table.count(f"fence#{run.group}"))
         item = {"holder": mine.owner, "fence": mine.fence, "body": mine.model_dump_json()}
         only_if = Condition("fence = :held", {":held": held.fence}) if held else NEW
-        self._table.put(OPEN, run.group, {"at": now.isoformat()})
+        self._table.put(OPEN, run.group, {"taken_by": run.id})
         if not self._table.put(f"{kind}#{run.group}", ONE, item, only_if):
             raise Conflict(f"{kind} of {run.group} was taken by somebody else just now")
         return mine.fence
@@ -124,9 +124,11 @@ class Store:
         """Return every group that may have a holder or originals."""
         return [str(item["sk"]) for item in self._table.query(OPEN)]
 
-    def forget_open(self, group: str) -> None:
-        """Take a group off that list."""
-        self._table.delete(OPEN, group)
+    def forget_if_free(self, group: str) -> None:
+        """Take the group off that list unless somebody holds it, or takes it at this moment, or has originals."""
+        seen = self._table.get(OPEN, group)
+        if seen and not (self.lock("rotation", group) or self.lock("lock", group) or self.undo(group)):
+            self._table.delete(OPEN, group, Condition("taken_by = :seen", {":seen": seen["taken_by"]}))
 
     # Claims: which new node stands in for which old one.
 

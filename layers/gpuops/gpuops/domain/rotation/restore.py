@@ -99,10 +99,12 @@ def _launch(group: Group, undo: Undo, latest: Mapping[str, int]) -> tuple[dict[s
         return None, ()
     complete = all(moved.new for moved in undo.moved)
     known = {_names(undo.launch), _names(undo.opened_launch) if complete else ()}
+    wanted, notes = _rolled(undo, latest) if complete and is_rolled(group, undo) else _unrolled(undo, latest)
+    if _names(group.launch) == _names(wanted):
+        return None, notes
     if _names(group.launch) not in known:
         return None, ("launch template: somebody else changed it meanwhile, so it stays",)
-    wanted, notes = _rolled(undo, latest) if complete and is_rolled(group, undo) else _unrolled(undo, latest)
-    return (wanted if _names(wanted) != _names(group.launch) else None), notes
+    return wanted, notes
 
 
 def _rolled(undo: Undo, latest: Mapping[str, int]) -> tuple[dict[str, Any], tuple[str, ...]]:

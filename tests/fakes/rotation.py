@@ -1,0 +1,171 @@
+"""A group, its templates and its nodes, as plain values that take every goal at once."""
+
+# ruff: noqa: D102 - a fake's methods are described where the adapter stands
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from gpuops.domain.cluster import Node, Pod
+from gpuops.domain.errors import Invalid
+from gpuops.domain.keys import ADMITTED, CORDONED_BY, STARTUP_TAINT
+from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.change import GroupUpdate
+from gpuops.domain.rotation.group import Group, Instance, Template, TemplateVersion
+from gpuops.domain.rotation.plan import Target
+from gpuops.domain.run import Run
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+OLD, NEW = "ami-0aa0aa0aa0aa0aa01", "ami-0bb0bb0bb0bb0bb02"
+TARGET = Target(ami=NEW, release="1.36.3-20261101")
+LT = "lt-0123456789abcdef0"
+ARN = "arn:aws:states:us-east-1:123456789012:execution:rotate_ami:"
+NODE_CONFIG = """apiVersion: node.eks.aws/v1alpha1
+kind: NodeConfig
+spec:
+  cluster: {name: train}
+  kubelet:
+    flags:
+    - --node-labels=nvidia.com/gpu=true
+    - --register-with-taints=nvidia.com/gpu=true:NoSchedule
+"""
+USER_DATA = base64.b64encode(NODE_CONFIG.encode()).decode()
+POLICY = "groups:\n- {cluster: train, group: gpu, mode: apply}\n"
+
+
+def run(name: str = "run-1", **more: Any) -> Run:
+    """Return a run on the group, as a plan would have made it."""
+    given = {"cluster": "train", "group": "gpu", "policy": "v1", "mode": "apply", **more}
+    return Run(id=name, execution=ARN + name, machine="rotate_ami", **given)
+
+
+def instance(number: int, ami: str = OLD, *, version: str = "1", lifecycle: str = "InService", **more: Any) -> Instance:
+    """Return an instance; the zones take turns."""
+    zone = f"us-east-1{'ab'[number % 2]}"
+    template = Template(id=LT, version=version)
+    return Instance(id=f"i-{number:08x}", zone=zone, lifecycle=lifecycle, ami=ami, template=template, **more)
+
+
+def group(instances: Iterable[Instance], *, version: str = "1", **more: Any) -> Group:
+    """Return a group of these instances that fits them exactly."""
+    listed = tuple(instances)
+    launch = {"LaunchTemplate": {"LaunchTemplateId": LT, "Version": version}}
+    sizes = {"min": 0, "max": len(listed), "desired": len(listed)}
+    return Group(name="gpu", instances=listed, launch=launch, **{**sizes, **more})
+
+
+def node(of: Instance, *, admitted: bool = True, **more: Any) -> Node:
+    """Return the instance's node."""
+    taints = () if admitted else (STARTUP_TAINT,)
+    annotations = {ADMITTED: NOW.isoformat()} if admitted else {}
+    return Node(name=f"node-{of.id}", instance=of.id, taints=taints, annotations=annotations, **more)
+
+
+def job_pod(started: str = "2026-11-23T09:00:00Z") -> Pod:
+    """Return a pod of a training Job."""
+    return Pod(namespace="default", name="train-0", owner="Job", completes=True, gpus=1, started=started)
+
+
+@dataclass
+class Groups:
+    """One group that takes every goal at once; terminated instances leave at the next look."""
+
+    group: Group
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+
+    def describe(self, name: str) -> Group:
+        if name != self.group.name:
+            raise Invalid(f"Auto Scaling group {name!r} does not exist, or is being deleted")
+        return self.group
+
+    def update(self, name: str, goals: GroupUpdate) -> None:
+        given = {key: value for key, value in vars(goals).items() if value is not None}
+        if given:
+            self.calls.append(("update", sorted(given)))
+            self.group = replace(self.group, **given)
+
+    def suspend(self, name: str, processes: Iterable[str]) -> None:
+        self._processes("suspend", self.group.suspended | set(processes), processes)
+
+    def resume(self, name: str, processes: Iterable[str]) -> None:
+        self._processes("resume", self.group.suspended - set(processes), processes)
+
+    def unprotect(self, name: str, instances: Iterable[str]) -> None:
+        free = set(instances)
+        changed = tuple(replace(i, protected=i.protected and i.id not in free) for i in self.group.instances)
+        self.group = replace(self.group, instances=changed)
+
+    def terminate(self, name: str, *, decrement: bool) -> None:
+        self.calls.append(("terminate", (name, decrement)))
+        left = tuple(replace(i, lifecycle="Terminating") if i.id == name else i for i in self.group.instances)
+        self.group = replace(self.group, instances=left, desired=self.group.desired - decrement)
+
+    def _processes(self, verb: str, after: Iterable[str], asked: Iterable[str]) -> None:
+        if asked:
+            self.calls.append((verb, sorted(asked)))
+            self.group = replace(self.group, suspended=frozenset(after))
+
+
+@dataclass
+class Templates:
+    """One launch template; each token makes one version, however often it is used."""
+
+    versions: list[dict[str, Any]] = field(default_factory=lambda: [{"ImageId": OLD, "UserData": USER_DATA}])
+    tokens: dict[str, Template] = field(default_factory=dict)
+
+    def read(self, template: Template) -> TemplateVersion:
+        newest = len(self.versions)
+        number = {"$Latest": newest, "$Default": 1}.get(template.version) or int(template.version)
+        return TemplateVersion(Template(id=LT, version=str(number)), self.versions[number - 1], newest)
+
+    def create(self, source: TemplateVersion, changes: dict[str, str], token: str, description: str) -> Template:
+        if token not in self.tokens:
+            self.versions.append(source.data | changes)
+            self.tokens[token] = Template(id=LT, version=str(len(self.versions)))
+        return self.tokens[token]
+
+
+@dataclass
+class Images:
+    """AWS recommends one AMI; another exists beside it."""
+
+    recommended: Target = TARGET
+
+    def target(self, policy: GroupPolicy) -> Target:
+        return self.recommended
+
+    def check(self, ami: str, architecture: str) -> str:
+        if ami not in {OLD, NEW}:
+            raise Invalid(f"AMI {ami} does not exist, or this account may not use it")
+        return f"amazon-eks-node-{ami}"
+
+
+@dataclass
+class Cluster:
+    """Nodes and their pods; `landing` pods arrive on a node as soon as it is cordoned."""
+
+    all_nodes: list[Node] = field(default_factory=list)
+    pods: dict[str, list[Pod]] = field(default_factory=dict)
+    landing: dict[str, list[Pod]] = field(default_factory=dict)
+
+    def nodes(self, selector: str = "") -> list[Node]:
+        return self.all_nodes
+
+    def node_of(self, instance: str, hint: str = "") -> Node | None:
+        return next((n for n in self.all_nodes if n.instance == instance), None)
+
+    def pods_on(self, name: str) -> list[Pod]:
+        return self.pods.get(name, [])
+
+    def cordon(self, of: Node, run_id: str) -> None:
+        self._mark(of, {**of.annotations, CORDONED_BY: run_id}, unschedulable=True)
+        self.pods.setdefault(of.name, []).extend(self.landing.pop(of.name, []))
+
+    def uncordon(self, of: Node) -> None:
+        self._mark(of, {k: v for k, v in of.annotations.items() if k != CORDONED_BY}, unschedulable=False)
+
+    def _mark(self, of: Node, annotations: dict[str, str], *, unschedulable: bool) -> None:
+        new = replace(of, annotations=annotations, unschedulable=unschedulable)
+        self.all_nodes = [new if n.name == of.name else n for n in self.all_nodes]

@@ -1,0 +1,81 @@
+"""What a function of a rotation gets instead of AWS and Kubernetes.
+
+The table is the real adapter over moto's DynamoDB, because what a condition refuses is the point of most tests.
+"""
+
+# ruff: noqa: D102 - a fake's methods are described where the adapter stands
+
+import importlib.util
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import boto3
+
+from gpuops.adapters.store import Store
+from gpuops.adapters.table import Table
+from gpuops.domain.policy import Policy, parse_policy
+from gpuops.domain.rotation.lock import Execution
+from tests.fakes.rotation import NOW, POLICY, Cluster, Groups, Images, Templates
+
+
+@dataclass
+class World:
+    """What a function gets instead of AWS and Kubernetes."""
+
+    groups: Groups
+    store: Store
+    templates: Templates = field(default_factory=Templates)
+    images: Images = field(default_factory=Images)
+    connected: Cluster = field(default_factory=Cluster)
+    policy: str = POLICY
+    running: set[str] = field(default_factory=set)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    written: dict[str, str] = field(default_factory=dict)
+
+    policies = executions = bus = reports = property(lambda self: self)
+
+    def cluster(self, name: str) -> Cluster:
+        return self.connected
+
+    def latest(self) -> Policy:
+        return parse_policy(self.policy, "v1")
+
+    def at(self, version: str) -> Policy:
+        return parse_policy(self.policy, version)
+
+    def find(self, arn: str) -> Execution:
+        return Execution(running=arn in self.running, ended=None if arn in self.running else NOW - timedelta(days=1))
+
+    def put_release(self, detail: dict[str, Any]) -> None:
+        self.told.append(detail)
+
+    def write(self, key: str, content: str, content_type: str) -> None:
+        self.written[key] = content
+
+
+def table() -> Table:
+    """Return an empty table in moto's DynamoDB; call it inside `mock_aws`."""
+    keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    dynamodb: Any = boto3.client("dynamodb", region_name="us-east-1", **keys)
+    names = [("pk", "HASH"), ("sk", "RANGE")]
+    dynamodb.create_table(
+        TableName="gpuops",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in names],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in names],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return Table(dynamodb, "gpuops")
+
+
+def function(name: str) -> ModuleType:
+    """Return the module of one function; its folder is a Lambda's root, not a package."""
+    path = Path(__file__).parents[2] / "functions" / name / "app.py"
+    spec = importlib.util.spec_from_file_location(f"functions_{name}", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

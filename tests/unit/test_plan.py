@@ -1,0 +1,96 @@
+"""The plan of a rotation: its status and reason, the order of the nodes, and who gives back the surge.
+
+Covered: current (and when it is not), each gate, modes, the order by load and zone, decrements, the list of changes.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from gpuops.domain.policy import parse_policy
+from gpuops.domain.rotation.order import NodeLoad, order_nodes
+from gpuops.domain.rotation.plan import Situation, decide_rotation
+from tests.fakes.rotation import NEW, NOW, OLD, POLICY, TARGET, group, instance
+
+OLD_ONES = tuple(instance(number) for number in range(4))
+SITUATION = Situation(
+    group=group(OLD_ONES),
+    policy=parse_policy(POLICY, "v1").groups[0],
+    target=TARGET,
+    template_amis=frozenset({OLD}),
+    loads=[NodeLoad(instance=old.id, zone=old.zone) for old in OLD_ONES],
+    adds_startup_taint=True,
+    seen=NOW,
+)
+
+
+def test_a_group_off_the_target_rolls_and_says_what_changes() -> None:
+    """Every node once; the surge is given back by the last."""
+    decision = decide_rotation(SITUATION, NOW)
+
+    assert (decision.status, decision.surge) == ("roll", 1)
+    assert decision.reason == f"4 of 4 instances do not run 1.36.3-20261101 ({NEW})"
+    assert {node.instance for node in decision.nodes} == {old.id for old in OLD_ONES}
+    assert [node.decrement for node in decision.nodes] == [False, False, False, True]
+    assert "maximum size 4 to 5, while it rolls" in decision.changes
+    assert "new launch template version registers the startup taint" in decision.changes
+
+
+def test_a_group_on_the_target_is_current_whatever_the_gates_say() -> None:
+    """Nothing is asked for, so nothing can hold it."""
+    done = replace(SITUATION, loads=[], template_amis=frozenset({NEW}), unrestored="run-0")
+
+    assert decide_rotation(done, NOW).status == "current"
+
+
+def test_a_template_off_the_target_rolls_without_nodes() -> None:
+    """All instances are right, but the next one would not be."""
+    decision = decide_rotation(replace(SITUATION, loads=[]), NOW)
+
+    assert (decision.status, decision.nodes, decision.surge) == ("roll", (), 0)
+
+
+def test_a_held_release_holds_until_its_days_are_over() -> None:
+    """The hold ends exactly when it says."""
+    held = replace(SITUATION, policy=SITUATION.policy.model_copy(update={"hold_days": 2}))
+
+    assert decide_rotation(held, NOW).reason == "held for 2 days, until 2026-11-25T10:00:00+00:00"
+    assert decide_rotation(held, NOW + timedelta(days=2, seconds=-1)).status == "hold"
+    assert decide_rotation(held, NOW + timedelta(days=2)).status == "roll"
+
+
+def test_a_change_that_is_not_put_back_holds() -> None:
+    """Its originals would be lost under ours."""
+    decision = decide_rotation(replace(SITUATION, unrestored="run-0"), NOW)
+
+    assert (decision.status, decision.reason) == ("hold", "the change of run run-0 is not put back yet")
+
+
+def test_observe_and_recommend_only_plan() -> None:
+    """The plan is the same; the mode is in its reason."""
+    for mode in ("observe", "recommend"):
+        decision = decide_rotation(replace(SITUATION, policy=SITUATION.policy.model_copy(update={"mode": mode})), NOW)
+
+        assert (decision.status, len(decision.nodes)) == ("planned", 4)
+        assert decision.reason.startswith(f"mode {mode}: ")
+
+
+def test_idle_nodes_go_first_then_the_longest_running_jobs() -> None:
+    """Idle, then pods that can move, then Jobs, oldest first; one of unknown start is last."""
+    loads = [
+        NodeLoad("i-young", "a", pods=1, jobs=1, jobs_since="2026-11-23T09:00:00Z"),
+        NodeLoad("i-unknown", "a", pods=1, jobs=1),
+        NodeLoad("i-old", "a", pods=1, jobs=1, jobs_since="2026-11-20T09:00:00Z"),
+        NodeLoad("i-serving", "a", pods=3),
+        NodeLoad("i-idle", "a"),
+    ]
+
+    ordered = [load.instance for load in order_nodes(loads)]
+
+    assert ordered == ["i-idle", "i-serving", "i-old", "i-young", "i-unknown"]
+
+
+def test_zones_take_turns() -> None:
+    """No zone is emptied of its warm nodes first."""
+    loads = [NodeLoad(f"i-{number}", zone) for number, zone in enumerate("aaabbb")]
+
+    assert [load.zone for load in order_nodes(loads)] == ["a", "b", "a", "b", "a", "b"]
