@@ -118,6 +118,8 @@ class Baton:
             self._parked.discard(parked)
             self.hold(parked.leases)
             parked.open()
+            if not parked.leases:
+                self._changed.notify()  # who waited without a lease gives none back
             return
         lease = Lease(items[0].key)
         self.hold([lease])
@@ -151,7 +153,7 @@ class Baton:
             self.account.enter("idle")
             return self.flow.glide(top.due if top else None)
         self._start_next()
-        return _LOOK_SECONDS
+        return _LOOK_SECONDS if self.held.leases else 0.0
 
     def _settle(self) -> float:
         """Seconds to wait until the world may be at rest. The checks are asked without the lock."""

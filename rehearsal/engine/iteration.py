@@ -1,0 +1,50 @@
+"""Map: no more workers than items, no recursion, and a failing item ends the others as AWS does."""
+
+from typing import Any
+
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.inline_iteration_component import (
+    InlineIterationComponent,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.iteration_worker import IterationWorker
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import JobPool
+
+from rehearsal.engine.timing import SimDateTime
+
+
+def patch_iteration() -> None:
+    """Replace the loop over the items, and the worker's loop over its jobs."""
+    InlineIterationComponent._eval_body = _iterate
+    IterationWorker.eval = _work
+
+
+def _iterate(self: Any, env: Any) -> None:
+    given = env.stack.pop()
+    items = given.input_items
+    pool = JobPool(job_program=self._get_iteration_program(), job_inputs=items)
+    for _ in range(min(given.max_concurrency or len(items), len(items))):
+        self._launch_worker(env=env, eval_input=given, job_pool=pool)
+    pool.await_jobs()
+    failure = pool.get_worker_exception()
+    if failure is not None:
+        for frame in list(env._frames):
+            frame.set_stop(stop_date=SimDateTime.now(), cause=None, error=None)
+        raise failure
+    env.stack.append([job.job_output for job in pool.get_closed_jobs()])
+
+
+def _work(self: Any) -> None:
+    """Takes jobs until none is left, one failed, or the state ended."""
+    frame = self._env.open_frame()
+    job = self._job_pool.next_job()
+    while job is not None:
+        job_frame = frame.open_inner_frame()
+        self._eval_job(env=job_frame, job=job)
+        frame.close_frame(job_frame)
+        last = isinstance(job.job_output, Exception) or not frame.is_running()
+        following = None if last else self._job_pool.next_job()
+        if following is None:
+            frame.event_history_context.source_event_id = job_frame.event_history_context.last_published_event_id
+            self._env.close_frame(frame)  # before the job: the state goes on once its last job is closed
+        self._job_pool.close_job(job)
+        job = following
+    self._env.close_frame(frame)
