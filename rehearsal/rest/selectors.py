@@ -1,6 +1,7 @@
 """What is owed to objects that choose pods by labels: disruption budgets and the endpoint slices of Services.
 
-Which pods each selects is kept up to date per event; asking 5,000 pods at every rest would cost more than the rest.
+Which pods each selects, and which pods are healthy, is kept up to date per event: asking 5,000 pods at every rest
+is too slow.
 """
 
 from collections import defaultdict
@@ -20,32 +21,36 @@ class Selections:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._in_namespace: defaultdict[str, dict[str, tuple[str, Json]]] = defaultdict(dict)
-        self.pods: defaultdict[str, set[str]] = defaultdict(set)
+        self._pods: defaultdict[str, set[str]] = defaultdict(set)
+        self._healthy: set[str] = set()
+        self._addressed: set[str] = set()
 
     def selecting(self, kind: str, before: Json | None, after: Json | None) -> None:
         """Take in a budget's or a Service's event."""
         meta = (after or before or {})["metadata"]
         uid, namespace = meta["uid"], meta["namespace"]
         if after is None:
-            self.pods.pop(uid, None)
+            self._pods.pop(uid, None)
             self._in_namespace[namespace].pop(uid, None)
             return
         self._in_namespace[namespace][uid] = (kind, after)
         if before is not None and before["spec"].get("selector") == after["spec"].get("selector"):
             return
-        self.pods[uid].clear()
+        self._pods[uid].clear()
         for pod in list(self._mirror.objects["pod"].values()):
             if pod["metadata"]["namespace"] == namespace and _selects(kind, after, pod):
-                self.pods[uid].add(pod["metadata"]["uid"])
+                self._pods[uid].add(pod["metadata"]["uid"])
 
     def pod(self, before: Json | None, after: Json | None) -> list[tuple[str, str]]:
         """Take in a pod's event; returns kind and uid of what selects it, or did."""
         meta = (after or before or {})["metadata"]
+        _keep(self._healthy, meta["uid"], there=after is not None and is_serving(after))
+        _keep(self._addressed, meta["uid"], there=after is not None and _has_address(after))
         touched = []
         for uid, (kind, item) in self._in_namespace[meta["namespace"]].items():
-            was = meta["uid"] in self.pods[uid]
+            was = meta["uid"] in self._pods[uid]
             matches = after is not None and _selects(kind, item, after)
-            (self.pods[uid].add if matches else self.pods[uid].discard)(meta["uid"])
+            _keep(self._pods[uid], meta["uid"], there=matches)
             if was or matches:
                 touched.append((kind, uid))
         return touched
@@ -66,16 +71,16 @@ class Selections:
             return "pdb: generation"
         if status.get("disruptedPods"):
             return "pdb: disrupted pods"
-        healthy = sum(1 for pod in self._pods(pdb) if is_serving(pod))
+        healthy = len(self._pods[pdb["metadata"]["uid"]] & self._healthy)
         return None if status.get("currentHealthy") == healthy else "pdb: status"
 
     def service_debt(self, mirror: Mirror, service: Json) -> str | None:
         """The slices of the Service name exactly the pods that are ready."""
         if is_deleting(service) or not service["spec"].get("selector"):
             return None
-        any_pod = bool(service["spec"].get("publishNotReadyAddresses"))
-        pods = (pod for pod in self._pods(service) if pod["status"].get("podIP") and not is_terminal(pod))
-        ready = {pod["metadata"]["uid"] for pod in pods if any_pod or is_serving(pod)}
+        ready = self._pods[service["metadata"]["uid"]] & self._addressed
+        if not service["spec"].get("publishNotReadyAddresses"):
+            ready &= self._healthy
         named = {
             endpoint.get("targetRef", {}).get("uid")
             for item in mirror.owned.get(service["metadata"]["uid"], {}).values()
@@ -84,9 +89,14 @@ class Selections:
         }
         return None if named == ready else "endpointslice"
 
-    def _pods(self, item: Json) -> list[Json]:
-        pods = self._mirror.objects["pod"]
-        return [pods[uid] for uid in self.pods[item["metadata"]["uid"]] if uid in pods]
+
+def _keep(uids: set[str], uid: str, *, there: bool) -> None:
+    """Put a uid in, or take it out."""
+    (uids.add if there else uids.discard)(uid)
+
+
+def _has_address(pod: Json) -> bool:
+    return bool(pod["status"].get("podIP")) and not is_terminal(pod)
 
 
 def _selects(kind: str, item: Json, pod: Json) -> bool:
