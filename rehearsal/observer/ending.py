@@ -1,0 +1,100 @@
+"""The rules for the end: what the world must look like again, each a pure function over two readings of it."""
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+
+from rehearsal.observer.cluster import Cluster
+from rehearsal.observer.model import Expectations
+from rehearsal.observer.reading import annotations, labels, name_of, taint_keys
+from rehearsal.observer.region import Ending, Execution, Group
+
+Finding = tuple[str, str]
+"""The rule's name and what broke it."""
+
+
+def judge_groups(before: Mapping[str, Group], after: Mapping[str, Group], expected: Expectations) -> Iterator[Finding]:
+    """Sizes, suspended processes and protection are as they were, or as expected."""
+    for name, old in before.items():
+        if name not in after:
+            yield "group_gone", name
+            continue
+        yield from _judge_group(old, after[name], {**old.sizes, **expected.groups.get(name, {})})
+
+
+def _judge_group(old: Group, new: Group, sizes: Mapping[str, int]) -> Iterator[Finding]:
+    for kind, wanted in sizes.items():
+        if new.sizes[kind] != wanted:
+            yield f"{kind}_size", f"{new.name}: {kind} is {new.sizes[kind]}, not {wanted}"
+    serving = [i for i in new.instances if i.state == "InService"]
+    if len(serving) != sizes["desired"] or len(serving) != len(new.instances):
+        states = ", ".join(f"{i.instance_id} {i.state}" for i in new.instances if i.state != "InService")
+        yield "instances", f"{new.name}: {len(serving)} in service of {sizes['desired']} wanted; {states or 'no other'}"
+    if left := sorted(new.suspended - old.suspended):
+        yield "suspended_processes", f"{new.name}: {', '.join(left)}"
+    if new.protects_new and not old.protects_new:
+        yield "protection", f"{new.name}: new instances are protected from scale-in"
+    known = {i.instance_id for i in old.instances if i.protected}
+    for instance in new.instances:
+        if instance.protected and instance.instance_id not in known and not old.protects_new:
+            yield "protection", f"{new.name}: {instance.instance_id} is protected from scale-in"
+
+
+def judge_nodes(before: Cluster, after: Cluster, expected: Expectations) -> Iterator[Finding]:
+    """No taint, cordon, label or annotation of the product's is left."""
+    for name, node in after.nodes.items():
+        old = before.nodes.get(name)
+        tainted = taint_keys(old) if old else []
+        for key in taint_keys(node):
+            if (key == expected.startup_taint or "gpuops" in key) and key not in tainted:
+                yield "taint", f"{name}: {key}"
+        if node["spec"].get("unschedulable") and not (old and old["spec"].get("unschedulable")):
+            yield "cordon", name
+        keys = {**labels(node), **annotations(node)}.keys()
+        kept = {**labels(old), **annotations(old)} if old else {}
+        for key in sorted(keys - kept.keys() - set(expected.allowed_keys)):
+            if key.startswith(expected.prefixes):
+                yield "label", f"{name}: {key}"
+
+
+def judge_smoke(after: Cluster, expected: Expectations) -> Iterator[Finding]:
+    """No smoke pod and no smoke Job is left."""
+    for kind, objects in (("Job", after.jobs), ("pod", after.pods)):
+        for item in objects.values():
+            if expected.smoke_label in labels(item):
+                yield "smoke", f"{kind} {name_of(item)}"
+
+
+def judge_items(ending: Ending, expected: Expectations) -> Iterator[Finding]:
+    """No lock, original, claim or budget slot is left in the table."""
+    rules = {"undo#": "undo", "budget#": "budget_slot", "claim#": "claim", "open#": "open_change"}
+    for item in ending.items:
+        prefix = next((p for p in expected.forbidden_items if item.startswith(p)), None)
+        if prefix:
+            yield rules.get(prefix, "lock"), item
+
+
+def judge_executions(ending: Ending, expected: Expectations) -> Iterator[Finding]:
+    """Every execution has ended, and those that must report have."""
+    for execution in ending.executions:
+        if execution.status == "RUNNING":
+            yield "still_running", f"{execution.machine}/{execution.name}"
+        elif _reports(execution, expected) and not _reported(execution, ending):
+            yield "no_report", f"{execution.machine}/{execution.name} ended {execution.status}"
+
+
+def _reports(execution: Execution, expected: Expectations) -> bool:
+    return any(fnmatchcase(execution.machine, pattern) for pattern in expected.reported_machines)
+
+
+def _reported(execution: Execution, ending: Ending) -> bool:
+    return any(key.endswith(f"/{execution.name}.json") for key in ending.reports)
+
+
+def nodes_replaced(before: Mapping[str, Group], after: Mapping[str, Group]) -> int:
+    """Instances of the beginning that are no longer in their group, as far as others stand in for them."""
+    count = 0
+    for name, old in before.items():
+        was = {i.instance_id for i in old.instances}
+        now = {i.instance_id for i in after[name].instances} if name in after else set()
+        count += min(len(was - now), len(now - was))
+    return count

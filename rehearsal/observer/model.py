@@ -1,0 +1,67 @@
+"""What the observer is told to expect, and what it answers. Plain data both ways."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+STARTUP_TAINT = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One rule broken: its name, what broke it, and when by the clock the observer was given."""
+
+    rule: str
+    what: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What must hold. Everything has a default that suits a scenario which puts all back as it was."""
+
+    floor_gpus: int = 0
+    """Ready admitted GPUs never fall below this once they have reached it."""
+    groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Group -> {min, max, desired} at the end, where they are not to be what they were at the start."""
+    job_pods_may_be_evicted: bool = False
+    """For scenarios whose policy ends the patience with a Job."""
+    lost_after_seconds: float = 900.0
+    """How long an instance in service may lack a Node, or a Node an instance."""
+    table: str | None = None
+    bucket: str | None = None
+    """Where reports are written."""
+    reported_machines: tuple[str, ...] = ()
+    """State machines whose every ended execution leaves a report named after it."""
+    forbidden_items: tuple[str, ...] = ("rotation#", "lock#", "undo#", "claim#", "budget#", "open#")
+    """Partition keys that must be gone from the table."""
+    prefixes: tuple[str, ...] = ("gpuops/", "cluster-autoscaler.kubernetes.io/scale-down-disabled")
+    """Labels and annotations of nodes that count as the product's."""
+    allowed_keys: tuple[str, ...] = ("gpuops/admitted",)
+    startup_taint: str = STARTUP_TAINT
+    smoke_label: str = "gpuops/smoke"
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Self:
+        """From a plain mapping. Raises ValueError for a key that would silently expect nothing."""
+        if unknown := sorted(set(given) - {f.name for f in fields(cls)}):
+            raise ValueError(f"expectations unknown to the observer: {', '.join(unknown)}")
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The observer's word on a rehearsal."""
+
+    violations: tuple[Violation, ...]
+    nodes_replaced: int
+    min_ready_gpus: int | None
+    """None when the floor was never reached."""
+    evictions: int
+    evictions_refused: int
+    pods_on_unadmitted_nodes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command prints it."""
+        return {**asdict(self), "violations": [asdict(v) for v in self.violations]}

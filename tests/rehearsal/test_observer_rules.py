@@ -1,0 +1,316 @@
+"""Each rule of the observer, broken on purpose in a small world and seen by its name; and left alone when it holds."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rehearsal.observer.cluster import Change, Cluster
+from rehearsal.observer.during import broken_budgets, evicted_training, ready_gpus, unadmitted_placements, unmatched
+from rehearsal.observer.ending import (
+    judge_executions,
+    judge_groups,
+    judge_items,
+    judge_nodes,
+    judge_smoke,
+    nodes_replaced,
+)
+from rehearsal.observer.metrics import evictions
+from rehearsal.observer.model import STARTUP_TAINT, Expectations
+from rehearsal.observer.region import Ending, Execution, Group, Instance
+
+PLAIN = Expectations()
+READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+SERVING = Instance("i-1", "InService", protected=False)
+GROUP = Group("gpu", {"min": 0, "max": 1, "desired": 1}, frozenset(), protects_new=False, instances=(SERVING,))
+Json = dict[str, Any]
+
+
+def pod(name: str = "p", *, owner: str = "ReplicaSet", deleting: bool = False, **spec: Any) -> Json:
+    """A Ready pod of the app `web`."""
+    meta: Json = {"name": name, "namespace": "default", "uid": name, "labels": {"app": "web"}}
+    meta["ownerReferences"] = [{"kind": owner, "controller": True}]
+    if deleting:
+        meta["deletionTimestamp"] = "2026-11-23T09:00:00Z"
+    return {"metadata": meta, "spec": spec, "status": {"phase": "Running", **READY}}
+
+
+def node(name: str = "n1", *, gpus: int = 1, taints: Iterable[str] = (), **meta: Any) -> Json:
+    """A Ready node of instance i-1."""
+    return {
+        "metadata": {"name": name, "uid": name, **meta},
+        "spec": {"providerID": "aws:///us-east-1a/i-1", "taints": [{"key": t} for t in taints]},
+        "status": {"allocatable": {"nvidia.com/gpu": str(gpus)}, **READY},
+    }
+
+
+def budget(**spec: Any) -> Json:
+    """A budget over the app `web`."""
+    selector = {"matchLabels": {"app": "web"}}
+    return {"metadata": {"name": "web", "namespace": "default", "uid": "b"}, "spec": {"selector": selector, **spec}}
+
+
+def cluster(*items: tuple[str, Json]) -> Cluster:
+    """A world of these objects."""
+    world = Cluster()
+    for kind, item in items:
+        list(world.take(kind, item, gone=False))
+    return world
+
+
+def step(world: Cluster, kind: str, item: Json, *, gone: bool = False) -> Change:
+    """One event taken in."""
+    (change,) = world.take(kind, item, gone=gone)
+    return change
+
+
+def rules(found: Iterable[tuple[str, str]]) -> list[str]:
+    """Names of the rules broken."""
+    return [rule for rule, _ in found]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_budget_is_broken_when_a_deletion_leaves_too_few_healthy_pods(gone: bool) -> None:  # noqa: FBT001
+    """By eviction, which sets a deletion time, or by force, which removes the pod at once."""
+    world = cluster(("pdb", budget(minAvailable=2)), ("pod", pod("a")), ("pod", pod("b")))
+
+    change = step(world, "pod", pod("a", deleting=not gone), gone=gone)
+
+    assert list(broken_budgets(world, change)) == ["default/web: 1 healthy pods of 2 after default/a was taken away"]
+
+
+def test_a_budget_holds_while_enough_are_healthy_and_no_deletion_takes_one() -> None:
+    """Pods that are slow to start, or that fell ill by themselves, are nobody's eviction."""
+    world = cluster(("pdb", budget(minAvailable=2)), ("pod", pod("a")), ("pod", pod("b")), ("pod", pod("c")))
+    ill = {**pod("b"), "status": {"phase": "Running", "conditions": []}}
+
+    assert not list(broken_budgets(world, step(world, "pod", pod("c", deleting=True))))
+    assert not list(broken_budgets(world, step(world, "pod", ill)))
+    assert not list(broken_budgets(world, step(world, "pod", {**ill, "metadata": pod("b", deleting=True)["metadata"]})))
+
+
+def test_a_budget_counts_only_what_it_selects() -> None:
+    """Another app's pods, and another namespace's, do not help."""
+    other = pod("other")
+    other["metadata"]["labels"] = {"app": "db"}
+    far = pod("far")
+    far["metadata"]["namespace"] = "elsewhere"
+    world = cluster(("pdb", budget(minAvailable=1)), ("pod", pod("a")), ("pod", other), ("pod", far))
+
+    assert list(broken_budgets(world, step(world, "pod", pod("a", deleting=True))))
+
+
+def test_a_percentage_is_taken_from_the_controllers_status() -> None:
+    """The disruption controller counts it out."""
+    guard = {**budget(minAvailable="50%"), "status": {"desiredHealthy": 2}}
+    world = cluster(("pdb", guard), ("pod", pod("a")), ("pod", pod("b")))
+
+    assert list(broken_budgets(world, step(world, "pod", pod("a", deleting=True))))
+
+
+def test_a_training_pod_deleted_before_its_end_is_seen() -> None:
+    """Deleted, or marked as disrupted when its node went."""
+    world = cluster(("pod", pod("t", owner="Job", nodeName="n1")), ("pod", pod("u", owner="Job")))
+    failed = pod("u", owner="Job")
+    failed["status"] = {"phase": "Failed", "conditions": [{"type": "DisruptionTarget", "status": "True"}]}
+
+    deleted = step(world, "pod", pod("t", owner="Job", deleting=True))
+    disrupted = step(world, "pod", failed)
+
+    assert list(evicted_training(deleted, PLAIN)) == ["default/t on n1 before it had finished"]
+    assert list(evicted_training(disrupted, PLAIN)) == ["default/u on no node before it had finished"]
+    assert not list(evicted_training(deleted, replace(PLAIN, job_pods_may_be_evicted=True)))
+
+
+def test_a_finished_training_pod_and_a_smoke_pod_may_go() -> None:
+    """So may every pod that belongs to no Job."""
+    done, smoke, web = pod("d", owner="Job"), pod("s", owner="Job"), pod("w")
+    done["status"]["phase"] = "Succeeded"
+    smoke["metadata"]["labels"] = {"gpuops/smoke": "n1"}
+    world = cluster(("pod", done), ("pod", smoke), ("pod", web))
+
+    for item in (done, smoke, web):
+        assert not list(evicted_training(step(world, "pod", item, gone=True), PLAIN))
+
+
+def test_a_workload_pod_on_a_node_not_admitted_is_seen() -> None:
+    """When it is bound, as the node was at that moment."""
+    world = cluster(("node", node(taints=[STARTUP_TAINT])), ("pod", pod("p")))
+
+    bound = step(world, "pod", pod("p", nodeName="n1"))
+
+    assert list(unadmitted_placements(world, bound, PLAIN)) == ["default/p on n1"]
+    assert not list(unadmitted_placements(world, step(world, "pod", pod("p", nodeName="n1")), PLAIN))
+
+
+def test_daemonsets_mirror_pods_and_smoke_pods_belong_on_a_node_not_admitted() -> None:
+    """And anything belongs on one that is."""
+    mirror, smoke = pod("m", nodeName="n1"), pod("s", owner="Job", nodeName="n1")
+    mirror["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
+    smoke["metadata"]["labels"] = {"gpuops/smoke": "n1"}
+    world = cluster(("node", node(taints=[STARTUP_TAINT])), ("node", node("n2")))
+
+    for item in (pod("d", owner="DaemonSet", nodeName="n1"), mirror, smoke, pod("w", nodeName="n2")):
+        assert not list(unadmitted_placements(world, step(world, "pod", item), PLAIN))
+
+
+def test_only_ready_admitted_gpus_count() -> None:
+    """A node with the startup taint serves nobody yet."""
+    dark = {**node("n3", gpus=4), "status": {"allocatable": {"nvidia.com/gpu": "4"}}}
+    world = cluster(("node", node("n1", gpus=4)), ("node", node("n2", gpus=4, taints=[STARTUP_TAINT])), ("node", dark))
+
+    assert ready_gpus(world, PLAIN) == 4
+
+
+def test_an_instance_without_a_node_and_a_node_without_an_instance_are_lost() -> None:
+    """Instances that still boot are not."""
+    booting = Instance("i-2", "Pending:Wait", protected=False)
+    group = replace(GROUP, instances=(SERVING, booting))
+
+    assert list(unmatched(cluster(), {"gpu": group})) == ["instance i-1 is in service and has no Node"]
+    assert list(unmatched(cluster(("node", node())), {})) == ["Node n1 has no instance i-1 in any group"]
+    assert not list(unmatched(cluster(("node", node())), {"gpu": group}))
+
+
+@pytest.mark.parametrize(
+    ("after", "rule"),
+    [
+        (replace(GROUP, sizes={"min": 1, "max": 1, "desired": 1}), "min_size"),
+        (replace(GROUP, sizes={"min": 0, "max": 2, "desired": 1}), "max_size"),
+        (replace(GROUP, instances=()), "instances"),
+        (replace(GROUP, instances=(SERVING, replace(SERVING, state="Terminating"))), "instances"),
+        (replace(GROUP, suspended=frozenset({"AZRebalance"})), "suspended_processes"),
+        (replace(GROUP, protects_new=True), "protection"),
+        (replace(GROUP, instances=(replace(SERVING, protected=True),)), "protection"),
+    ],
+)
+def test_a_group_that_is_not_as_it_was_is_seen(after: Group, rule: str) -> None:
+    """And named."""
+    assert rules(judge_groups({"gpu": GROUP}, {"gpu": after}, PLAIN)) == [rule]
+
+
+def test_a_group_may_end_as_expected_instead_of_as_it_was() -> None:
+    """A group that is gone never does."""
+    grown = replace(GROUP, sizes={"min": 0, "max": 3, "desired": 1})
+    expected = Expectations.read({"groups": {"gpu": {"max": 3}}})
+
+    assert not list(judge_groups({"gpu": GROUP}, {"gpu": grown}, expected))
+    assert rules(judge_groups({"gpu": GROUP}, {}, PLAIN)) == ["group_gone"]
+
+
+def test_what_was_there_before_is_not_held_against_anybody() -> None:
+    """Somebody else's suspended process, protection, cordon or label stays theirs."""
+    odd = replace(GROUP, suspended=frozenset({"AZRebalance"}), instances=(replace(SERVING, protected=True),))
+    theirs = node(labels={"gpuops/x": ""})
+    theirs["spec"]["unschedulable"] = True
+
+    assert not list(judge_groups({"gpu": odd}, {"gpu": odd}, PLAIN))
+    assert not list(judge_nodes(cluster(("node", theirs)), cluster(("node", theirs)), PLAIN))
+
+
+@pytest.mark.parametrize(
+    ("left", "rule"),
+    [
+        (node(taints=[STARTUP_TAINT]), "taint"),
+        (node(taints=["gpuops/quarantine"]), "taint"),
+        (node(labels={"gpuops/smoke": "n1"}), "label"),
+        (node(annotations={"gpuops/cordoned-by": "run"}), "label"),
+        (node(annotations={"cluster-autoscaler.kubernetes.io/scale-down-disabled": "true"}), "label"),
+    ],
+)
+def test_what_is_left_on_a_node_is_seen(left: Json, rule: str) -> None:
+    """On an old node as on a new one."""
+    assert rules(judge_nodes(cluster(("node", node())), cluster(("node", left)), PLAIN)) == [rule]
+    assert rules(judge_nodes(cluster(), cluster(("node", left)), PLAIN)) == [rule]
+
+
+def test_a_cordon_left_is_seen_and_the_admitted_mark_is_allowed() -> None:
+    """The mark is how the product knows its own nodes."""
+    cordoned = node(annotations={"gpuops/admitted": "2026-11-23T09:00:00Z"})
+    cordoned["spec"]["unschedulable"] = True
+
+    assert rules(judge_nodes(cluster(), cluster(("node", cordoned)), PLAIN)) == ["cordon"]
+
+
+def test_smoke_jobs_and_pods_left_are_seen() -> None:
+    """In whatever state."""
+    smoke = pod("s", owner="Job")
+    smoke["metadata"]["labels"] = {"gpuops/smoke": "n1"}
+
+    assert rules(judge_smoke(cluster(("pod", smoke), ("job", smoke)), PLAIN)) == ["smoke", "smoke"]
+    assert not list(judge_smoke(cluster(("pod", pod())), PLAIN))
+
+
+@pytest.mark.parametrize(
+    ("item", "rule"),
+    [
+        ("lock#gpu -", "lock"),
+        ("rotation#gpu -", "lock"),
+        ("undo#gpu -", "undo"),
+        ("claim#gpu i-1", "claim"),
+        ("budget#fleet i-1", "budget_slot"),
+        ("open#changes gpu", "open_change"),
+    ],
+)
+def test_an_item_left_in_the_table_is_seen(item: str, rule: str) -> None:
+    """The journal and what is known of releases stay on purpose."""
+    ending = Ending({}, [], [item, "journal#run 1", "release#gpu ami-1", "fence#gpu -"], [])
+
+    assert list(judge_items(ending, PLAIN)) == [(rule, item)]
+
+
+def test_an_execution_without_a_report_and_one_that_still_runs_are_seen() -> None:
+    """Only machines that report must have; failed ones too."""
+    runs = [
+        Execution("demo-rotate-ami", "told", "SUCCEEDED"),
+        Execution("demo-rotate-ami", "untold", "FAILED"),
+        Execution("demo-smoke-node", "child", "SUCCEEDED"),
+        Execution("demo-admit-node", "stuck", "RUNNING"),
+    ]
+    expected = Expectations.read({"reported_machines": ["*rotate-ami"]})
+
+    found = list(judge_executions(Ending({}, runs, [], ["reports/told.json", "reports/told.html"]), expected))
+
+    assert found == [("no_report", "demo-rotate-ami/untold ended FAILED"), ("still_running", "demo-admit-node/stuck")]
+
+
+def test_a_node_counts_as_replaced_when_another_stands_in_for_it() -> None:
+    """One that merely went does not."""
+    other = replace(SERVING, instance_id="i-9")
+
+    assert nodes_replaced({"gpu": GROUP}, {"gpu": replace(GROUP, instances=(other,))}) == 1
+    assert nodes_replaced({"gpu": GROUP}, {"gpu": replace(GROUP, instances=())}) == 0
+
+
+def test_evictions_are_counted_by_code_without_dry_runs() -> None:
+    """As the apiserver prints them."""
+    line = 'apiserver_request_total{code="%s",dry_run="%s",resource="pods",subresource="%s",verb="POST"} %s\n'
+    text = "".join(
+        line % row
+        for row in (
+            ("201", "", "eviction", 4),
+            ("201", "All", "eviction", 9),
+            ("429", "", "eviction", "1e+02"),
+            ("201", "", "", 7),
+        )
+    )
+
+    assert evictions(text) == {"201": 4, "429": 100}
+
+
+def test_an_expectation_that_nobody_reads_is_an_error() -> None:
+    """A misspelled one would expect nothing."""
+    with pytest.raises(ValueError, match="flor_gpus"):
+        Expectations.read({"flor_gpus": 6})
+
+
+def test_a_name_that_comes_back_is_another_object() -> None:
+    """A deletion whose event was folded into the creation is still a deletion."""
+    world = cluster(("pod", pod("p")))
+    again = pod("p")
+    again["metadata"]["uid"] = "new"
+
+    changes = list(world.take("pod", again, gone=False))
+
+    assert [(c.before is None, c.after is None) for c in changes] == [(False, True), (True, False)]
