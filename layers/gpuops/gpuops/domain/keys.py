@@ -4,6 +4,8 @@ The startup taint begins with the prefix that Cluster Autoscaler ignores when it
 (its FAQ, "startup taints"): without it, an autoscaler would never scale up for a pod that waits for admission.
 """
 
+import re
+from hashlib import sha256
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -47,3 +49,19 @@ class Taint(BaseModel):
 
 STARTUP_TAINT_KEY = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops"
 STARTUP_TAINT = Taint(key=STARTUP_TAINT_KEY, value="pending", effect="NoSchedule")
+HOOK_PREFIX = "gpuops"
+"""Only launch hooks of ours are answered: another team's hook waits for another team."""
+PLUGIN_CONFIG_MAP = "gpuops-device-plugin"
+
+LABEL_LENGTH = 63
+
+
+def label_of(text: str) -> str:
+    """The text as a label value: unchanged where Kubernetes takes it, else shortened, with a hash to stay unique.
+
+    Executions that EventBridge starts have names of 73 characters; a label value ends at 63.
+    """
+    if len(text) <= LABEL_LENGTH and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+        return text
+    kept = re.sub(r"[^A-Za-z0-9.-]", "-", text)[:40].strip("-.")
+    return f"{kept or 'x'}-{sha256(text.encode()).hexdigest()[:16]}"

@@ -1,0 +1,67 @@
+"""Lift the startup taint from a node that proved itself, and let its instance into service; or abandon the instance.
+
+In:  {"verdict": "admit" | "abandon", "run"?, "find"?, "check"?, "smoke"?, "error"?: {"name", "reason"}, "now": "..."}
+Out: {"status": "admitted" | "abandoned", "reason"}
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel
+
+from gpuops.adapters.cluster import Cluster
+from gpuops.adapters.instances import Instances
+from gpuops.domain.admission.answers import Admitted, Checked, Failure, Found, Smoked
+from gpuops.domain.admission.node import ALIVE
+from gpuops.domain.keys import STARTUP_TAINT_KEY
+from gpuops.domain.run import Run
+from gpuops.entry import entry
+
+
+class Request(BaseModel):
+    """In. After an early failure little of it is there."""
+
+    verdict: Literal["admit", "abandon"]
+    run: Run | None = None
+    find: Found | None = None
+    check: Checked | None = None
+    smoke: Smoked | None = None
+    error: Failure | None = None
+
+
+def admit(request: Request, now: datetime, cluster: Cluster, instances: Instances) -> Admitted:
+    """Admit, unless instance or node went away meanwhile. The hook is answered last: that cannot be taken back."""
+    found = request.find
+    if request.verdict == "abandon" or found is None or found.instance is None or found.node is None:
+        return abandon(request, instances)
+    lifecycle = instances.lifecycle(found.instance)
+    if lifecycle not in ALIVE:
+        state = lifecycle or "no longer in its group"
+        return Admitted(status="abandoned", reason=f"{found.instance} is {state}: its hook did not wait")
+    node = cluster.node(found.node)
+    if node is None or node.instance != found.instance:
+        return abandon(request, instances, f"node {found.node} went away before it was admitted")
+    cluster.mark_admitted(node, now)
+    cluster.remove_taint(node.name, STARTUP_TAINT_KEY)
+    if found.hook is not None:
+        instances.complete(found.hook, found.instance, "CONTINUE")
+    return Admitted(status="admitted", reason=f"{node.name}: {request.smoke.reason if request.smoke else 'checked'}")
+
+
+def abandon(request: Request, instances: Instances, why: str = "") -> Admitted:
+    """Let Auto Scaling replace the instance; without a hook it stays, behind its startup taint."""
+    found, steps = request.find, (request.error, request.smoke, request.check, request.find)
+    why = why or next((step.reason for step in steps if step is not None), "no reason given")
+    if found is None or found.hook is None or found.instance is None:
+        return Admitted(status="abandoned", reason=f"{why}; no hook to answer: the startup taint stays")
+    answered = instances.complete(found.hook, found.instance, "ABANDON")
+    return Admitted(status="abandoned", reason=why if answered else f"{why}; its hook was answered before")
+
+
+@entry(Request)
+def handler(request: Request, now: datetime) -> Admitted:
+    """Act on the verdict of the steps before. An abandoned instance needs no cluster: that may be what failed."""
+    instances = Instances.from_env()
+    if request.verdict == "abandon" or request.run is None:
+        return abandon(request, instances)
+    return admit(request, now, Cluster.connect(request.run.cluster), instances)

@@ -1,0 +1,97 @@
+"""Cordon a node and evict one pass of its pods; the state machine does the waiting.
+
+In:  {"run": {...}, "change": {"fence"}, "instance": "i-...", "drain"?: <previous answer>, "now": "..."}
+Out: {"status": "drained" | "draining" | "overdue", "reason", "node", "started", "deadline",
+      "evicted", "refused", "waiting_for"}
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel
+
+from gpuops.adapters.cluster import Cluster
+from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node
+from gpuops.domain.errors import Conflict
+from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.drain import Clock, decide_drain, drain_state, named
+from gpuops.domain.rotation.messages import Change
+from gpuops.domain.run import Run
+from gpuops.entry import entry
+
+
+class Drained(BaseModel):
+    """Out. The counts run through the whole drain; the two times belong to it alone."""
+
+    status: Literal["drained", "draining", "overdue"]
+    reason: str
+    node: str | None = None
+    started: AwareDatetime
+    deadline: AwareDatetime
+    evicted: int = 0
+    refused: int = 0
+    waiting_for: tuple[str, ...] = ()
+
+
+class Request(BaseModel):
+    """In."""
+
+    run: Run
+    change: Change
+    instance: str
+    drain: Drained | None = None
+
+
+def drain(request: Request, now: datetime, world: World) -> Drained:
+    """One pass: cordon, sort the pods, evict those that may go.
+
+    Raises: Conflict when the run does not hold the group any more, or another run's cordon stands on the node.
+    """
+    world.store.check_fence(request.run, request.change.fence)
+    group = world.policies.at(request.run.policy).group(request.run.group)
+    cluster = world.cluster(request.run.cluster)
+    patience = timedelta(minutes=group.drain.deadline_minutes)
+    before = request.drain or Drained(status="draining", reason="", started=now, deadline=now + patience)
+    node = cluster.node_of(request.instance, hint=before.node or "")
+    if node is None:
+        gone = f"{request.instance} has no node any more"
+        return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})
+    cordon(cluster, node, request.run.id)
+    return _evict(before, now, group, cluster, node.name)
+
+
+def _evict(before: Drained, now: datetime, group: GroupPolicy, cluster: Cluster, node: str) -> Drained:
+    """Sort the node's pods, tell those to go that may, and say what still holds the node."""
+    grace = timedelta(hours=group.job_grace_hours)
+    clock = Clock(before.started, before.deadline)
+    decision = decide_drain(cluster.pods_on(node), group.drain, grace, clock, now)
+    answers = cluster.evict_all(decision.evict)
+    for pod in decision.delete:
+        cluster.delete_pod(pod)
+    refused = {pod: why for pod, why in answers.items() if why is not None}
+    state = drain_state(decision, refused, () if decision.left else cluster.volumes_on(node))
+    return Drained(
+        status=state.status,
+        reason=state.reason,
+        node=node,
+        started=before.started,
+        deadline=decision.deadline,
+        evicted=before.evicted + len(answers) - len(refused) + len(decision.delete),
+        refused=before.refused + len(refused),
+        waiting_for=tuple(named(decision, refused)),
+    )
+
+
+def cordon(cluster: Cluster, node: Node, run_id: str) -> None:
+    """Keep new pods away. Raises: Conflict when another run's cordon stands on the node."""
+    if node.cordoned_by not in {None, run_id}:
+        raise Conflict(f"{node.name} is cordoned by run {node.cordoned_by}")
+    if not node.unschedulable or node.cordoned_by is None:
+        cluster.cordon(node, run_id)
+
+
+@entry(Request)
+def handler(request: Request, now: datetime) -> Drained:
+    """Drain by the policy that the run began with."""
+    return drain(request, now, World())

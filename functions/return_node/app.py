@@ -1,0 +1,55 @@
+"""Give a node back to the scheduler: lift our own cordon, and nobody else's.
+
+In:  {"run": {...}, "instance": "i-...", "drain"?: {"node"}, "now": "..."}
+Out: {"status": "returned", "reason", "node"}
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel
+
+from gpuops.adapters.cluster import Cluster
+from gpuops.domain.run import Run
+from gpuops.entry import entry
+
+
+class Hint(BaseModel):
+    """What drain_node learnt, when it came that far."""
+
+    node: str | None = None
+
+
+class Request(BaseModel):
+    """In."""
+
+    run: Run
+    instance: str
+    drain: Hint = Hint()
+
+
+class Returned(BaseModel):
+    """Out."""
+
+    status: Literal["returned"] = "returned"
+    reason: str
+    node: str | None
+
+
+def give_back(request: Request, cluster: Cluster) -> Returned:
+    """Whatever the node was to us, afterwards it is nothing of ours."""
+    node = cluster.node_of(request.instance, hint=request.drain.node or "")
+    if node is None:
+        return Returned(reason=f"{request.instance} has no node", node=None)
+    if node.cordoned_by == request.run.id:
+        cluster.uncordon(node)
+        return Returned(reason="our cordon is lifted", node=node.name)
+    holder = f"run {node.cordoned_by}" if node.cordoned_by else "somebody else"
+    reason = f"cordoned by {holder}: left alone" if node.unschedulable else "it was not cordoned"
+    return Returned(reason=reason, node=node.name)
+
+
+@entry(Request)
+def handler(request: Request, now: datetime) -> Returned:  # noqa: ARG001 - giving back takes no time
+    """Lift the cordon that drain_node set."""
+    return give_back(request, Cluster.connect(request.run.cluster))

@@ -1,0 +1,155 @@
+"""Nodes and pods of one cluster: each method is one act, stated as a goal, so that a repeated call does no harm.
+
+Our fields are server-side applied under one manager per purpose (`gpuops-cordon`, `gpuops-admission`,
+`gpuops-config`), because an apply takes back what its manager no longer names: lifting the cordon is applying
+nothing, it leaves the other two alone, and a cordon that somebody else also set stays.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, Self
+
+from gpuops.adapters.kube import APPLY, MERGE, Kube
+from gpuops.domain.cluster import Node, Pod, read_node, read_pod
+from gpuops.domain.errors import Conflict, Invalid, Unavailable
+from gpuops.domain.keys import ADMITTED, CORDONED_BY, FIELD_MANAGER, NAMESPACE, PLUGIN_CONFIG_LABEL
+
+NODES = "/api/v1/nodes"
+ATTEMPTS = 5
+"""Kubelet writes a node's status every few seconds; a read-modify-write loses now and then."""
+EVICTIONS_AT_ONCE = 8
+TOO_MANY = 429
+OTHER_UID = ("uid mismatch", "metadata.uid: Invalid value")
+"""What apiserver says when a node is gone, and when another one has its name."""
+TWO_BUDGETS = "This pod has more than one PodDisruptionBudget"
+
+
+class Cluster:
+    """What gpuops does to nodes and pods. Raises, everywhere: what `Kube` raises."""
+
+    def __init__(self, kube: Kube) -> None:
+        self.kube = kube
+
+    @classmethod
+    def connect(cls, name: str) -> Self:
+        """Return the cluster that EKS knows by this name."""
+        return cls(Kube.connect(name))
+
+    def node(self, name: str) -> Node | None:
+        """Return the node, or None when there is none of this name."""
+        raw = self.kube.get(f"{NODES}/{name}")
+        return read_node(raw) if raw else None
+
+    def nodes(self, selector: str = "") -> list[Node]:
+        """Return the nodes that carry these labels; all of them without a selector."""
+        return [read_node(raw) for raw in self.kube.get_all(NODES, [("labelSelector", selector)] if selector else [])]
+
+    def node_of(self, instance: str, hint: str = "") -> Node | None:
+        """Return the node of an EC2 instance, or None until, or once, it has none.
+
+        `hint` is the name it probably has (the private DNS name): one object read instead of all.
+        """
+        node = self.node(hint) if hint else None
+        if node is not None and node.instance == instance:
+            return node
+        return next((node for node in self.nodes() if node.instance == instance), None)
+
+    def pods_on(self, node: str) -> list[Pod]:
+        """Return every pod bound to the node, finished ones included."""
+        query = [("fieldSelector", f"spec.nodeName={node}")]
+        return [read_pod(raw) for raw in self.kube.get_all("/api/v1/pods", query)]
+
+    def volumes_on(self, node: str) -> list[str]:
+        """Return the volumes still attached to the node: one that is not detached cannot follow its pod."""
+        items = self.kube.get_all("/apis/storage.k8s.io/v1/volumeattachments")
+        return [str(raw["metadata"]["name"]) for raw in items if raw["spec"].get("nodeName") == node]
+
+    def config_keys(self, name: str) -> frozenset[str]:
+        """Return the keys of a ConfigMap in our namespace; none where it does not exist."""
+        raw = self.kube.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/{name}")
+        return frozenset((raw or {}).get("data") or ())
+
+    def cordon(self, node: Node, run_id: str) -> None:
+        """Keep new pods away, and say which run does."""
+        self._apply(node, "cordon", {CORDONED_BY: run_id}, spec={"unschedulable": True})
+
+    def uncordon(self, node: Node) -> None:
+        """Take back our cordon; one that somebody else set as well stays."""
+        self._apply(node, "cordon", {})
+
+    def mark_admitted(self, node: Node, now: datetime) -> None:
+        """Write down when the node passed its admission."""
+        self._apply(node, "admission", {ADMITTED: now.isoformat()})
+
+    def label_config(self, node: Node, key: str) -> None:
+        """Choose the device plugin's configuration for the node."""
+        self._apply(node, "config", {}, labels={PLUGIN_CONFIG_LABEL: key})
+
+    def remove_taint(self, name: str, key: str) -> None:
+        """Remove one taint and no other: taints are one atomic list, so under resourceVersion."""
+        for _ in range(ATTEMPTS):
+            raw = self.kube.get(f"{NODES}/{name}")
+            taints = (raw or {}).get("spec", {}).get("taints", [])
+            left = [taint for taint in taints if taint["key"] != key]
+            if left == taints:
+                return
+            version = {"resourceVersion": raw["metadata"]["resourceVersion"]}
+            try:
+                self._patch(name, {"metadata": version, "spec": {"taints": left}}, MERGE, "admission")
+            except Conflict:
+                continue
+            return
+        raise Unavailable(f"node {name} changed {ATTEMPTS} times while its taint {key} was removed")
+
+    def evict(self, pod: Pod) -> str | None:
+        """Ask for an eviction; return None when it is granted, else the disruption budget's words.
+
+        A pod already gone, or replaced by one of the same name, counts as evicted. Evicted is not gone: wait for it.
+        """
+        status, answer = self.kube.status_of(f"{_path(pod)}/eviction", _eviction(pod))
+        message = str(answer.get("message", ""))[:200]
+        if status in (200, 201, 404, 409):
+            return None
+        if status == TOO_MANY or message.startswith(TWO_BUDGETS):
+            causes = answer.get("details", {}).get("causes") or [{}]
+            return str(causes[0].get("message") or message or "not now")[:200]
+        raise Unavailable(f"evict {pod.title}: HTTP {status}: {message}")
+
+    def evict_all(self, pods: Iterable[Pod]) -> dict[Pod, str | None]:
+        """Evict side by side: one pass over a full node must fit a function's timeout."""
+        pods = tuple(pods)
+        with ThreadPoolExecutor(EVICTIONS_AT_ONCE) as pool:
+            return dict(zip(pods, pool.map(self.evict, pods), strict=True))
+
+    def delete_pod(self, pod: Pod) -> None:
+        """Delete a pod past its disruption budget; only where the policy says `force`."""
+        self.kube.delete(_path(pod), body={"preconditions": {"uid": pod.uid}})
+
+    def _apply(self, node: Node, purpose: str, annotations: dict[str, str], **fields: Any) -> None:
+        """Apply one purpose's fields. The uid keeps an apply from creating a node that went away meanwhile."""
+        labels = {"labels": fields.pop("labels")} if "labels" in fields else {}
+        meta = {"name": node.name, "uid": node.uid, "annotations": annotations, **labels}
+        self._patch(node.name, {"apiVersion": "v1", "kind": "Node", "metadata": meta, **fields}, APPLY, purpose)
+
+    def _patch(self, name: str, body: dict[str, Any], content: str, purpose: str) -> None:
+        try:
+            self.kube.patch(f"{NODES}/{name}", body, content=content, manager=f"{FIELD_MANAGER}-{purpose}")
+        except (Conflict, Invalid) as error:
+            if any(words in str(error) for words in OTHER_UID):
+                raise Unavailable(f"node {name} was replaced meanwhile") from error
+            raise
+
+
+def _path(pod: Pod) -> str:
+    return f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
+
+
+def _eviction(pod: Pod) -> dict[str, Any]:
+    """The uid keeps us from evicting a pod of the same name that already runs elsewhere."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"namespace": pod.namespace, "name": pod.name},
+        "deleteOptions": {"preconditions": {"uid": pod.uid}},
+    }

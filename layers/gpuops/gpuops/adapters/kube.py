@@ -1,0 +1,174 @@
+"""The one connection to a cluster: raw JSON over the official client's transport, its failures in our five errors.
+
+| the apiserver's answer | becomes | why |
+|---|---|---|
+| no connection, timeout, 5xx, 429, 401, 410 | Unavailable | it may work later; a new access entry takes a minute |
+| 403 | Refused | the answer is no until a person changes an access entry or RBAC |
+| 409 | Conflict | somebody else owns the field; the message names the manager |
+| 404 and any other 4xx | Invalid | what we asked for cannot be done as asked |
+"""
+
+import base64
+import binascii
+import json
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import boto3
+import urllib3.exceptions
+from kubernetes.client.configuration import Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTClientObject
+
+from gpuops.adapters.aws import client, translated
+from gpuops.adapters.token import mint_token
+from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+TIMEOUT_SECONDS = (5, 20)
+PAGE = 500
+MESSAGE_LENGTH = 300
+RETRYABLE = {0, 401, 410, 429}
+SERVER_ERROR = 500
+
+Query = Sequence[tuple[str, str]]
+
+
+class Kube:
+    """Requests to one cluster. Raises: Unavailable, Refused, Conflict or Invalid, as the module's table says."""
+
+    def __init__(self, server: str, ca_pem: str, token: str, *, page: int = PAGE) -> None:
+        self._page = page
+        self._server = server.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "gpuops"}
+        configuration = Configuration(host=self._server)
+        configuration.retries = False  # the state machine retries: it waits better, and shows it
+        self._rest = RESTClientObject(configuration, maxsize=16)
+        self._rest.pool_manager.connection_pool_kw["ssl_context"] = _trusting(ca_pem)
+
+    @classmethod
+    def connect(cls, cluster: str) -> Self:
+        """Ask EKS where the cluster is, and sign a token for it.
+
+        Raises: Invalid when EKS knows no such cluster or it has no endpoint yet.
+        """
+        with translated(f"describe cluster {cluster}"):
+            found = client("eks").describe_cluster(name=cluster)["cluster"]
+        try:
+            ca_pem = base64.b64decode(found["certificateAuthority"]["data"]).decode()
+            server = str(found["endpoint"])
+        except (KeyError, binascii.Error, UnicodeDecodeError) as error:
+            raise Invalid(f"cluster {cluster} ({found.get('status')}) has no endpoint to talk to yet") from error
+        session = boto3.Session()
+        return cls(server, ca_pem, mint_token(session, cluster, str(session.region_name)))
+
+    def get(self, path: str, query: Query = ()) -> Any:
+        """Return one object or list, or None when there is none."""
+        return self._json("GET", path, query, absent_ok=True)
+
+    def get_all(self, path: str, query: Query = ()) -> Iterator[Any]:
+        """Yield every item of a list, page by page."""
+        token = ""
+        while True:
+            page = self._json(
+                "GET", path, [*query, ("limit", str(self._page)), *([("continue", token)] if token else [])]
+            )
+            yield from page.get("items") or ()
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return
+
+    def get_text(self, path: str, query: Query = ()) -> str:
+        """Return a container's log, or nothing where there is none (404: no pod; 400: the container never started)."""
+        try:
+            return self._send("GET", path, query).decode(errors="replace")
+        except ApiException as error:
+            if error.status in (400, 404):
+                return ""
+            raise translate(error, f"GET {path}") from error
+
+    def post(self, path: str, body: Any) -> Any:
+        """Create an object."""
+        return self._json("POST", path, body=body)
+
+    def patch(self, path: str, body: Any, *, content: str, manager: str) -> Any:
+        """Change an object under a field manager, by server-side apply or merge patch."""
+        return self._json("PATCH", path, [("fieldManager", manager)], body, content)
+
+    def delete(self, path: str, query: Query = (), body: Any = None) -> None:
+        """Remove an object; one that is not there is as good as removed."""
+        self._json("DELETE", path, query, body, absent_ok=True)
+
+    def status_of(self, path: str, body: Any) -> tuple[int, Mapping[str, Any]]:
+        """POST where a refusal is an answer: the HTTP status and the Status object's fields."""
+        try:
+            self._send("POST", path, body=body)
+        except ApiException as error:
+            if error.status:
+                return error.status, _fields(error)
+            raise translate(error, f"POST {path}") from error
+        return 201, {}
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        query: Query = (),
+        body: Any = None,
+        content: str = "application/json",
+        *,
+        absent_ok: bool = False,
+    ) -> Any:
+        try:
+            return json.loads(self._send(method, path, query, body, content) or b"null")
+        except ApiException as error:
+            if error.status == 404 and absent_ok:  # noqa: PLR2004 - HTTP's own number
+                return None
+            raise translate(error, f"{method} {path}") from error
+
+    def _send(
+        self, method: str, path: str, query: Query = (), body: Any = None, content: str = "application/json"
+    ) -> bytes:
+        try:
+            response = self._rest.request(
+                method,
+                self._server + path,
+                query_params=list(query),
+                headers=self._headers | {"Content-Type": content},
+                body=body,
+                _request_timeout=TIMEOUT_SECONDS,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"{method} {path}: the cluster at {self._server} does not answer: {error}") from error
+        return bytes(response.data)
+
+
+def translate(error: ApiException, doing: str) -> Exception:
+    """The one of our errors that the answer means."""
+    fields = _fields(error)
+    text = f"{doing}: HTTP {error.status}: {fields.get('message') or error.reason}"[:MESSAGE_LENGTH]
+    if error.status in RETRYABLE or error.status >= SERVER_ERROR:
+        return Unavailable(text)
+    return {403: Refused, 409: Conflict}.get(error.status, Invalid)(text)
+
+
+def _fields(error: ApiException) -> Mapping[str, Any]:
+    """The Status object in the answer; empty where a proxy answered in its own words."""
+    try:
+        fields = json.loads(error.body or b"{}")
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _trusting(ca_pem: str) -> ssl.SSLContext:
+    """Trust the cluster's own authority only.
+
+    Python 3.13 refuses an authority without key identifiers, which older EKS clusters have
+    (kubernetes-client/python#2394): that check is lifted; chain, expiry and host name stay checked.
+    """
+    context = ssl.create_default_context(cadata=ca_pem)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context

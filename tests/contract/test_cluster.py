@@ -1,0 +1,400 @@
+"""The cluster adapter against a real control plane and our RBAC, and the fake that stands for it in unit tests.
+
+Covers: finding a node by its instance, cordon and return beside other people's cordons, admission marks, one taint
+among several, evictions under a budget, pods of one node. On the real one also: least privilege, pages, smoke Jobs
+through admission and scheduler, a cluster that does not answer.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+import yaml
+
+from gpuops.adapters.cluster import Cluster
+from gpuops.adapters.jobs import Jobs, SmokeJob
+from gpuops.adapters.kube import Kube
+from gpuops.domain.admission.smoke import JobState
+from gpuops.domain.cluster import Node, Pod
+from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.keys import ADMITTED, PLUGIN_CONFIG_LABEL, STARTUP_TAINT, STARTUP_TAINT_KEY, Taint
+from rehearsal.control_plane import ControlPlane, Identity, PodNetwork, find_or_build, scratch_directory
+from tests.fakes.admission import FakeCluster
+from tests.unit.test_admission_functions import NOW
+from tests.unit.test_smoke import GOOD
+
+RBAC = Path(__file__).parents[2] / "layers/gpuops/gpuops/manifests/rbac.yaml"
+CONTAINER = {"ready": False, "restartCount": 0, "image": "i", "imageID": "i"}
+SOME_UID = "11111111-2222-3333-4444-555555555555"
+GROUPS = ("readers", "drainers", "admitters", "smokers")
+GPU_TAINT = Taint(key="nvidia.com/gpu", value="true", effect="NoSchedule")
+TAINTS = (STARTUP_TAINT, GPU_TAINT)
+KUBELET = {
+    "addresses": [{"type": "InternalIP", "address": "10.0.0.5"}],
+    "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+}
+Admin = Callable[..., tuple[int, Any]]
+
+
+@dataclass
+class Stage:
+    """A cluster to act on, and the means to set its scene."""
+
+    drainer: Cluster
+    admitter: Cluster
+    add_node: Callable[..., Node]
+    add_pod: Callable[..., Pod]
+    forbid: Callable[[Pod], None]
+    """A disruption budget that allows no eviction of the pod."""
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """One control plane for the module, where each of our groups has one member."""
+    members = {name: Identity(f"member-of-{name}", (f"gpuops-{name}",)) for name in GROUPS}
+    with ControlPlane(scratch_directory(), find_or_build(), members.get) as plane:
+        network = PodNetwork(plane.podnet_socket, kubelet)
+        network.start()
+        yield plane
+        network.stop()
+
+
+def kubelet(host: str, port: int, path: str) -> tuple[int, bytes]:
+    """The logs of a good smoke, by container; a kubelet's own address is all it may be asked at."""
+    container = path.partition("?")[0].rpartition("/")[2]
+    return (200, GOOD[container].encode()) if (host, port) == ("10.0.0.5", 10250) else (404, b"")
+
+
+@pytest.fixture(scope="module")
+def admin(plane: ControlPlane) -> Admin:
+    """Requests of the cluster's administrator, who has applied our RBAC."""
+    pool = urllib3.PoolManager(ca_certs=str(plane.ca_file))
+
+    def request(method: str, path: str, body: object = None, content: str = "application/json") -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {plane.admin_token}", "Content-Type": content}
+        answer = pool.request(method, plane.server + path, body=json.dumps(body), headers=headers)
+        return answer.status, json.loads(answer.data)
+
+    for part in yaml.safe_load_all(RBAC.read_text()):
+        assert request("PATCH", _path_of(part), part, "application/apply-patch+yaml")[0] == 201
+    return request
+
+
+def _path_of(part: dict[str, Any]) -> str:
+    """Where an object of rbac.yaml lives."""
+    name, namespace = part["metadata"]["name"], part["metadata"].get("namespace")
+    base = "/api/v1" if part["apiVersion"] == "v1" else f"/apis/{part['apiVersion']}"
+    within = f"/namespaces/{namespace}" if namespace else ""
+    return f"{base}{within}/{part['kind'].lower()}s/{name}?fieldManager=admin"
+
+
+@pytest.fixture(scope="module")
+def kube(plane: ControlPlane, admin: Admin) -> Callable[[str], Kube]:
+    """A connection as a member of one group; pages of two, so that every list has several."""
+    authority = plane.ca_file.read_text()
+    return lambda group: Kube(plane.server, authority, group, page=2)
+
+
+@pytest.fixture
+def real(admin: Admin, kube: Callable[[str], Kube]) -> Iterator[Stage]:
+    """The scene on the real control plane, cleared afterwards."""
+    yield real_stage(admin, kube)
+    for path in ("/api/v1/nodes", "/apis/policy/v1/namespaces/default/poddisruptionbudgets"):
+        admin("DELETE", path)
+    for namespace in ("default", "gpuops"):
+        admin("DELETE", f"/api/v1/namespaces/{namespace}/pods", {"gracePeriodSeconds": 0})
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.cluster)])
+def stage(request: pytest.FixtureRequest) -> Stage:
+    """The same scene over both."""
+    if request.param == "fake":
+        return fake_stage()
+    found: Stage = request.getfixturevalue("real")
+    return found
+
+
+def fake_stage() -> Stage:
+    """In memory."""
+    cluster = FakeCluster()
+
+    def add_node(name: str, **fields: Any) -> Node:
+        node = Node(name=name, uid=f"uid-{name}", **fields)
+        cluster.known[name] = node
+        if node.unschedulable:
+            cluster.foreign_cordons.add(name)
+        return node
+
+    def add_pod(name: str, node: str) -> Pod:
+        pod = Pod("default", name, f"uid-{name}")
+        cluster.pods.append((node, pod))
+        return pod
+
+    def forbid(pod: Pod) -> None:
+        cluster.budgets[pod.title] = f"The disruption budget {pod.name} needs 1 healthy pods and has 1 currently"
+
+    return Stage(cluster, cluster, add_node, add_pod, forbid)
+
+
+def real_stage(admin: Admin, kube: Callable[[str], Kube]) -> Stage:
+    """Over the apiserver."""
+    drainer, reader = Cluster(kube("drainers")), Cluster(kube("readers"))
+
+    def add_node(
+        name: str, *, instance: str = "", taints: tuple[Taint, ...] = (), unschedulable: bool = False, gpus: int = 0
+    ) -> Node:
+        spec = {"taints": [taint.model_dump() for taint in taints], "unschedulable": unschedulable}
+        spec |= {"providerID": f"aws:///us-east-1a/{instance}"} if instance else {}
+        assert admin("POST", "/api/v1/nodes", {"metadata": {"name": name}, "spec": spec})[0] == 201
+        resources = {"cpu": "4", "memory": "16Gi", "pods": "58", "nvidia.com/gpu": str(gpus)}
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
+        status = {"status": {"capacity": resources, "allocatable": resources, "conditions": [ready], **KUBELET}}
+        assert admin("PATCH", f"/api/v1/nodes/{name}/status", status, "application/merge-patch+json")[0] == 200
+        return reader.node(name) or pytest.fail(name)
+
+    def add_pod(name: str, node: str) -> Pod:
+        spec = {"nodeName": node, "containers": [{"name": "c", "image": "i"}]}
+        pod = {"metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
+        assert admin("POST", "/api/v1/namespaces/default/pods", pod)[0] == 201
+        ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+        path = f"/api/v1/namespaces/default/pods/{name}/status"
+        assert admin("PATCH", path, ready, "application/merge-patch+json")[0] == 200
+        return next(pod for pod in reader.pods_on(node) if pod.name == name)
+
+    def forbid(pod: Pod) -> None:
+        path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+        spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": pod.name}}}
+        assert admin("POST", path, {"metadata": {"name": pod.name}, "spec": spec})[0] == 201
+        wait_for(lambda: admin("GET", f"{path}/{pod.name}")[1]["status"].get("currentHealthy") == 1)
+
+    return Stage(drainer, Cluster(kube("admitters")), add_node, add_pod, forbid)
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for a controller of the real plane."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "the control plane did not come so far"
+        time.sleep(0.05)
+
+
+def test_a_node_is_found_by_its_instance(stage: Stage) -> None:
+    """With a good hint, a wrong one and none; a list longer than a page is read to its end."""
+    nodes = [stage.add_node(f"n{n}", instance=f"i-0000000{n}", gpus=n) for n in range(5)]
+
+    cluster = stage.drainer
+    assert {node.instance for node in cluster.nodes()} >= {node.instance for node in nodes}
+    for hint in ("", "n3", "n4", "no-such-node"):
+        found = cluster.node_of("i-00000003", hint=hint)
+        assert found is not None
+        assert (found.name, found.ready, found.gpus) == ("n3", True, 3)
+    assert cluster.node_of("i-00000009") is None
+    assert cluster.node("no-such-node") is None
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_cordon_is_ours_to_lift_but_not_anybody_elses(stage: Stage, foreign: bool) -> None:  # noqa: FBT001
+    """Cordoned twice, lifted twice, with an admission mark in between that nobody may lose."""
+    node = stage.add_node("n", instance="i-00000001", unschedulable=foreign)
+
+    for _ in range(2):
+        stage.drainer.cordon(node, "run-1")
+    stage.admitter.mark_admitted(node, NOW)
+    cordoned = stage.drainer.node("n")
+    for _ in range(2):
+        stage.drainer.uncordon(node)
+    returned = stage.drainer.node("n")
+
+    assert cordoned is not None
+    assert returned is not None
+    assert (cordoned.unschedulable, cordoned.cordoned_by) == (True, "run-1")
+    assert (returned.unschedulable, returned.cordoned_by) == (foreign, None)
+    assert returned.annotations[ADMITTED] == NOW.isoformat()
+
+
+def test_a_node_that_was_replaced_is_not_touched(stage: Stage) -> None:
+    """Another instance may come up under the old name between a look and an act."""
+    node = stage.add_node("n", instance="i-00000001")
+
+    for other in (replace(node, uid=SOME_UID), replace(node, name="no-such-node")):
+        with pytest.raises(Unavailable, match="replaced meanwhile"):
+            stage.drainer.cordon(other, "run-1")
+
+    untouched = stage.drainer.node("n")
+    assert stage.drainer.node("no-such-node") is None
+    assert untouched is not None
+    assert not untouched.unschedulable
+
+
+def test_only_our_taint_is_removed(stage: Stage) -> None:
+    """Twice is as good as once, and a node that is gone has none."""
+    stage.add_node("n", instance="i-00000001", taints=TAINTS)
+
+    for name in ("n", "n", "no-such-node"):
+        stage.admitter.remove_taint(name, STARTUP_TAINT_KEY)
+
+    node = stage.admitter.node("n")
+    assert node is not None
+    assert GPU_TAINT in node.taints
+    assert not node.pending
+
+
+def test_a_label_chooses_the_plugins_configuration(stage: Stage) -> None:
+    """Again, the same label twice."""
+    node = stage.add_node("n", instance="i-00000001")
+
+    for _ in range(2):
+        stage.admitter.label_config(node, "exclusive")
+
+    labelled = stage.admitter.node("n")
+    assert labelled is not None
+    assert labelled.labels[PLUGIN_CONFIG_LABEL] == "exclusive"
+
+
+def test_evictions_are_granted_or_refused_in_the_budgets_words(stage: Stage) -> None:
+    """Evicted is not gone: the pod is deleting until its kubelet says so."""
+    stage.add_node("n", instance="i-00000001")
+    free, guarded = stage.add_pod("free", "n"), stage.add_pod("guarded", "n")
+    stage.forbid(guarded)
+
+    answers = stage.drainer.evict_all([free, guarded])
+
+    assert answers[free] is None
+    assert "disruption budget guarded" in (answers[guarded] or "")
+    deleting = {pod.name: pod.deleting for pod in stage.drainer.pods_on("n")}
+    assert deleting.get("free", True)
+    assert deleting["guarded"] is False
+
+
+def test_a_pod_that_is_gone_counts_as_evicted(stage: Stage) -> None:
+    """A second pass may be a moment behind."""
+    assert stage.drainer.evict(Pod("default", "gone", SOME_UID)) is None
+
+
+def test_pods_of_other_nodes_are_not_listed(stage: Stage) -> None:
+    """The apiserver filters, not we."""
+    for name in ("n", "other"):
+        stage.add_node(name)
+    pods = {stage.add_pod(f"p{n}", "n").name for n in range(3)}
+    stage.add_pod("elsewhere", "other")
+
+    assert {pod.name for pod in stage.drainer.pods_on("n")} == pods
+
+
+@pytest.mark.cluster
+def test_a_pod_of_the_same_name_elsewhere_is_not_evicted(real: Stage) -> None:
+    """A StatefulSet's pod may have been recreated between the look and the act."""
+    real.add_node("n")
+    pod = real.add_pod("web-0", "n")
+
+    assert real.drainer.evict(replace(pod, uid=SOME_UID)) is None
+
+    assert real.drainer.pods_on("n") == [pod]
+    real.drainer.delete_pod(pod)
+    assert all(left.deleting for left in real.drainer.pods_on("n"))
+
+
+@pytest.mark.cluster
+def test_each_group_may_do_its_own_work_only(real: Stage, kube: Callable[[str], Kube]) -> None:
+    """What a role was not granted is Refused, and says what was forbidden."""
+    node = real.add_node("n")
+    pod = Pod("default", "p", "1")
+    job = SmokeJob(run="r", node="n", device_image="i", sample_image="i", timeout_seconds=60)
+    refused: list[Callable[[], object]] = [
+        lambda: Cluster(kube("readers")).cordon(node, "r"),
+        lambda: Cluster(kube("readers")).volumes_on("n"),
+        lambda: Cluster(kube("readers")).config_keys("gpuops-device-plugin"),
+        lambda: Cluster(kube("admitters")).pods_on("n"),
+        lambda: Cluster(kube("admitters")).delete_pod(pod),
+        lambda: Cluster(kube("admitters")).config_keys("another"),
+        lambda: Cluster(kube("smokers")).nodes(),
+        lambda: Jobs(kube("drainers")).start(job),
+        lambda: kube("smokers").post("/apis/batch/v1/namespaces/default/jobs", {}),
+        lambda: kube("drainers").get("/api/v1/secrets"),
+    ]
+    for act in refused:
+        with pytest.raises(Refused, match="forbidden"):
+            act()
+    assert Cluster(kube("admitters")).config_keys("gpuops-device-plugin") == frozenset()
+    assert Cluster(kube("drainers")).volumes_on("n") == []
+
+
+@pytest.mark.cluster
+def test_a_smoke_job_passes_admission_lands_on_its_node_and_is_read(
+    real: Stage, admin: Admin, kube: Callable[[str], Kube]
+) -> None:
+    """Started twice it is one; the pod passes PodSecurity `restricted` and the scheduler, past the startup taint."""
+    jobs = Jobs(kube("smokers"))
+    for name in ("n", "other"):
+        real.add_node(name, taints=TAINTS, gpus=1)
+    job = SmokeJob(run="run-1", node="n", device_image="i", sample_image="i", timeout_seconds=60)
+
+    for _ in range(2):
+        jobs.start(job)
+
+    wait_for(lambda: len(real.drainer.pods_on("n")) == 1)
+    assert real.drainer.pods_on("n")[0].completes
+    assert jobs.state(job.name) == JobState("running")
+    assert jobs.logs(job.name) == ({}, "")
+    _finish(real.drainer.pods_on("n")[0], admin)
+    wait_for(lambda: jobs.state(job.name) != JobState("running"))
+    assert jobs.state(job.name) == JobState("complete", "CompletionsReached: Reached expected number of succeeded pods")
+    assert jobs.logs(job.name) == (GOOD, "")
+    assert jobs.delete_of("run-2") == []
+    assert jobs.delete_of("run-1") == [job.name]
+    jobs.delete(job.name)
+    assert jobs.state(job.name) is None
+    assert jobs.logs("no-such-job") == ({}, "its pod is not there")
+
+
+def _finish(pod: Pod, admin: Admin) -> None:
+    """As kubelet reports the end of both containers."""
+    ended = {"terminated": {"exitCode": 0, "containerID": "x"}}
+    status = {
+        "phase": "Succeeded",
+        "initContainerStatuses": [{**CONTAINER, "name": "nvidia-smi", "state": ended}],
+        "containerStatuses": [{**CONTAINER, "name": "vectoradd", "state": ended}],
+    }
+    path = f"/api/v1/namespaces/gpuops/pods/{pod.name}/status"
+    assert admin("PATCH", path, {"status": status}, "application/merge-patch+json")[0] == 200
+
+
+@pytest.mark.cluster
+def test_a_field_that_somebody_else_holds_is_a_conflict_that_names_them(
+    real: Stage, admin: Admin, kube: Callable[[str], Kube]
+) -> None:
+    """We never force: the label may be an operator's decision."""
+    node = real.add_node("n")
+    theirs = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": {PLUGIN_CONFIG_LABEL: "mine"}}}
+    admin("PATCH", "/api/v1/nodes/n?fieldManager=operator", theirs, "application/apply-patch+yaml")
+
+    with pytest.raises(Conflict, match='conflict with "operator"'):
+        real.admitter.label_config(node, "exclusive")
+
+
+@pytest.mark.cluster
+def test_strangers_and_nonsense_are_told_apart(kube: Callable[[str], Kube]) -> None:
+    """An unknown token may be an access entry that is a minute old; a malformed request will stay one."""
+    with pytest.raises(Unavailable, match="401"):
+        Cluster(kube("nobody")).nodes()
+    with pytest.raises(Invalid, match="400"):
+        kube("readers").get("/api/v1/pods", [("fieldSelector", "spec.nodeName")])
+
+
+def test_a_cluster_that_does_not_answer_is_unavailable_within_seconds() -> None:
+    """A closed port, and an authority that is not the cluster's, are the same to the caller."""
+    from rehearsal.control_plane import certificates  # noqa: PLC0415 - only this test signs
+
+    directory = scratch_directory()
+    certificates.authority("nobody").write(directory, "ca")
+    started = time.monotonic()
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        Cluster(Kube("https://127.0.0.1:9", (directory / "ca.crt").read_text(), "t")).nodes()
+
+    assert time.monotonic() - started < 6

@@ -1,0 +1,159 @@
+"""A cluster, its smoke Jobs and an instance in memory: the verbs of the adapters, without a wire.
+
+Subclasses, so that a signature that drifts is a type error; the contract suite holds the cluster to the real one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from gpuops.adapters.cluster import Cluster
+from gpuops.adapters.instances import Instances
+from gpuops.adapters.jobs import Jobs, SmokeJob
+from gpuops.domain.admission.event import Hook
+from gpuops.domain.admission.smoke import JobState
+from gpuops.domain.cluster import Node, Pod
+from gpuops.domain.errors import Unavailable
+from gpuops.domain.keys import ADMITTED, CORDONED_BY, PLUGIN_CONFIG_LABEL
+
+
+class FakeCluster(Cluster):
+    """Nodes and pods; `budgets` refuses evictions of a pod's title with its words."""
+
+    def __init__(self, *nodes: Node, pods: Iterable[tuple[str, Pod]] = ()) -> None:
+        self.known = {node.name: node for node in nodes}
+        self.pods = list(pods)
+        self.budgets: dict[str, str] = {}
+        self.volumes: dict[str, list[str]] = {}
+        self.configs: dict[str, frozenset[str]] = {}
+        self.foreign_cordons = {node.name for node in nodes if node.unschedulable}
+        self.evicted: list[str] = []
+
+    def node(self, name: str) -> Node | None:
+        """See Cluster."""
+        return self.known.get(name)
+
+    def nodes(self, selector: str = "") -> list[Node]:
+        """See Cluster; only `key=value` selectors."""
+        wanted = {tuple(term.split("=", 1)) for term in selector.split(",") if term}
+        return [node for node in self.known.values() if wanted <= set(node.labels.items())]
+
+    def pods_on(self, node: str) -> list[Pod]:
+        """See Cluster."""
+        return [pod for on, pod in self.pods if on == node]
+
+    def volumes_on(self, node: str) -> list[str]:
+        """See Cluster."""
+        return self.volumes.get(node, [])
+
+    def config_keys(self, name: str) -> frozenset[str]:
+        """See Cluster."""
+        return self.configs.get(name, frozenset())
+
+    def cordon(self, node: Node, run_id: str) -> None:
+        """See Cluster."""
+        self._set(node, {CORDONED_BY: run_id}, unschedulable=True)
+
+    def uncordon(self, node: Node) -> None:
+        """See Cluster."""
+        self._set(node, {CORDONED_BY: ""}, unschedulable=node.name in self.foreign_cordons)
+
+    def mark_admitted(self, node: Node, now: datetime) -> None:
+        """See Cluster."""
+        self._set(node, {ADMITTED: now.isoformat()})
+
+    def label_config(self, node: Node, key: str) -> None:
+        """See Cluster."""
+        self._set(node, {}, labels={**node.labels, PLUGIN_CONFIG_LABEL: key})
+
+    def remove_taint(self, name: str, key: str) -> None:
+        """See Cluster."""
+        node = self.known.get(name)
+        if node is not None:
+            self._set(node, {}, taints=tuple(taint for taint in node.taints if taint.key != key))
+
+    def evict(self, pod: Pod) -> str | None:
+        """See Cluster."""
+        if pod.title in self.budgets:
+            return self.budgets[pod.title]
+        self.pods = [(on, replace(p, deleting=True) if p.uid == pod.uid else p) for on, p in self.pods]
+        self.evicted.append(pod.title)
+        return None
+
+    def delete_pod(self, pod: Pod) -> None:
+        """See Cluster."""
+        self.pods = [(on, replace(p, deleting=True) if p.uid == pod.uid else p) for on, p in self.pods]
+
+    def _set(self, node: Node, annotations: dict[str, str], **fields: object) -> None:
+        current = self.known.get(node.name)
+        if current is None or current.uid != node.uid:
+            raise Unavailable(f"node {node.name} was replaced meanwhile")
+        merged = {key: value for key, value in {**current.annotations, **annotations}.items() if value}
+        self.known[node.name] = replace(current, annotations=merged, **fields)  # type: ignore[arg-type]
+
+
+class FakeJobs(Jobs):
+    """Smoke Jobs by name, each started once; `result` is what `logs` answers."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, JobState] = {}
+        self.started: list[str] = []
+        self.deleted: list[str] = []
+        self.result: tuple[dict[str, str], str] = ({}, "")
+
+    def start(self, job: SmokeJob) -> None:
+        """See Jobs."""
+        if job.name not in self.states:
+            self.started.append(job.name)
+            self.states[job.name] = JobState("running")
+
+    def state(self, name: str) -> JobState | None:
+        """See Jobs."""
+        return self.states.get(name)
+
+    def logs(self, name: str) -> tuple[dict[str, str], str]:
+        """See Jobs."""
+        return self.result
+
+    def delete(self, name: str) -> None:
+        """See Jobs."""
+        self.deleted.append(name)
+        self.states.pop(name, None)
+
+
+class FakeInstances(Instances):
+    """One instance with its lifecycle state; `answers` keeps what its hook was told."""
+
+    def __init__(self, lifecycle: str | None = "Pending:Wait", *, gpus: int = 1, hook: Hook | None = None) -> None:
+        self.state, self.count, self.hook = lifecycle, gpus, hook
+        self.answers: list[str] = []
+        self.beats = 0
+
+    def private_dns(self, instance: str) -> str:
+        """See Instances."""
+        return ""
+
+    def lifecycle(self, instance: str) -> str | None:
+        """See Instances."""
+        return self.state
+
+    def gpus(self, instance: str) -> int:
+        """See Instances."""
+        return self.count
+
+    def launch_hook(self, group: str) -> Hook | None:
+        """See Instances."""
+        return self.hook
+
+    def heartbeat(self, hook: Hook, instance: str) -> bool:
+        """See Instances."""
+        self.beats += 1
+        return self.state == "Pending:Wait"
+
+    def complete(self, hook: Hook, instance: str, result: str) -> bool:
+        """See Instances."""
+        if self.state != "Pending:Wait":
+            return False
+        self.answers.append(result)
+        self.state = "InService" if result == "CONTINUE" else "Terminating:Wait"
+        return True

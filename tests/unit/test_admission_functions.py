@@ -1,0 +1,284 @@
+"""The six functions of an admission over a cluster in memory; each one called twice does no more than once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gpuops.adapters.jobs import job_name
+from gpuops.domain.admission.event import Hook
+from gpuops.domain.admission.smoke import JobState
+from gpuops.domain.cluster import Node
+from gpuops.domain.errors import Invalid, Unhealthy
+from gpuops.domain.keys import ADMITTED, PLUGIN_CONFIG_LABEL, PLUGIN_CONFIG_MAP, STARTUP_TAINT, Taint
+from gpuops.domain.policy import Policy
+from gpuops.domain.policy.models import GroupPolicy, Smoke
+from tests.fakes.admission import FakeCluster, FakeInstances, FakeJobs
+from tests.fakes.apps import load_app
+from tests.unit.test_smoke import GOOD
+
+FIND, CONFIGURE, CHECK, START, READ, ADMIT = (
+    load_app(name)
+    for name in ("find_node", "configure_node", "check_node", "start_smoke", "read_smoke", "admit_instance")
+)
+NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=30)
+INSTANCE = "i-0123456789abcdef0"
+NAME = "ip-10-0-1-7.ec2.internal"
+GPU_TAINT = Taint(key="nvidia.com/gpu", value="true", effect="NoSchedule")
+NODE = Node(name=NAME, uid="u1", instance=INSTANCE, taints=(STARTUP_TAINT, GPU_TAINT), gpus=1)
+GROUP = GroupPolicy(cluster="demo", group="gpu", mode="apply")
+POLICY = Policy(version="v1", groups=(GROUP,))
+HOOK = Hook(name="gpuops-admit", group="gpu", token="t")  # noqa: S106 - made up
+RUN = {
+    "id": "run-1",
+    "execution": "arn:aws:states:us-east-1:1:execution:admit:run-1",
+    "machine": "admit_node",
+    "cluster": "demo",
+    "group": "gpu",
+    "policy": "v1",
+    "mode": "apply",
+}
+FOUND = {"status": "found", "reason": "r", "instance": INSTANCE, "node": NAME, "deadline": LATER, "hook": HOOK}
+EVENT = {
+    "detail-type": "EC2 Instance-launch Lifecycle Action",
+    "detail": {
+        "LifecycleActionToken": "t",
+        "AutoScalingGroupName": "gpu",
+        "LifecycleHookName": "gpuops-admit",
+        "EC2InstanceId": INSTANCE,
+        "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+    },
+}
+
+
+def find(
+    cluster: FakeCluster, instances: FakeInstances, policy: Policy = POLICY, now: datetime = NOW, **more: Any
+) -> Any:
+    """One call of find_node."""
+    given = {"event": EVENT, "execution": {"id": RUN["execution"], "name": "run-1"}, **more}
+    return FIND.find(FIND.Request.model_validate(given), now, policy, instances, lambda _: cluster)
+
+
+def test_find_waits_with_a_heartbeat_and_then_finds() -> None:
+    """The deadline is set once, by the first call."""
+    instances, cluster = FakeInstances(), FakeCluster()
+
+    waiting = find(cluster, instances)
+    cluster.known[NAME] = NODE
+    found = find(cluster, instances, now=NOW + timedelta(minutes=5), find=waiting.model_dump(), run=RUN)
+
+    assert (waiting.status, waiting.deadline, instances.beats) == ("waiting", LATER, 2)
+    assert (found.status, found.node, found.deadline, found.hook) == ("found", NAME, LATER, HOOK)
+    assert found.run.model_dump() == RUN
+
+
+def test_find_gives_up_at_the_deadline_without_another_heartbeat() -> None:
+    """The hook's own timeout is then the last net."""
+    instances = FakeInstances()
+
+    overdue = find(FakeCluster(), instances, now=LATER, find={**FOUND, "node": None}, run=RUN)
+
+    assert (overdue.status, instances.beats) == ("overdue", 0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        (Policy(version="v1", groups=(GROUP.model_copy(update={"group": "other"}),)), "gpu is not in the policy"),
+        (Policy(version="v1", groups=(GROUP.model_copy(update={"mode": "observe"}),)), "mode observe"),
+    ],
+)
+def test_find_leaves_strangers_groups_and_observed_ones_alone(policy: Policy, says: str) -> None:
+    """It asks neither Auto Scaling nor the cluster."""
+    instances = FakeInstances()
+
+    ignored = find(FakeCluster(NODE), instances, policy)
+
+    assert (ignored.status, says in ignored.reason, instances.beats) == ("ignored", True, 0)
+
+
+def test_find_looks_up_the_hook_that_reconcile_does_not_know() -> None:
+    """A lost event leaves an instance waiting at its hook."""
+    found = find(FakeCluster(NODE), FakeInstances(hook=HOOK), event={"group": "gpu", "instance": INSTANCE})
+
+    assert found.hook == HOOK
+
+
+def test_configure_labels_only_where_the_configuration_exists() -> None:
+    """A label that names a missing key would crash the device plugin."""
+    request = CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND})
+    cluster = FakeCluster(NODE)
+
+    without = CONFIGURE.configure(request, GROUP, cluster)
+    assert PLUGIN_CONFIG_LABEL not in cluster.known[NAME].labels
+    cluster.configs[PLUGIN_CONFIG_MAP] = frozenset({"exclusive"})
+    answers = [CONFIGURE.configure(request, GROUP, cluster) for _ in range(2)]
+
+    assert cluster.known[NAME].labels[PLUGIN_CONFIG_LABEL] == "exclusive"
+    assert (without.config, without.replicas, answers[0]) == ("exclusive", 1, answers[1])
+
+
+def test_configure_of_a_node_that_went_away_is_unhealthy() -> None:
+    """It leads to ABANDON, not to a retry."""
+    cluster = FakeCluster()
+    cluster.configs[PLUGIN_CONFIG_MAP] = frozenset({"exclusive"})
+
+    with pytest.raises(Unhealthy, match="went away"):
+        CONFIGURE.configure(CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND}), GROUP, cluster)
+
+
+def check(cluster: FakeCluster, instances: FakeInstances, now: datetime = NOW) -> Any:
+    """One call of check_node."""
+    configure = {"reason": "r", "config": "exclusive", "replicas": 1}
+    request = CHECK.Request.model_validate({"run": RUN, "find": FOUND, "configure": configure})
+    return CHECK.check(request, now, cluster, instances)
+
+
+def test_check_counts_gpus_and_keeps_the_hook_waiting() -> None:
+    """Also for the smoke that comes next."""
+    instances = FakeInstances()
+
+    ready = check(FakeCluster(NODE), instances)
+
+    assert (ready.status, ready.gpus, ready.allocatable, instances.beats) == ("ready", 1, 1, 1)
+
+
+def test_check_uses_the_deadline_of_the_whole_admission() -> None:
+    """A missing GPU at the deadline is overdue, and no heartbeat asks for more."""
+    instances = FakeInstances(gpus=4)
+
+    assert check(FakeCluster(NODE), instances).status == "waiting"
+    assert check(FakeCluster(NODE), instances, LATER).status == "overdue"
+    assert instances.beats == 1
+
+
+def test_check_refuses_an_instance_without_gpus() -> None:
+    """A policy that names a CPU group is a mistake to be told, not waited for."""
+    with pytest.raises(Invalid, match="without NVIDIA GPUs"):
+        check(FakeCluster(NODE), FakeInstances(gpus=0))
+
+
+def start(jobs: FakeJobs) -> Any:
+    """One call of start_smoke."""
+    return START.start(START.Request.model_validate({"run": RUN, "node": NAME}), NOW, Smoke(timeout_seconds=60), jobs)
+
+
+def read(jobs: FakeJobs, now: datetime = NOW, **more: Any) -> Any:
+    """One call of read_smoke."""
+    smoke = {"reason": "r", "job": job_name("run-1", NAME), "deadline": NOW + timedelta(seconds=60)}
+    request = READ.Request.model_validate({"run": RUN, "node": NAME, "smoke": smoke, **more})
+    return READ.read(request, now, Smoke, jobs)
+
+
+def test_a_smoke_is_started_once_judged_and_removed() -> None:
+    """The second start finds the first one's Job."""
+    jobs = FakeJobs()
+    started = [start(jobs) for _ in range(2)][1]
+    running = read(jobs)
+    jobs.states[started.job], jobs.result = JobState("complete"), (GOOD, "")
+
+    passed = read(jobs)
+
+    assert (running.status, len(jobs.started)) == ("running", 1)
+    assert (passed.status, passed.driver) == ("passed", "580.126.09")
+    assert jobs.deleted == [started.job]
+
+
+def test_a_verdict_whose_answer_was_lost_is_found_again() -> None:
+    """The Job is gone by then: it runs once more, rather than failing a good node."""
+    jobs = FakeJobs()
+    jobs.states[start(jobs).job], jobs.result = JobState("complete"), (GOOD, "")
+    read(jobs)
+
+    assert read(jobs).status == "running"
+    assert len(jobs.started) == 2
+    assert read(FakeJobs(), NOW + timedelta(seconds=60)).status == "failed"
+
+
+def test_an_overdue_smoke_says_why_the_pod_did_not_run() -> None:
+    """The Job itself only knows that it runs."""
+    jobs = FakeJobs()
+    start(jobs)
+    jobs.result = ({}, "nvidia-smi: ErrImagePull")
+
+    failed = read(jobs, NOW + timedelta(seconds=60))
+
+    assert (failed.status, "ErrImagePull" in failed.reason) == ("failed", True)
+    assert len(jobs.deleted) == 1
+
+
+def test_an_abandoned_smoke_is_only_cleaned_up() -> None:
+    """After a failed start; its logs may be what could not be read."""
+    jobs = FakeJobs()
+
+    assert [read(jobs, abandon=True, smoke=None).status for _ in range(2)] == ["failed", "failed"]
+    assert jobs.deleted == [job_name("run-1", NAME)] * 2
+
+
+def admit(cluster: FakeCluster, instances: FakeInstances, **more: Any) -> Any:
+    """One call of admit_instance with a passed smoke."""
+    smoke = {"status": "passed", "reason": "driver 580"}
+    given = {"verdict": "admit", "run": RUN, "find": FOUND, "smoke": smoke, **more}
+    return ADMIT.admit(ADMIT.Request.model_validate(given), NOW, cluster, instances)
+
+
+def test_admission_lifts_our_taint_alone_and_then_answers_the_hook() -> None:
+    """Twice is as good as once."""
+    cluster, instances = FakeCluster(NODE), FakeInstances()
+
+    answers = [admit(cluster, instances) for _ in range(2)]
+
+    assert [answer.status for answer in answers] == ["admitted", "admitted"]
+    assert cluster.known[NAME].taints == (GPU_TAINT,)
+    assert cluster.known[NAME].annotations == {ADMITTED: NOW.isoformat()}
+    assert instances.answers == ["CONTINUE"]
+
+
+@pytest.mark.parametrize("lifecycle", ["Terminating:Wait", None])
+def test_an_instance_whose_hook_did_not_wait_is_not_opened_to_work(lifecycle: str | None) -> None:
+    """Its taint stays: pods would be killed with it."""
+    cluster = FakeCluster(NODE)
+
+    answer = admit(cluster, FakeInstances(lifecycle))
+
+    assert (answer.status, cluster.known[NAME].pending) == ("abandoned", True)
+
+
+def test_a_node_that_went_away_is_abandoned() -> None:
+    """Also when another instance took its name meanwhile."""
+    other = Node(name=NAME, uid="u2", instance="i-0fedcba9876543210", taints=(STARTUP_TAINT,))
+    instances, replaced = FakeInstances(), FakeCluster(other)
+
+    assert admit(FakeCluster(), instances).status == "abandoned"
+    assert admit(replaced, FakeInstances()).status == "abandoned"
+    assert (instances.answers, replaced.known[NAME].pending) == (["ABANDON"], True)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"smoke": {"status": "failed", "reason": "no GPU computed"}}, "no GPU computed"),
+        ({"smoke": None, "error": {"name": "Unhealthy", "reason": "the log shows no GPU"}}, "the log shows no GPU"),
+        ({"smoke": None, "check": {"status": "overdue", "reason": "0 of 1", "gpus": 1, "allocatable": 0}}, "0 of 1"),
+    ],
+)
+def test_an_abandoned_instance_keeps_its_taint_and_the_reason(more: dict[str, Any], says: str) -> None:
+    """The latest step that failed says why."""
+    cluster, instances = FakeCluster(NODE), FakeInstances()
+
+    answer = admit(cluster, instances, verdict="abandon", **more)
+
+    assert (answer.status, says in answer.reason) == ("abandoned", True)
+    assert (instances.answers, cluster.known[NAME].pending) == (["ABANDON"], True)
+
+
+@pytest.mark.parametrize("more", [{"find": None, "run": None}, {"find": {**FOUND, "hook": None}}])
+def test_without_a_hook_there_is_nothing_to_answer(more: dict[str, Any]) -> None:
+    """An event that could not be read, or a group without our hook: the reason still comes back."""
+    instances, error = FakeInstances(), {"name": "Invalid", "reason": "event.group: Field required"}
+
+    answer = admit(FakeCluster(NODE), instances, verdict="abandon", error=error, smoke=None, **more)
+
+    assert "event.group: Field required; no hook" in answer.reason
+    assert instances.answers == []

@@ -1,0 +1,147 @@
+"""drain_node and return_node over a cluster in memory: pass after pass, and back."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node, Pod
+from gpuops.domain.errors import Conflict
+from gpuops.domain.keys import CORDONED_BY
+from gpuops.domain.policy.models import GroupPolicy
+from tests.fakes.admission import FakeCluster
+from tests.fakes.apps import load_app
+from tests.unit.test_admission_functions import INSTANCE, NAME, NOW, RUN
+
+DRAIN, RETURN = load_app("drain_node"), load_app("return_node")
+NODE = Node(name=NAME, uid="u1", instance=INSTANCE)
+WEB = Pod("default", "web-1", "1", owner="ReplicaSet")
+AGENT = Pod("kube-system", "agent", "2", owner="DaemonSet")
+
+
+class Held:
+    """A store whose lock has the number 7, and a policy of one group."""
+
+    def check_fence(self, run: Any, fence: int) -> None:
+        """See Store."""
+        if fence != 7:
+            raise Conflict("lock of gpu with number 8 is lost")
+
+    def at(self, version: str) -> Any:
+        """See Policies: both are this object."""
+        return self
+
+    def group(self, name: str) -> GroupPolicy:
+        """See Policy."""
+        return GroupPolicy(cluster="demo", group=name)
+
+
+class SmallWorld(World):
+    """The three things that a drain touches."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self.store = self.policies = Held()  # type: ignore[assignment]
+        self._cluster = cluster
+
+    def cluster(self, name: str) -> FakeCluster:
+        """See World."""
+        return self._cluster
+
+
+def drain(cluster: FakeCluster, now: datetime = NOW, before: Any = None, fence: int = 7) -> Any:
+    """One call of drain_node."""
+    change = {"fence": fence, "status": "open", "reason": "r", "template": {"id": "lt-1", "version": "2"}, "surge": 1}
+    given = {"run": RUN, "change": change, "instance": INSTANCE, "drain": before and before.model_dump(mode="json")}
+    return DRAIN.drain(DRAIN.Request.model_validate(given), now, SmallWorld(cluster))
+
+
+def give_back(cluster: FakeCluster) -> Any:
+    """One call of return_node."""
+    return RETURN.give_back(RETURN.Request.model_validate({"run": RUN, "instance": INSTANCE}), cluster)
+
+
+def test_a_drain_cordons_evicts_waits_and_ends() -> None:
+    """Drained is said only when pods are gone and volumes detached."""
+    cluster = FakeCluster(NODE, pods=[(NAME, WEB), (NAME, AGENT)])
+    cluster.volumes[NAME] = ["csi-1"]
+
+    first = drain(cluster)
+    second = drain(cluster, NOW + timedelta(seconds=20), first)
+    cluster.pods = [(NAME, AGENT)]
+    third = drain(cluster, NOW + timedelta(seconds=40), second)
+    cluster.volumes = {}
+    fourth = drain(cluster, NOW + timedelta(seconds=60), third)
+
+    assert [answer.status for answer in (first, second, third, fourth)] == ["draining"] * 3 + ["drained"]
+    assert cluster.known[NAME].cordoned_by == "run-1"
+    assert cluster.known[NAME].unschedulable
+    assert (cluster.evicted, fourth.evicted, second.waiting_for) == (
+        ["default/web-1"],
+        1,
+        ("default/web-1: terminating",),
+    )
+    assert {answer.deadline for answer in (first, second, third, fourth)} == {NOW + timedelta(hours=1)}
+
+
+def test_a_budget_that_never_yields_makes_the_drain_overdue_and_is_named() -> None:
+    """The operator reads the budget's own words."""
+    cluster = FakeCluster(NODE, pods=[(NAME, WEB)])
+    cluster.budgets["default/web-1"] = "The disruption budget web needs 3 healthy pods and has 3 currently"
+
+    first = drain(cluster)
+    late = drain(cluster, NOW + timedelta(hours=1), first)
+
+    assert (first.status, first.refused, late.status, late.refused) == ("draining", 1, "overdue", 2)
+    assert "disruption budget web" in late.reason
+
+
+def test_a_node_that_is_gone_is_drained() -> None:
+    """A spot interruption was faster."""
+    assert drain(FakeCluster()).status == "drained"
+
+
+def test_a_run_without_the_lock_touches_nothing() -> None:
+    """The fence is asked before each act."""
+    cluster = FakeCluster(NODE, pods=[(NAME, WEB)])
+
+    with pytest.raises(Conflict, match="is lost"):
+        drain(cluster, fence=6)
+
+    assert (cluster.evicted, cluster.known[NAME].unschedulable) == ([], False)
+
+
+def test_another_runs_cordon_is_a_conflict_that_names_it() -> None:
+    """Two owners of one node would each give it back."""
+    taken = replace(NODE, unschedulable=True, annotations={CORDONED_BY: "run-0"})
+
+    with pytest.raises(Conflict, match="cordoned by run run-0"):
+        drain(FakeCluster(taken))
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_returned_node_is_as_it_was(foreign: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
+    """What somebody else cordoned stays cordoned; twice is as good as once."""
+    cluster = FakeCluster(replace(NODE, unschedulable=foreign))
+    drain(cluster)
+
+    answers = [give_back(cluster) for _ in range(2)]
+
+    assert {answer.status for answer in answers} == {"returned"}
+    assert cluster.known[NAME] == replace(NODE, unschedulable=foreign)
+
+
+@pytest.mark.parametrize("annotations", [{}, {CORDONED_BY: "run-0"}])
+def test_a_cordon_that_is_not_ours_is_left_alone(annotations: dict[str, str]) -> None:
+    """Neither a person's nor another run's."""
+    theirs = replace(NODE, unschedulable=True, annotations=annotations)
+    cluster = FakeCluster(theirs)
+
+    assert "left alone" in give_back(cluster).reason
+    assert cluster.known[NAME] == theirs
+
+
+def test_a_node_that_is_gone_needs_no_return() -> None:
+    """Nothing of ours is left on it."""
+    assert give_back(FakeCluster()).node is None
