@@ -12,6 +12,7 @@ from rehearsal.kube import Json
 from tests.rehearsal.rest_cluster import Cluster
 
 NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
 @pytest.fixture
@@ -56,12 +57,7 @@ def test_the_scheduler_owes_a_decision_and_then_a_place_that_surely_fits(cluster
     "obstacle",
     [
         {"node": {"taints": [{"key": "x", "effect": "NoSchedule"}]}},
-        {
-            "node": {
-                "unschedulable": True,
-                "taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}],
-            }
-        },
+        {"node": {"unschedulable": True, "taints": [CORDONED]}, "pod": {"tolerations": [{"operator": "Exists"}]}},
         {"node": {"gpus": 0}},
         {"pod": {"nodeSelector": {"pool": "other"}}},
         {"pod": {"topologySpreadConstraints": [{}]}},
