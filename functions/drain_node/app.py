@@ -44,7 +44,7 @@ class Request(BaseModel):
 
 
 def drain(request: Request, now: datetime, world: World) -> Drained:
-    """One pass: cordon, sort the pods, evict those that may go.
+    """One pass: cordon, sort the pods, evict those that may go. An overdue drain stops the run: no further node.
 
     Raises: Conflict when the run does not hold the group any more, or another run's cordon stands on the node.
     """
@@ -58,7 +58,10 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
         gone = f"{request.instance} has no node any more"
         return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})
     cordon(cluster, node, request.run.id)
-    return _evict(before, now, group, cluster, node.name)
+    answer = _evict(before, now, group, cluster, node.name)
+    if answer.status == "overdue":
+        world.store.stop(request.run, f"{node.name}: {answer.reason}")
+    return answer
 
 
 def _evict(before: Drained, now: datetime, group: GroupPolicy, cluster: Cluster, node: str) -> Drained:

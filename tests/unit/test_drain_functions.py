@@ -24,10 +24,16 @@ AGENT = Pod("kube-system", "agent", "2", owner="DaemonSet")
 class Held:
     """A store whose lock has the number 7, and a policy of one group."""
 
+    stopped = ""
+
     def check_fence(self, run: Any, fence: int) -> None:
         """See Store."""
         if fence != 7:
             raise Conflict("lock of gpu with number 8 is lost")
+
+    def stop(self, run: Any, reason: str) -> None:
+        """See Store."""
+        self.stopped = reason
 
     def at(self, version: str) -> Any:
         """See Policies: both are this object."""
@@ -42,7 +48,7 @@ class SmallWorld(World):
     """The three things that a drain touches."""
 
     def __init__(self, cluster: FakeCluster) -> None:
-        self.store = self.policies = Held()  # type: ignore[assignment]
+        self.store = self.policies = self.held = Held()  # type: ignore[assignment]
         self._cluster = cluster
 
     def cluster(self, name: str) -> FakeCluster:
@@ -50,11 +56,13 @@ class SmallWorld(World):
         return self._cluster
 
 
-def drain(cluster: FakeCluster, now: datetime = NOW, before: Any = None, fence: int = 7) -> Any:
+def drain(
+    cluster: FakeCluster, now: datetime = NOW, before: Any = None, fence: int = 7, world: SmallWorld | None = None
+) -> Any:
     """One call of drain_node."""
     change = {"fence": fence, "status": "open", "reason": "r", "template": {"id": "lt-1", "version": "2"}, "surge": 1}
     given = {"run": RUN, "change": change, "instance": INSTANCE, "drain": before and before.model_dump(mode="json")}
-    return DRAIN.drain(DRAIN.Request.model_validate(given), now, SmallWorld(cluster))
+    return DRAIN.drain(DRAIN.Request.model_validate(given), now, world or SmallWorld(cluster))
 
 
 def give_back(cluster: FakeCluster) -> Any:
@@ -86,15 +94,19 @@ def test_a_drain_cordons_evicts_waits_and_ends() -> None:
 
 
 def test_a_budget_that_never_yields_makes_the_drain_overdue_and_is_named() -> None:
-    """The operator reads the budget's own words."""
+    """The operator reads the budget's own words, and the run takes no further node."""
     cluster = FakeCluster(NODE, pods=[(NAME, WEB)])
     cluster.budgets["default/web-1"] = "The disruption budget web needs 3 healthy pods and has 3 currently"
 
-    first = drain(cluster)
-    late = drain(cluster, NOW + timedelta(hours=1), first)
+    world = SmallWorld(cluster)
+
+    first = drain(cluster, world=world)
+    assert world.held.stopped == ""
+    late = drain(cluster, NOW + timedelta(hours=1), first, world=world)
 
     assert (first.status, first.refused, late.status, late.refused) == ("draining", 1, "overdue", 2)
     assert "disruption budget web" in late.reason
+    assert world.held.stopped == f"{NAME}: {late.reason}"
 
 
 def test_a_node_that_is_gone_is_drained() -> None:

@@ -49,20 +49,20 @@ class Kube:
         self._rest.pool_manager.connection_pool_kw["ssl_context"] = _trusting(ca_pem)
 
     @classmethod
-    def connect(cls, cluster: str) -> Self:
+    def connect(cls, cluster: str, eks: Any = None) -> Self:
         """Ask EKS where the cluster is, and sign a token for it.
 
         Raises: Invalid when EKS knows no such cluster or it has no endpoint yet.
         """
+        eks = eks or client("eks")
         with translated(f"describe cluster {cluster}"):
-            found = client("eks").describe_cluster(name=cluster)["cluster"]
+            found = eks.describe_cluster(name=cluster)["cluster"]
         try:
             ca_pem = base64.b64decode(found["certificateAuthority"]["data"]).decode()
             server = str(found["endpoint"])
         except (KeyError, binascii.Error, UnicodeDecodeError) as error:
             raise Invalid(f"cluster {cluster} ({found.get('status')}) has no endpoint to talk to yet") from error
-        session = boto3.Session()
-        return cls(server, ca_pem, mint_token(session, cluster, str(session.region_name)))
+        return cls(server, ca_pem, mint_token(boto3.Session(), cluster, str(eks.meta.region_name)))
 
     def get(self, path: str, query: Query = ()) -> Any:
         """Return one object or list, or None when there is none."""
@@ -169,6 +169,9 @@ def _trusting(ca_pem: str) -> ssl.SSLContext:
     Python 3.13 refuses an authority without key identifiers, which older EKS clusters have
     (kubernetes-client/python#2394): that check is lifted; chain, expiry and host name stay checked.
     """
-    context = ssl.create_default_context(cadata=ca_pem)
+    try:
+        context = ssl.create_default_context(cadata=ca_pem)
+    except ssl.SSLError as error:
+        raise Invalid(f"the cluster's certificate authority is no certificate: {error}") from error
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
