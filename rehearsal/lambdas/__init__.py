@@ -1,0 +1,112 @@
+"""Our functions as they will run: real handlers under the real runtime client, one process each.
+
+Left out: concurrency (a function's invocations queue), `/tmp` limits, memory limits, provisioned concurrency,
+freezing between invocations. An invocation takes no simulated time by itself, so it is charged a stated one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from rehearsal.clock import Clock
+from rehearsal.lambdas.process import FunctionProcess
+from rehearsal.lambdas.runtime_api import Answer
+from rehearsal.lambdas.sandbox import Credentials, FunctionSpec, Wire
+
+__all__ = ["Credentials", "FunctionSpec", "Lambdas", "Wire"]
+
+CHARGE_SECONDS = 1.0  # simulated; about what a small function with two API calls takes
+
+
+class _Function:
+    """A deployed function: its newest code, and the process that runs it."""
+
+    def __init__(self, spec: FunctionSpec) -> None:
+        self.spec = spec
+        self.process: FunctionProcess | None = None
+        self.lock = threading.Lock()
+        self.invocations = 0
+
+
+class Lambdas:
+    """All functions of the region by name."""
+
+    def __init__(
+        self, clock: Clock, wire: Callable[[], Wire], log_dir: Path, *, charge_seconds: float = CHARGE_SECONDS
+    ) -> None:
+        self._clock = clock
+        self.wire = wire  # asked at each cold start: the wire needs the region, and the region needs us
+        self._log_dir = log_dir
+        self._charge_seconds = charge_seconds
+        self._functions: dict[str, _Function] = {}
+        self._asynchronous = 0
+        self._folder = Path(tempfile.mkdtemp(prefix="gpuops-lambdas-"))
+        log_dir.mkdir(parents=True, exist_ok=True)
+
+    def deploy(self, spec: FunctionSpec) -> None:
+        """Make this the function's code and configuration; a running invocation ends on the old one."""
+        function = self._functions.setdefault(spec.name, _Function(spec))
+        with function.lock:
+            function.spec = spec
+            self._retire(function)
+
+    def remove(self, name: str) -> None:
+        """Forget a function; unknown names are fine."""
+        function = self._functions.pop(name, None)
+        if function:
+            with function.lock:
+                self._retire(function)
+
+    def names(self) -> list[str]:
+        """Every deployed function."""
+        return sorted(self._functions)
+
+    def invoke(self, name: str, payload: bytes) -> Answer:
+        """Answer's bytes and, as the X-Amz-Function-Error header has it, the kind of error or None.
+
+        Raises: LookupError when no function has this name or ARN.
+        """
+        key = name.rsplit(":function:", 1)[-1].partition(":")[0]
+        function = self._functions.get(key)
+        if function is None:
+            raise LookupError(f"no function {key}: deployed are {', '.join(self.names()) or 'none'}")
+        with self._clock.lease(f"lambda/{key}"), function.lock:
+            answer = self._run(function, payload)
+        if self._clock.baton.local.lineage is not None:  # a thread of the clock; somebody outside has no time to charge
+            self._clock.sleep(self._charge_seconds, f"lambda/{key}")
+        return answer
+
+    def start(self, name: str, payload: bytes) -> None:
+        """Invoke asynchronously, as invocation type Event does; the answer is dropped."""
+        self._asynchronous += 1
+        self._clock.call_later(0, f"lambda-event/{name}/{self._asynchronous}", lambda: self._drop(name, payload))
+
+    def close(self) -> None:
+        """End every process and remove what was unpacked."""
+        for name in self.names():
+            self.remove(name)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _drop(self, name: str, payload: bytes) -> None:
+        self.invoke(name, payload)
+
+    def _run(self, function: _Function, payload: bytes) -> Answer:
+        spec = function.spec
+        if function.process is None or not function.process.alive:
+            self._retire(function)
+            log = self._log_dir / f"{spec.name}.log"
+            function.process = FunctionProcess(spec, self._folder, self.wire(), log)
+        function.invocations += 1
+        request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{spec.arn}/{function.invocations}"))
+        return function.process.invoke(request_id, payload)
+
+    @staticmethod
+    def _retire(function: _Function) -> None:
+        if function.process is not None:
+            function.process.close()
+            function.process = None

@@ -1,0 +1,209 @@
+"""Lambdas: real handlers in real processes.
+
+Covered: answers, errors with Lambda's own texts, timeouts, crashes,
+isolation from the host, layers, warm and cold starts, replaced code, logs, nothing left behind.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rehearsal.clock import Clock
+from rehearsal.lambdas import FunctionSpec, Lambdas
+
+ROLE = "arn:aws:iam::123456789012:role/tiny"
+
+APP = """
+import json, os, sys, time
+STARTED = time.monotonic()
+def handler(event, context):
+    do = event.get("do")
+    if do == "env":
+        return dict(os.environ)
+    if do == "raise":
+        raise ValueError("no such node")
+    if do == "exit":
+        os._exit(3)
+    if do == "sleep":
+        time.sleep(30)
+    if do == "import":
+        return __import__(event["name"]).__name__
+    if do == "context":
+        return {"arn": context.invoked_function_arn, "left": context.get_remaining_time_in_millis()}
+    print("saw", json.dumps(event))
+    return {"pid": os.getpid(), "echo": event}
+"""
+
+
+class FakeWire:
+    """Issues one key pair per role, and remembers for whom."""
+
+    aws_url = "http://127.0.0.1:9"
+
+    def __init__(self) -> None:
+        self.issued: list[tuple[str, str]] = []
+
+    def credentials(self, role_arn: str, caller: str) -> Any:
+        """A made-up pair."""
+        self.issued.append((role_arn, caller))
+        return SimpleNamespace(access_key="AKIAREHEARSAL", secret_key="x" * 40)
+
+
+def archive(**files: str) -> bytes:
+    """A zip of these files; `__` in a name stands for a folder."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        for name, text in files.items():
+            opened.writestr(name.replace("__", "/") + ".py", text)
+    return buffer.getvalue()
+
+
+def spec(name: str = "tiny", *, code: str = APP, timeout: float = 10, **more: Any) -> FunctionSpec:
+    """A function of one module."""
+    return FunctionSpec(
+        name=name, code=archive(app=code), handler="app.handler", role_arn=ROLE, timeout_seconds=timeout, **more
+    )
+
+
+@pytest.fixture
+def wire() -> FakeWire:
+    """The endpoint the functions are given."""
+    return FakeWire()
+
+
+@pytest.fixture
+def lambdas(tmp_path: Path, wire: FakeWire) -> Iterator[Lambdas]:
+    """Closed at the end, whatever happened."""
+    clock = Clock(1_800_000_000)
+    made = Lambdas(clock, lambda: wire, tmp_path / "logs")
+    yield made
+    made.close()
+
+
+def ask(lambdas: Lambdas, **event: Any) -> tuple[Any, str | None]:
+    """The answer, parsed."""
+    body, error = lambdas.invoke("tiny", json.dumps(event).encode())
+    return json.loads(body), error
+
+
+def test_a_handler_answers_and_stays_warm(lambdas: Lambdas) -> None:
+    """Two invocations meet the same process."""
+    lambdas.deploy(spec())
+    first, second = ask(lambdas, n=1), ask(lambdas, n=2)
+    assert first[1] is None
+    assert first[0]["echo"] == {"n": 1}
+    assert first[0]["pid"] == second[0]["pid"] != os.getpid()
+
+
+def test_it_starts_only_when_first_invoked(lambdas: Lambdas, wire: FakeWire) -> None:
+    """Fifteen functions are not fifteen processes before anybody calls them."""
+    lambdas.deploy(spec())
+    assert wire.issued == []
+    ask(lambdas)
+    assert wire.issued == [(ROLE, "tiny")]
+
+
+def test_an_exception_keeps_its_class_name(lambdas: Lambdas) -> None:
+    """Step Functions matches `errorType`."""
+    lambdas.deploy(spec())
+    body, error = ask(lambdas, do="raise")
+    assert error == "Unhandled"
+    assert (body["errorType"], body["errorMessage"]) == ("ValueError", "no such node")
+    assert ask(lambdas)[1] is None
+
+
+def test_a_timeout_kills_the_process_and_the_next_invocation_is_cold(lambdas: Lambdas) -> None:
+    """With the text that Lambda gives."""
+    lambdas.deploy(spec(timeout=0.5))
+    before = ask(lambdas)[0]["pid"]
+    body, error = ask(lambdas, do="sleep")
+    assert (body["errorType"], error) == ("Sandbox.Timedout", "Unhandled")
+    assert body["errorMessage"].endswith("Error: Task timed out after 0.50 seconds")
+    assert not Path(f"/proc/{before}").exists()
+    assert ask(lambdas)[0]["pid"] != before
+
+
+def test_a_crash_is_an_exit_error(lambdas: Lambdas) -> None:
+    """And does not wait for the timeout."""
+    lambdas.deploy(spec(timeout=60))
+    body, error = ask(lambdas, do="exit")
+    assert (body["errorType"], error) == ("Runtime.ExitError", "Unhandled")
+    assert body["errorMessage"].endswith("Runtime exited with error: exit status 3")
+    assert ask(lambdas)[1] is None
+
+
+def test_a_module_that_cannot_be_imported_says_so(lambdas: Lambdas) -> None:
+    """The runtime client's own init error comes back, not a timeout."""
+    lambdas.deploy(spec(code="import missing_library"))
+    body, error = ask(lambdas)
+    assert (body["errorType"], error) == ("Runtime.ImportModuleError", "Unhandled")
+    assert "missing_library" in body["errorMessage"]
+
+
+def test_nothing_of_the_host_reaches_it(lambdas: Lambdas, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither variables nor credentials nor packages."""
+    monkeypatch.setenv("HOST_SECRET", "x")
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    lambdas.deploy(spec(environment={"TABLE_NAME": "state"}))
+    seen = ask(lambdas, do="env")[0]
+    assert not {"HOST_SECRET", "AWS_PROFILE", "VIRTUAL_ENV"} & set(seen)
+    assert (seen["TABLE_NAME"], seen["AWS_ACCESS_KEY_ID"]) == ("state", "AKIAREHEARSAL")
+    assert (seen["AWS_ENDPOINT_URL"], seen["AWS_REGION"]) == (FakeWire.aws_url, "us-east-1")
+    for name in ("pytest", "moto", "rehearsal"):
+        assert ask(lambdas, do="import", name=name)[0]["errorType"] == "ModuleNotFoundError"
+
+
+def test_layers_are_importable(lambdas: Lambdas) -> None:
+    """From `python/` inside the layer's archive, and the function's own code first."""
+    lambdas.deploy(spec(layers=(archive(python__shared="x = 1"),)))
+    assert ask(lambdas, do="import", name="shared")[0] == "shared"
+
+
+def test_the_context_tells_the_arn_and_the_real_time_left(lambdas: Lambdas) -> None:
+    """The deadline starts when the event is handed over."""
+    lambdas.deploy(spec(timeout=10))
+    context = ask(lambdas, do="context")[0]
+    assert context["arn"] == "arn:aws:lambda:us-east-1:123456789012:function:tiny"
+    assert 8_000 < context["left"] <= 10_000
+
+
+def test_newly_deployed_code_runs(lambdas: Lambdas) -> None:
+    """The old process is gone with its code."""
+    lambdas.deploy(spec())
+    pid = ask(lambdas)[0]["pid"]
+    lambdas.deploy(spec(code="def handler(event, context): return 'new'"))
+    assert ask(lambdas)[0] == "new"
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_each_function_has_its_log(lambdas: Lambdas, tmp_path: Path) -> None:
+    """What a handler prints is kept for the operator."""
+    lambdas.deploy(spec())
+    ask(lambdas, hello="there")
+    assert 'saw {"hello": "there"}' in (tmp_path / "logs" / "tiny.log").read_text()
+
+
+def test_an_unknown_function_is_named(lambdas: Lambdas) -> None:
+    """With what there is."""
+    lambdas.deploy(spec())
+    with pytest.raises(LookupError, match=r"no function other: deployed are tiny"):
+        lambdas.invoke("arn:aws:lambda:us-east-1:123456789012:function:other", b"{}")
+
+
+def test_closing_leaves_no_process_and_no_folder(lambdas: Lambdas) -> None:
+    """The unpacked code is gone too."""
+    lambdas.deploy(spec())
+    seen = ask(lambdas, do="env")[0]
+    pid = ask(lambdas)[0]["pid"]
+    lambdas.close()
+    assert not Path(f"/proc/{pid}").exists()
+    assert not Path(seen["LAMBDA_TASK_ROOT"]).exists()
