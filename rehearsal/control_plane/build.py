@@ -48,7 +48,8 @@ def build(cache: Path, target: Path, versions: Mapping[str, str], modules: Path,
         run([go, "build", *flags, "-o", str(draft / name), package], modules, environment, progress, "package")
     shutil.rmtree(target, ignore_errors=True)  # one that lacks a binary
     draft.rename(target)
-    shutil.rmtree(work)
+    if work.exists():  # not where the caller keeps caches of his own
+        shutil.rmtree(work)
     progress(f"The control plane is in {target}.")
 
 

@@ -82,6 +82,17 @@ def test_a_build_says_what_it_does_and_leaves_only_the_binaries(
     ]
 
 
+def test_a_build_leaves_the_callers_own_go_caches_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CI may keep them between runs."""
+    go_in_path(tmp_path, monkeypatch, GOOD_BUILD)
+    monkeypatch.setenv("GOMODCACHE", str(tmp_path / "mine"))
+    monkeypatch.setenv("GOCACHE", str(tmp_path / "mine"))
+
+    find_or_build(lambda _: None, {"XDG_CACHE_HOME": str(tmp_path / "cache")})
+
+    assert (tmp_path / "mine").is_dir()
+
+
 def test_a_failed_build_leaves_nothing_that_looks_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error carries Go's own words, and the next try builds."""
     go_in_path(tmp_path, monkeypatch, "echo no space left on device; exit 1")
@@ -142,15 +153,15 @@ def network(tmp_path: Path) -> Iterator[Path]:
 
 
 def exchange(path: Path, *messages: bytes) -> bytes:
-    """Send each message after something came back for the one before; all that came back."""
-    received = b""
+    """Send each message after the answer to the one before; the whole last answer, since its end closes the line."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(5)
         client.connect(str(path))
-        for message in messages:
+        for message in messages[:-1]:
             client.sendall(message)
-            received += client.recv(65_536)
-    return received
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        client.sendall(messages[-1])
+        return b"".join(iter(lambda: client.recv(65_536), b""))
 
 
 def test_a_connection_to_a_pod_is_answered_by_serve(network: Path) -> None:
