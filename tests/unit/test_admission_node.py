@@ -24,6 +24,7 @@ UNKNOWN = Node(name="n", instance="i-1")
         ("InService", NEW, LATER, "found"),
         ("Pending:Wait", None, LATER, "waiting"),
         ("Pending:Wait", None, NOW, "overdue"),
+        ("Pending:Wait", ADMITTED_NODE, LATER, "found"),
         ("InService", ADMITTED_NODE, LATER, "ignored"),
         ("InService", UNKNOWN, LATER, "ignored"),
         ("Terminating:Wait", NEW, LATER, "gone"),
@@ -32,11 +33,20 @@ UNKNOWN = Node(name="n", instance="i-1")
     ],
 )
 def test_find(lifecycle: str | None, node: Node | None, deadline: datetime, status: str) -> None:
-    """The instance's life decides before its node does; a node in service without our taint is left alone."""
+    """The instance's life decides before its node does.
+
+    A node in service without our taint is left alone; one admitted whose hook was not answered is taken up again.
+    """
     found = decide_find("i-1", lifecycle, node, deadline, NOW)
 
     assert found.status == status
     assert "i-1" in found.reason or "n" in found.reason
+
+
+@pytest.mark.parametrize(("node", "says"), [(ADMITTED_NODE, "admitted already"), (UNKNOWN, "no startup taint")])
+def test_why_a_node_in_service_is_ignored(node: Node, says: str) -> None:
+    """A launch event for a group without the taint is a hint to its operator."""
+    assert says in decide_find("i-1", "InService", node, LATER, NOW).reason
 
 
 @pytest.mark.parametrize(

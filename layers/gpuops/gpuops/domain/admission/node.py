@@ -33,10 +33,9 @@ def decide_find(instance: str, lifecycle: str | None, node: Node | None, deadlin
     """Wait for the instance's node until the deadline. `lifecycle` is None once Auto Scaling has forgotten it."""
     if lifecycle not in ALIVE:
         return Found("gone", f"{instance} is {lifecycle or 'no longer in its group'}")
-    if node is not None and node.admitted:
-        return Found("ignored", f"{node.name} is admitted already")
-    if node is not None and not node.pending and lifecycle == "InService":
-        return Found("ignored", f"{node.name} carries no startup taint: it was in service before gpuops knew it")
+    if node is not None and lifecycle == "InService" and not node.pending:
+        why = "is admitted already" if node.admitted else "carries no startup taint: it was in service before gpuops"
+        return Found("ignored", f"{node.name} {why}")
     if node is not None:
         return Found("found", f"{instance} is {node.name}")
     if now >= deadline:
