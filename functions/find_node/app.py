@@ -52,24 +52,19 @@ def find(request: Request, now: datetime, policy: Policy, instances: Instances, 
         return Found(status="ignored", reason=f"group {launch.group} is not in the policy (version {policy.version})")
     if group.mode != "apply":
         return Found(status="ignored", reason=f"mode {group.mode}: {launch.instance} would be admitted")
-    return _look(request, now, policy.version, group, launch, instances, connect)
+    run = run_of(request.execution, group, policy.version)
+    patience = timedelta(minutes=group.admission.deadline_minutes)
+    deadline = (request.find and request.find.deadline) or now + patience
+    return look(launch, run, instances, connect, deadline=deadline, now=now)
 
 
-def _look(  # noqa: PLR0917 - everything that a search needs, once
-    request: Request,
-    now: datetime,
-    version: str,
-    group: GroupPolicy,
-    launch: Launch,
-    instances: Instances,
-    connect: Connect,
+def look(
+    launch: Launch, run: Run, instances: Instances, connect: Connect, *, deadline: datetime, now: datetime
 ) -> Found:
-    execution, before = request.execution, request.find
-    lifecycle = instances.lifecycle(launch.instance)
-    node = None
+    """Look for the instance's node, and keep its hook waiting while there is something to wait for."""
+    lifecycle, node = instances.lifecycle(launch.instance), None
     if lifecycle in ALIVE:
-        node = connect(group.cluster).node_of(launch.instance, hint=instances.private_dns(launch.instance))
-    deadline = (before and before.deadline) or now + timedelta(minutes=group.admission.deadline_minutes)
+        node = connect(run.cluster).node_of(launch.instance, hint=instances.private_dns(launch.instance))
     decision = decide_find(launch.instance, lifecycle, node, deadline, now)
     hook = launch.hook or (instances.launch_hook(launch.group) if lifecycle in PENDING else None)
     if hook is not None and decision.status in {"found", "waiting"}:
@@ -77,19 +72,24 @@ def _look(  # noqa: PLR0917 - everything that a search needs, once
     return Found(
         status=decision.status,
         reason=decision.reason,
-        run=Run(
-            id=execution.name,
-            execution=execution.id,
-            machine=execution.machine,
-            cluster=group.cluster,
-            group=group.group,
-            policy=version,
-            mode=group.mode,
-        ),
+        run=run,
         instance=launch.instance,
         node=node.name if node else None,
         hook=hook,
         deadline=deadline,
+    )
+
+
+def run_of(execution: Execution, group: GroupPolicy, version: str) -> Run:
+    """The run that every later step carries."""
+    return Run(
+        id=execution.name,
+        execution=execution.id,
+        machine=execution.machine,
+        cluster=group.cluster,
+        group=group.group,
+        policy=version,
+        mode=group.mode,
     )
 
 
