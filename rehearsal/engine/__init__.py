@@ -24,6 +24,7 @@ from rehearsal.engine.iteration import patch_iteration
 from rehearsal.engine.nested import patch_nested
 from rehearsal.engine.queries import patch_queries
 from rehearsal.engine.responses import patch_responses
+from rehearsal.engine.speed import patch_speed
 from rehearsal.engine.timing import patch_timing
 
 __all__ = ["Authorise", "ClientFactory", "Invoke", "Listener", "Progress", "install"]
@@ -40,6 +41,7 @@ _PATCHES: list[Callable[[], None]] = [
     patch_queries,
     patch_integrations,
     patch_invocations,
+    patch_speed,
 ]
 
 

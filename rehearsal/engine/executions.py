@@ -1,10 +1,9 @@
 """An execution's life: its name, its start, its end told once, and stopping it at any moment.
 
-moto names every unnamed execution None, parses the definition again for each, cannot stop one that is just starting,
-and shows ABORTED only when the last thread has noticed.
+moto names every unnamed execution None, cannot stop one that is just starting, and shows ABORTED only when the last
+thread has noticed.
 """
 
-from functools import lru_cache
 from typing import Any
 
 from moto.stepfunctions.parser.api import (
@@ -15,7 +14,6 @@ from moto.stepfunctions.parser.api import (
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, ProgramStopped
-from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
@@ -42,7 +40,6 @@ def enders(execution: Any) -> dict[SimEvent, None]:
 
 def patch_executions() -> None:
     """Names, start, stop, end, and progress."""
-    AmazonStateLanguageParser.parse = staticmethod(lru_cache(maxsize=256)(AmazonStateLanguageParser.parse))
     start = StepFunctionsParserBackend.start_execution
     StepFunctionsParserBackend.start_execution = _named(start)
     details = Execution.get_start_execution_details

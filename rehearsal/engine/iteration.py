@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from moto.stepfunctions.parser.api import ExecutionFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.inline_iteration_component import (
     InlineIterationComponent,
 )
@@ -9,6 +11,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.iter
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import JobPool
 
 from rehearsal.engine.timing import SimDateTime
+
+_ABORTED = "MapIterationAborted"
 
 
 def patch_iteration() -> None:
@@ -29,7 +33,8 @@ def _iterate(self: Any, env: Any) -> None:
         for frame in list(env._frames):
             frame.set_stop(stop_date=SimDateTime.now(), cause=None, error=None)
         raise failure
-    env.stack.append([job.job_output for job in pool.get_closed_jobs()])
+    closed = sorted(pool._closed_jobs, key=lambda job: job.job_index)
+    env.stack.append([job.job_output for job in closed])
 
 
 def _work(self: Any) -> None:
@@ -39,6 +44,7 @@ def _work(self: Any) -> None:
     while job is not None:
         job_frame = frame.open_inner_frame()
         self._eval_job(env=job_frame, job=job)
+        _name_abortion(job.job_output)
         frame.close_frame(job_frame)
         last = isinstance(job.job_output, Exception) or not frame.is_running()
         following = None if last else self._job_pool.next_job()
@@ -48,3 +54,11 @@ def _work(self: Any) -> None:
         self._job_pool.close_job(job)
         job = following
     self._env.close_frame(frame)
+
+
+def _name_abortion(output: Any) -> None:
+    """Of an aborted item moto keeps the stop's error, a text or nothing, where it later reads a structure."""
+    if isinstance(output, FailureEventException):
+        details = output.failure_event.event_details
+        if not isinstance(details.get("executionFailedEventDetails", {}), dict):
+            details["executionFailedEventDetails"] = ExecutionFailedEventDetails(error=_ABORTED)

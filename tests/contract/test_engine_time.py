@@ -6,6 +6,7 @@ task and machine, task tokens with and without heartbeats, stopping, nested exec
 
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,6 +47,12 @@ def token_task(**more: Any) -> dict[str, Any]:
     """A task that waits for somebody to answer with its token."""
     arguments = {"FunctionName": "ask", "Payload": {"token": "{% $states.context.Task.Token %}"}}
     return {"Type": "Task", "Resource": AWAITED, "Arguments": arguments, **more}
+
+
+def history(here: World, arn: str) -> list[tuple[str, float]]:
+    """The types of an execution's events, and when they came."""
+    events = here.sfn.get_execution_history(executionArn=arn)["events"]
+    return [(event["type"], event["timestamp"].timestamp() - EPOCH) for event in events]
 
 
 def at(here: World, seconds: float, action: Any) -> None:
@@ -127,17 +134,21 @@ def test_a_failing_item_ends_the_others(here: World) -> None:
     item = {
         "Bad?": {
             "Type": "Choice",
-            "Choices": [{"Condition": "{% $states.input = 2 %}", "Next": "Boom"}],
+            "Choices": [{"Condition": "{% $states.input = 2 %}", "Next": "Soon"}],
             "Default": "W",
         },
         "W": {**wait(500), "Next": "Late"},
         "Late": {**give("late"), "End": True},
+        "Soon": {**wait(10), "Next": "Boom"},
         "Boom": {"Type": "Fail", "Error": "Boom", "Cause": "two"},
     }
     state = {"Type": "Map", "Items": [1, 2, 3], "ItemProcessor": chain(item), **catch("Boom", to="H")}
-    result = here.run({"M": state, "H": {**wait(1000), "End": True}})
-    assert (result.status, result.seconds) == ("SUCCEEDED", 1000)
+    arn = here.start(here.machine("m", chain({"M": state, "H": {**wait(1000), "End": True}})))
+    result = here.result(arn)
+    assert (result.status, result.seconds) == ("SUCCEEDED", 1010)
     assert "Late" not in result.path
+    kinds = Counter(kind for kind, _ in history(here, arn))
+    assert (kinds["MapIterationFailed"], kinds["MapIterationAborted"], kinds["MapIterationSucceeded"]) == (1, 2, 0)
 
 
 def test_parallel_takes_as_long_as_its_longest_branch(here: World) -> None:
@@ -234,6 +245,8 @@ def test_stopping_ends_whatever_is_waited_for(here: World, state: dict[str, Any]
     assert (result.status, result.error, result.cause) == ("ABORTED", "Cancelled", "by hand")
     assert result.seconds == 500
     here.clock.sleep(20_000, "test")
+    assert ("ExecutionAborted", 500) in history(here, arn)
+    assert {moment for _, moment in history(here, arn)} == {0, 500}
     assert "Late" not in [progress.state for progress in here.story]
 
 
