@@ -103,6 +103,12 @@ class Clock:
         """Keys given to `call_later` which are still to fire."""
         return self._agenda.keys()
 
+    def next_key(self) -> str:
+        """What is due next, and in how many simulated seconds; for a person who watches."""
+        with self.baton.lock:
+            top = self._agenda.top()
+            return f"{top.key} in {top.due - self.now():,.0f} s" if top else "nothing"
+
     def stats(self) -> dict[str, Any]:
         """Figures of the run so far, as JSON."""
         with self.baton.lock:

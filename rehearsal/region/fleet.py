@@ -24,6 +24,8 @@ from rehearsal.scenario import Group, Release
 
 NODE_DELETION_SECONDS = 20
 HOOK = "gpuops-admit"
+GROUP_TAG = "gpuops:group"
+"""What the stack's roles require of every group and launch template that they may change."""
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 
 
@@ -73,16 +75,18 @@ class Fleet:
         data = {
             "ImageId": release.ami,
             "InstanceType": group.instance_type,
-            "UserData": user_data(group, cluster),
+            "UserData": user_data(group, release.family, cluster),
             "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
             "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": group.name}]}],
         }
         name = f"{cluster.name}-{group.name}"
-        made = self.templates.create_launch_template({"LaunchTemplateName": name, "LaunchTemplateData": data})
+        tags = {"ResourceType": "launch-template", "Tags": [{"Key": GROUP_TAG, "Value": group.name}]}
+        given = {"LaunchTemplateName": name, "LaunchTemplateData": data, "TagSpecifications": [tags]}
+        made = self.templates.create_launch_template(given)
         return str(made["LaunchTemplate"]["LaunchTemplateId"])
 
     def _request(self, group: Group, template: str) -> dict[str, Any]:
-        tags = {f"kubernetes.io/cluster/{self.eks.cluster.name}": "owned", "gpuops:group": group.name}
+        tags = {f"kubernetes.io/cluster/{self.eks.cluster.name}": "owned", GROUP_TAG: group.name}
         return {
             "AutoScalingGroupName": group.name,
             "LaunchTemplate": {"LaunchTemplateId": template, "Version": "1"},

@@ -19,6 +19,7 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_api._internal import mock_random
 
 from rehearsal.clock import Clock
+from rehearsal.engine import Progress
 from rehearsal.lambdas import Lambdas
 from rehearsal.region import functions_api
 from rehearsal.region.cloudformation import CloudFormation
@@ -78,6 +79,10 @@ class Region:
     ) -> dict[str, Any]:
         """An AWS service speaks on the default bus."""
         return self.bus.emit(source, detail_type, detail, resources)
+
+    def listen(self, progress: Progress) -> None:
+        """As a listener of the engine: executions that start and end are events, too."""
+        self.bus.execution_changed(progress)
 
     def policies_of(self, role_arn: str) -> list[dict[str, Any]]:
         """Every policy document of the role as rendered. Raises: LookupError when there is no such role."""

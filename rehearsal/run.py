@@ -1,0 +1,145 @@
+"""Runs one scenario from nothing to its report."""
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from rehearsal.chronicle import Chronicle
+from rehearsal.clock import ClockStopped, SimThread
+from rehearsal.control_plane import find_or_build
+from rehearsal.observer import AwsAccess, KubeAccess, Observed, Observer
+from rehearsal.report import Result, page
+from rehearsal.scenario import Scenario
+from rehearsal.stage.director import Director
+from rehearsal.stage.records import Records
+from rehearsal.world import World
+
+REPORTED = ("gpuops-rotate-ami", "gpuops-admit-node")
+WHAT_IS_REAL = Path(__file__).parent / "what_is_real.md"
+
+
+class View(Protocol):
+    """Whoever shows the rehearsal while it runs."""
+
+    def phase(self, text: str) -> None:
+        """Say what is being done now."""
+
+    def watch(self, chronicle: Chronicle, waiting: Callable[[], str]) -> None:
+        """Begin to show this chronicle."""
+
+
+class Unseen:
+    """Shows nothing."""
+
+    def phase(self, text: str) -> None:
+        """Nothing."""
+
+    def watch(self, chronicle: Chronicle, waiting: Callable[[], str]) -> None:
+        """Nothing."""
+
+
+def rehearse(scenario: Scenario, *, out: Path, pace: float | None = None, view: View | None = None) -> Result:
+    """Run the scenario, write report.html, journal.jsonl and result.json into `out`, and return the result.
+
+    Raises: StageError, DeployError, ChildProcessError when the rehearsal itself could not be set up.
+    """
+    view, started = view or Unseen(), time.monotonic()
+    _empty(out)
+    view.phase("starting the control plane")
+    records = Records()
+    with World(scenario, find_or_build(), out, pace=pace, listener=records.listen) as world:
+        chronicle = Chronicle(world.clock, scenario.epoch)
+        records.chronicle = chronicle
+        world.mirror.subscribe(chronicle.on_event)
+        view.watch(chronicle, world.clock.next_key)
+        director = Director(world, records, view.phase)
+        observed = _play(world, director)
+        result = Result(
+            scenario=scenario.name,
+            status="passed" if not observed.violations and not list(director.unmet()) else "failed",
+            executions=tuple(record.result(scenario.epoch) for record in records.all()),
+            observed=observed.to_json(),
+            unmet=tuple(director.unmet()),
+            wall_seconds=round(time.monotonic() - started, 1),
+            simulated_seconds=round(world.clock.now() - scenario.epoch, 1),
+            report=str(out / "report.html"),
+            clock=world.clock.stats(),
+        )
+        _write(result, chronicle, _journal(world, director), world.wire_record, out)
+    return result
+
+
+def _play(world: World, director: Director) -> Observed:
+    """Run the director as a simulated thread, and wait for it in real time; Ctrl-C ends the wait."""
+    answer: list[Observed | BaseException] = []
+    done = threading.Event()
+
+    def act() -> None:
+        try:
+            director.set_stage()
+            answer.append(director.play(_observer(world, director)))
+        except (Exception, ClockStopped) as error:  # noqa: BLE001 - raised again by whoever waits
+            answer.append(error)
+        finally:
+            done.set()
+
+    SimThread(world.clock, act, key="director").start()
+    while not done.wait(0.2):
+        pass
+    if isinstance(answer[0], BaseException):
+        raise answer[0]
+    return answer[0]
+
+
+def _observer(world: World, director: Director) -> Observer:
+    """Tell the observer where to look and what to expect; it gets nothing else."""
+    expected = world.scenario.expect
+    expectations: dict[str, Any] = {
+        "floor_gpus": expected.floor_gpus,
+        "table": director.outputs["StateTableName"],
+        "bucket": director.outputs["ReportsBucketName"],
+        "reported_machines": REPORTED,
+    }
+    kube = KubeAccess(world.plane.server, str(world.plane.ca_file), world.plane.admin_token)
+    return Observer(kube, AwsAccess(world.region.url), expectations, world.clock.now)
+
+
+def _journal(world: World, director: Director) -> list[dict[str, Any]]:
+    """Read the product's journal from its table, in order of time."""
+    client = world.region.account.client("dynamodb")
+    pages = client.get_paginator("scan").paginate(TableName=director.outputs["StateTableName"])
+    items = [item for found in pages for item in found["Items"] if item["pk"]["S"].startswith("journal#")]
+    lines = [{key: next(iter(value.values())) for key, value in item.items()} for item in items]
+    return sorted(lines, key=lambda line: (str(line["sk"]), str(line["pk"])))
+
+
+def _write(result: Result, chronicle: Chronicle, journal: list[dict[str, Any]], wire: Path, out: Path) -> None:
+    """Write the three files that a rehearsal leaves behind, beside the wire's record and the functions' logs."""
+    (out / "result.json").write_text(json.dumps(result.to_json(), indent=2) + "\n")
+    (out / "journal.jsonl").write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in journal))
+    limits = WHAT_IS_REAL.read_text(encoding="utf-8")
+    html = page(result, list(chronicle.nodes.values()), _calls(wire), limits)
+    (out / "report.html").write_text(html, encoding="utf-8")
+
+
+def _calls(wire: Path) -> list[tuple[str, int, int]]:
+    """Count the calls of each caller, and those that were refused."""
+    calls, refused = Counter[str](), Counter[str]()
+    for line in wire.read_text(encoding="utf-8").splitlines():
+        call = json.loads(line)
+        calls[call["caller"]] += 1
+        refused[call["caller"]] += not call["allowed"]
+    return [(caller, count, refused[caller]) for caller, count in sorted(calls.items())]
+
+
+def _empty(out: Path) -> None:
+    """Remove what the last run left, so that nothing old is read as new."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")

@@ -1,0 +1,207 @@
+"""Plays one scenario on a world: sets the stage, lets the story run, and knows when it is over.
+
+It runs as a simulated thread, so that its own waits are timers of the clock like everybody's.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import count
+from typing import Any
+
+import yaml
+
+from rehearsal.deploy import BuiltCode, deploy
+from rehearsal.kube import Json
+from rehearsal.layer import SOURCE, built_layer
+from rehearsal.observer import Observed, Observer
+from rehearsal.rest.reading import is_ready
+from rehearsal.scenario import Moment, Scenario
+from rehearsal.stage.records import Records
+from rehearsal.stage.workloads import Object, objects_of
+from rehearsal.wire import Fault
+from rehearsal.world import World
+
+TEMPLATE = SOURCE.parents[1] / "template.yaml"
+RBAC = SOURCE / "gpuops" / "manifests" / "rbac.yaml"
+LOOK_SECONDS = 30.0
+"""Simulated seconds between two looks whether the story is over."""
+LOOKS_A_SAMPLE = 10
+"""The observer compares groups and Nodes every so many looks: that costs calls."""
+AFTERMATH_SECONDS = 300.0
+"""How long the world is left alone after the last execution, before the observer judges the end."""
+STACK_PARAMETERS = {"Architecture": "x86_64"}
+
+PATHS = {
+    "Namespace": "/api/v1/namespaces",
+    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
+    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "DaemonSet": "/apis/apps/v1/namespaces/{namespace}/daemonsets",
+    "Job": "/apis/batch/v1/namespaces/{namespace}/jobs",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
+}
+
+
+class StageError(Exception):
+    """The stage could not be set: the scenario asks for more than its machines can carry."""
+
+
+class Director:
+    """One scenario on one world."""
+
+    def __init__(self, world: World, records: Records, say: Callable[[str], None]) -> None:
+        self._world, self._records, self._say = world, records, say
+        self.scenario: Scenario = world.scenario
+        self.outputs: dict[str, str] = {}
+
+    def set_stage(self) -> None:
+        """Bring up machines and workloads, and deploy the stack at the story's first instant.
+
+        Raises: StageError when they do not come up before the story begins; DeployError.
+        """
+        world, scenario = self._world, self.scenario
+        self._say("setting the stage")
+        self._create(yaml.safe_load_all(RBAC.read_text(encoding="utf-8")))
+        for release in scenario.releases:
+            if release.at == 0:
+                world.fleet.images.publish(release)
+        for group in scenario.groups:
+            world.fleet.create_group(group, scenario.release_of(group))
+        first = [w for w in scenario.workloads if w.at == 0]
+        for kinds in (("daemonset",), ("deployment", "job")):
+            self._create(o for w in first if w.kind in kinds for o in objects_of(w))
+            self._wait_until(self._unready, scenario.epoch)
+        world.clock.sleep(scenario.epoch - world.clock.now(), "stage")
+        self._say("deploying the stack")
+        self.deploy()
+
+    def deploy(self) -> None:
+        """Create the stack, or update it to the code as it stands; then upload the policy."""
+        world, built = self._world, BuiltCode({"GpuopsLayer": built_layer()})
+        parameters = {"ClusterName": self.scenario.cluster, **STACK_PARAMETERS}
+        self.outputs = deploy(TEMPLATE, built, world.region.account, parameters)
+        body = self.scenario.policy_text.encode()
+        bucket = self.outputs["PolicyBucketName"]
+        world.region.account.client("s3").put_object(Bucket=bucket, Key="fleet.yaml", Body=body)
+
+    def play(self, observer: Observer) -> Observed:
+        """Let the story run to its end, and return what the observer saw."""
+        self._say("the story runs")
+        observer.start()
+        self._world.clock.add_rest_check(observer.debt)
+        self._schedule()
+        end = self.scenario.epoch + self.scenario.until_seconds
+        for look in count(1):
+            if self._is_over() or self._world.clock.now() >= end:
+                break
+            self._world.clock.sleep(LOOK_SECONDS, "director")
+            if look % LOOKS_A_SAMPLE == 0:
+                observer.sample(self._world.clock.now())
+        self._world.clock.sleep(AFTERMATH_SECONDS, "director")
+        return observer.finish()
+
+    def unmet(self) -> Iterator[str]:
+        """Say what the scenario expected and did not get; what the observer forbids is not its business."""
+        for expected in self.scenario.expect.executions:
+            found = [r.status for r in self._records.all() if r.machine == expected.machine]
+            fitting = found.count(expected.status)
+            if fitting != expected.count if expected.count is not None else not fitting:
+                many = "some" if expected.count is None else expected.count
+                yield f"{many} {expected.machine} {expected.status}; there were: {found or 'none'}"
+        for name in self.scenario.expect.jobs_finished:
+            if name not in self._finished_jobs():
+                yield f"job {name} finished on its own"
+
+    def _schedule(self) -> None:
+        """Set a timer for whatever the scenario does by itself."""
+        world, scenario = self._world, self.scenario
+        for release in scenario.releases:
+            if release.at > 0:
+                world.fleet.images.schedule(release)
+        for workload in scenario.workloads:
+            if workload.at > 0:
+                self._later(workload.at, f"workload/{workload.name}", partial(self._create, objects_of(workload)))
+        for number, moment in enumerate(scenario.timeline):
+            self._later(moment.at, f"moment/{number}", partial(self._happen, moment))
+        trigger = scenario.trigger
+        if trigger.kind == "event":
+            self._later(trigger.at, "trigger", lambda: self._emit(trigger.event or {}))
+        elif trigger.kind == "execution":
+            self._later(trigger.at, "trigger", lambda: self._start(trigger.machine or "", trigger.input))
+
+    def _later(self, at: float, key: str, act: Callable[[], object]) -> None:
+        self._world.clock.call_later(at, f"story/{key}", act)
+
+    def _happen(self, moment: Moment) -> None:
+        """Play one moment of the timeline; the scenario's model has made sure that it is one thing."""
+        if moment.event is not None:
+            self._emit(moment.event)
+        if moment.fault is not None:
+            given = moment.fault.model_dump(exclude_none=True)
+            self._world.wire.faults.append(Fault(**given))
+        if moment.abort is not None:
+            for record in self._records.running(moment.abort):
+                self._states().stop_execution(executionArn=record.arn, cause="aborted by the scenario")
+        if moment.start is not None:
+            self._start(moment.start.machine, moment.start.input)
+        if moment.capacity is not None:
+            self._world.fleet.set_capacity(moment.capacity)
+
+    def _emit(self, event: dict[str, Any]) -> None:
+        resources = event.get("resources", [])
+        self._world.region.emit(event["source"], event["detail-type"], event["detail"], resources)
+
+    def _start(self, machine: str, given: dict[str, Any]) -> None:
+        arn = self.outputs["".join(word.capitalize() for word in machine.split("_")) + "MachineArn"]
+        self._states().start_execution(stateMachineArn=arn, input=json.dumps(given))
+
+    def _states(self) -> Any:
+        return self._world.region.account.client("stepfunctions")
+
+    def _is_over(self) -> bool:
+        """Everything expected has ended, well or badly, and nothing runs any more."""
+        wanted = self.scenario.expect.executions
+        ended = all(len(self._records.ended(e.machine)) >= (1 if e.count is None else e.count) for e in wanted)
+        finished = set(self.scenario.expect.jobs_finished) <= self._finished_jobs()
+        return bool(wanted) and ended and finished and not self._records.running()
+
+    def _finished_jobs(self) -> set[str]:
+        jobs = list(self._world.mirror.objects["job"].values())
+        return {j["metadata"]["name"] for j in jobs if _has(j, "Complete")}
+
+    def _create(self, objects: Iterator[Object] | Sequence[Object]) -> None:
+        for item in objects:
+            namespace = item["metadata"].get("namespace", "default")
+            self._world.kube.create(PATHS[item["kind"]].format(namespace=namespace), item)
+
+    def _wait_until(self, left: Callable[[], str | None], deadline: float) -> None:
+        """Let simulated time pass until nothing is left to wait for."""
+        while (waiting := left()) is not None:
+            if self._world.clock.now() >= deadline:
+                raise StageError(f"the stage is not set: {waiting}")
+            self._world.clock.sleep(5.0, "stage")
+
+    def _unready(self) -> str | None:
+        """Name a node or a pod that the stage still waits for."""
+        mirror = self._world.mirror
+        with mirror.lock:
+            nodes, pods = list(mirror.nodes.values()), list(mirror.objects["pod"].values())
+        wanted = sum(group.size for group in self.scenario.groups)
+        ready = sum(_has(node, "Ready") for node in nodes)
+        if ready < wanted:
+            return f"{ready} of {wanted} nodes are Ready"
+        waiting = [pod["metadata"]["name"] for pod in pods if not is_ready(pod) and not _ended(pod)]
+        return f"pods are not Ready: {', '.join(sorted(waiting)[:5])}" if waiting else None
+
+
+def _has(item: Json, condition: str) -> bool:
+    conditions = item.get("status", {}).get("conditions", ())
+    return any(c["type"] == condition and c["status"] == "True" for c in conditions)
+
+
+def _ended(pod: Json) -> bool:
+    return bool(pod["status"].get("phase") in ("Succeeded", "Failed"))

@@ -1,0 +1,165 @@
+"""Composes a rehearsal's world: the real control plane, and around it clock, region, wire, kubelets and functions.
+
+Everything is started here in the one order that works, and ended in the reverse one, whatever happened in between.
+"""
+
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+
+from rehearsal import engine
+from rehearsal.clock import Clock
+from rehearsal.control_plane import ControlPlane, Identity, PodNetwork, scratch_directory
+from rehearsal.kube import KubeApi, KubeError
+from rehearsal.kubelets import Kubelets
+from rehearsal.lambdas import Lambdas
+from rehearsal.region.eks import Cluster
+from rehearsal.region.fleet import Fleet
+from rehearsal.region.fleet_ports import REGION
+from rehearsal.region.server import Region
+from rehearsal.rest import Mirror, Rest
+from rehearsal.scenario import Scenario
+from rehearsal.wire import Wire
+
+STAGE_SECONDS = 1800
+"""Simulated seconds before the story in which machines boot and workloads start."""
+NOT_FOUND = 404
+
+
+class World:
+    """Up between `with` and its end; the stage is still empty."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        binaries: Path,
+        out: Path,
+        *,
+        pace: float | None = None,
+        port: int = 0,
+        listener: engine.Listener | None = None,
+    ) -> None:
+        self.scenario, self._binaries, self._out = scenario, binaries, out
+        self._pace, self._port, self._listener = pace, port, listener
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.close()
+
+    @property
+    def wire_record(self) -> Path:
+        """Every call, one JSON object a line."""
+        return self._out / "wire.jsonl"
+
+    def _start(self) -> None:
+        self._start_control_plane()
+        self._start_region()
+        self._start_wire()
+        self._start_cluster()
+        self._bind_engine()
+        self.clock.start()
+        self._stack.callback(self.clock.stop)
+
+    def _start_control_plane(self) -> None:
+        self.clock = Clock(self.scenario.epoch - STAGE_SECONDS, seed=self.scenario.seed, pace=self._pace)
+        self.plane = ControlPlane(scratch_directory(), self._binaries, self._authenticate)
+        self._up(self.plane)
+
+    def _start_region(self) -> None:
+        self.lambdas = Lambdas(self.clock, lambda: self.wire, self._out / "logs")
+        self._stack.callback(self.lambdas.close)
+        self.region = Region(self.clock, self.lambdas, port=self._port)
+        self._up(self.region)
+
+    def _start_wire(self) -> None:
+        self.wire = Wire(
+            self.clock,
+            self.region.url,
+            self.plane.server,
+            self.plane.ca_file,
+            policies=self.region.policies_of,
+            record=self.wire_record,
+            cluster=self.scenario.cluster,
+        )
+        self._up(self.wire)
+
+    def _start_cluster(self) -> None:
+        scenario = self.scenario
+        self.kube = self._kube()
+        self.mirror = Mirror(self.clock, self._kube())
+        releases = {release.ami: release for release in scenario.releases}
+        self.kubelets = Kubelets(self.clock, self._kube(), releases, self.mirror, seed=scenario.seed)
+        self._up(PodNetwork(self.plane.podnet_socket, self.kubelets.serve))
+        self.fleet = Fleet(
+            self.clock,
+            self.region.emit,
+            self.kubelets,
+            cluster=Cluster(scenario.cluster, scenario.kubernetes, self.wire.kube_url, self.wire.ca_pem),
+            zones={zone.name: zone.capacity for zone in scenario.zones},
+            delete_node=self._delete_node,
+            seed=scenario.seed,
+        )
+        self.fleet.install(self.region.patches)
+        self.rest = Rest(self.mirror, self.kubelets.debt)
+        self.clock.add_rest_check(self.rest.owed)
+        self.mirror.start()
+        self._up(self.kubelets)
+
+    def _bind_engine(self) -> None:
+        engine.install(
+            self.clock,
+            self.lambdas.invoke,
+            client_for=self._machine_client,
+            authorise=self._may_invoke,
+            listener=self._listener,
+        )
+
+    def _up(self, part: Any) -> None:
+        """Start a part, to be stopped with the world, even if starting it failed half-way."""
+        self._stack.callback(part.stop)
+        part.start()
+
+    def _kube(self) -> KubeApi:
+        api = KubeApi(self.plane.server, str(self.plane.ca_file), self.plane.admin_token, wrote=self.clock.dirty)
+        self._stack.callback(api.close)
+        return api
+
+    def _authenticate(self, token: str) -> Identity | None:
+        """What EKS does behind the token webhook: token to role, role to access entry."""
+        role = self.wire.identify(token)
+        for entry in self.region.access_entries:
+            if (entry.cluster, entry.principal_arn) == (self.scenario.cluster, role):
+                return Identity(entry.username, entry.groups)
+        return None
+
+    def _machine_client(self, service: str, role_arn: str) -> Any:
+        """A state machine's own call passes the wire under the machine's role."""
+        keys = self.wire.credentials(role_arn, "states")
+        session: Any = boto3.session.Session(keys.access_key, keys.secret_key, region_name=REGION)
+        return session.client(service, endpoint_url=self.wire.aws_url)
+
+    def _may_invoke(self, role_arn: str, function: str) -> bool:
+        refusal = self.wire.authorize(role_arn, "states", "lambda", "Invoke", {"FunctionName": function})
+        if refusal:
+            logging.getLogger(__name__).warning(refusal)
+        return refusal is None
+
+    def _delete_node(self, name: str) -> None:
+        """The cloud controller's part; somebody may have been faster."""
+        try:
+            self.kube.delete(f"/api/v1/nodes/{name}")
+        except KubeError as error:
+            if error.status != NOT_FOUND:
+                raise
