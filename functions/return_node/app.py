@@ -1,4 +1,4 @@
-"""Give a node back to the scheduler: lift our own cordon, and nobody else's.
+"""Give a node back to the scheduler: lift our own cordon, and nobody else's; the run starts no further node.
 
 In:  {"run": {...}, "instance": "i-...", "drain"?: {"node"}, "now": "..."}
 Out: {"status": "returned", "reason", "node"}
@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from gpuops.adapters.cluster import Cluster
+from gpuops.adapters.world import World
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
@@ -36,6 +37,12 @@ class Returned(BaseModel):
     node: str | None
 
 
+def return_node(request: Request, world: World) -> Returned:
+    """Stop the run first: each node after this one would wait for a newcomer that this failure has used up."""
+    world.store.stop(request.run, f"{request.instance} was returned")
+    return give_back(request, world.cluster(request.run.cluster))
+
+
 def give_back(request: Request, cluster: Cluster) -> Returned:
     """Whatever the node was to us, afterwards it is nothing of ours."""
     node = cluster.node_of(request.instance, hint=request.drain.node or "")
@@ -52,4 +59,4 @@ def give_back(request: Request, cluster: Cluster) -> Returned:
 @entry(Request)
 def handler(request: Request, now: datetime) -> Returned:  # noqa: ARG001 - giving back takes no time
     """Lift the cordon that drain_node set."""
-    return give_back(request, Cluster.connect(request.run.cluster))
+    return return_node(request, World())

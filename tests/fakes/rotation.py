@@ -52,8 +52,8 @@ def group(instances: Iterable[Instance], *, version: str = "1", **more: Any) -> 
     """Return a group of these instances that fits them exactly."""
     listed = tuple(instances)
     launch = {"LaunchTemplate": {"LaunchTemplateId": LT, "Version": version}}
-    sizes = {"min": 0, "max": len(listed), "desired": len(listed)}
-    return Group(name="gpu", instances=listed, launch=launch, **{**sizes, **more})
+    usual = {"min": 0, "max": len(listed), "desired": len(listed), "launch": launch}
+    return Group(name="gpu", instances=listed, **{**usual, **more})
 
 
 def node(of: Instance, *, admitted: bool = True, **more: Any) -> Node:

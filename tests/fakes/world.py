@@ -5,11 +5,8 @@ The table is the real adapter over moto's DynamoDB, because what a condition ref
 
 # ruff: noqa: D102 - a fake's methods are described where the adapter stands
 
-import importlib.util
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import boto3
@@ -59,7 +56,8 @@ class World:
 def table() -> Table:
     """Return an empty table in moto's DynamoDB; call it inside `mock_aws`."""
     keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-    dynamodb: Any = boto3.client("dynamodb", region_name="us-east-1", **keys)
+    sdk: Any = boto3
+    dynamodb: Any = sdk.client("dynamodb", region_name="us-east-1", **keys)
     names = [("pk", "HASH"), ("sk", "RANGE")]
     dynamodb.create_table(
         TableName="gpuops",
@@ -68,14 +66,3 @@ def table() -> Table:
         BillingMode="PAY_PER_REQUEST",
     )
     return Table(dynamodb, "gpuops")
-
-
-def function(name: str) -> ModuleType:
-    """Return the module of one function; its folder is a Lambda's root, not a package."""
-    path = Path(__file__).parents[2] / "functions" / name / "app.py"
-    spec = importlib.util.spec_from_file_location(f"functions_{name}", path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

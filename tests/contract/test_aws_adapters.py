@@ -1,0 +1,176 @@
+"""The small adapters, against moto in process.
+
+Covered: images (recommended, pinned, missing, wrong architecture), policies (latest, by version, unversioned bucket),
+reports, the bus, executions, GPU counts.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from gpuops.adapters.bus import Bus
+from gpuops.adapters.executions import Executions
+from gpuops.adapters.groups import Groups
+from gpuops.adapters.images import Images
+from gpuops.adapters.policies import Policies
+from gpuops.adapters.reports import Reports
+from gpuops.domain.errors import Invalid, Unavailable
+from gpuops.domain.policy import GroupPolicy, Pinned
+from tests.fakes.rotation import ARN, POLICY
+
+GROUP = GroupPolicy(cluster="train", group="gpu")
+
+
+def client(service: str) -> Any:
+    """boto3 against moto."""
+    sdk: Any = boto3
+    keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    return sdk.client(service, region_name="us-east-1", **keys)
+
+
+@pytest.fixture(autouse=True)
+def _region() -> Iterator[None]:
+    """A fresh region."""
+    with mock_aws():
+        yield
+
+
+def image() -> str:
+    """An AMI that exists."""
+    return str(client("ec2").describe_images(Owners=["amazon"])["Images"][0]["ImageId"])
+
+
+class Parameters:
+    """SSM's public parameters, which moto lets nobody write."""
+
+    def __init__(self, *amis: str) -> None:
+        self.amis = list(amis)
+
+    def get_parameter(self, Name: str) -> Any:  # noqa: N803 - boto3's name
+        """Each read of the image gives the next AMI."""
+        assert Name.startswith("/aws/service/eks/optimized-ami/1.36/amazon-linux-2023/x86_64/nvidia/recommended/")
+        return {"Parameter": {"Value": self.amis.pop(0) if Name.endswith("image_id") else "1.36.3-20261101"}}
+
+
+class Eks:
+    """A cluster on 1.36."""
+
+    def describe_cluster(self, name: str) -> Any:
+        """Return its version."""
+        return {"cluster": {"version": "1.36"}}
+
+
+def test_the_recommended_image_is_that_of_the_clusters_version() -> None:
+    """The parameters' path has the version that the cluster itself names."""
+    ami = image()
+
+    target = Images(Parameters(ami, ami), client("ec2"), Eks()).target(GROUP)
+
+    assert (target.ami, target.release) == (ami, "1.36.3-20261101")
+
+
+def test_a_release_that_lands_between_two_reads_is_not_mixed_up() -> None:
+    """An image of one release under the name of another would be rolled and reported wrongly."""
+    with pytest.raises(Unavailable, match="changed while it was read"):
+        Images(Parameters(image(), "ami-0bb0bb0bb0bb0bb02"), client("ec2"), Eks()).target(GROUP)
+
+
+def test_an_image_that_is_missing_or_does_not_fit_is_bad_input() -> None:
+    """Each with its reason."""
+    images = Images(None, client("ec2"), Eks())
+    pinned = Pinned(channel="pinned", id="ami-0ff0ff0ff0ff0ff0f", release="r")
+
+    with pytest.raises(Invalid, match="AMI ami-0ff0ff0ff0ff0ff0f does not exist"):
+        images.target(GROUP.model_copy(update={"ami": pinned}))
+    with pytest.raises(Invalid, match="is for x86_64; the policy says arm64"):
+        images.check(image(), "arm64")
+
+
+def test_a_cluster_that_does_not_exist_is_bad_input() -> None:
+    """EKS's own words, with ours before them."""
+    with pytest.raises(Invalid, match="describe cluster train: ResourceNotFoundException"):
+        Images(Parameters(), client("ec2"), client("eks")).target(GROUP)
+
+
+def test_a_policy_is_read_at_its_newest_and_by_its_version() -> None:
+    """A run keeps its rules while somebody uploads new ones."""
+    s3 = client("s3")
+    s3.create_bucket(Bucket="policy")
+    s3.put_bucket_versioning(Bucket="policy", VersioningConfiguration={"Status": "Enabled"})
+    policies = Policies(s3, "policy", "fleet.yaml")
+    s3.put_object(Bucket="policy", Key="fleet.yaml", Body=POLICY.encode())
+    first = policies.latest()
+    s3.put_object(Bucket="policy", Key="fleet.yaml", Body=b"groups: 5")
+
+    assert policies.at(first.version) == first
+    with pytest.raises(Invalid, match=r"fleet\.yaml: line 1: `groups` must be a list"):
+        policies.latest()
+
+
+def test_a_policy_that_is_missing_binary_or_unversioned_is_bad_input() -> None:
+    """One clear reason each."""
+    s3 = client("s3")
+    s3.create_bucket(Bucket="plain")
+    with pytest.raises(Invalid, match=r"read policy s3://plain/fleet\.yaml: NoSuchKey"):
+        Policies(s3, "plain", "fleet.yaml").latest()
+    s3.put_object(Bucket="plain", Key="fleet.yaml", Body=POLICY.encode())
+    with pytest.raises(Invalid, match="plain keeps no versions"):
+        Policies(s3, "plain", "fleet.yaml").latest()
+    s3.put_bucket_versioning(Bucket="plain", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket="plain", Key="fleet.yaml", Body=b"\xff\xfe")
+    with pytest.raises(Invalid, match="not UTF-8"):
+        Policies(s3, "plain", "fleet.yaml").latest()
+
+
+def test_a_report_says_what_it_is() -> None:
+    """A browser opens it from the bucket."""
+    s3 = client("s3")
+    s3.create_bucket(Bucket="reports")
+    Reports(s3, "reports").write("reports/x.html", "<p>ä</p>", "text/html")
+
+    stored = s3.get_object(Bucket="reports", Key="reports/x.html")
+
+    assert (stored["Body"].read().decode(), stored["ContentType"]) == ("<p>ä</p>", "text/html; charset=utf-8")
+
+
+class FullBus:
+    """EventBridge answers 200 and still takes nothing."""
+
+    def put_events(self, Entries: list[dict[str, Any]]) -> Any:  # noqa: N803 - boto3's name
+        """Refuse the entry in its own way."""
+        assert json.loads(Entries[0]["Detail"]) == {"group": "gpu"}
+        return {"FailedEntryCount": 1, "Entries": [{"ErrorMessage": "slow down"}]}
+
+
+def test_an_event_that_the_bus_did_not_take_is_tried_again() -> None:
+    """PutEvents succeeds as a call even when no entry was taken."""
+    Bus(client("events"), "default").put_release({"group": "gpu"})
+    with pytest.raises(Unavailable, match="slow down"):
+        Bus(FullBus(), "default").put_release({"group": "gpu"})
+
+
+def test_an_execution_runs_ends_or_is_forgotten() -> None:
+    """Unknown to Step Functions means: it does not run."""
+    states = client("stepfunctions")
+    definition = json.dumps({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 9, "End": True}}})
+    role = "arn:aws:iam::123456789012:role/r"
+    machine = states.create_state_machine(name="m", definition=definition, roleArn=role)["stateMachineArn"]
+    arn = states.start_execution(stateMachineArn=machine)["executionArn"]
+    executions = Executions(states)
+
+    assert executions.find(arn).running
+    states.stop_execution(executionArn=arn)
+    ended = executions.find(arn)
+    assert (ended.running, ended.ended is None) == (False, False)
+    assert not executions.find(ARN.replace("rotate_ami", "m") + "gone").running
+
+
+def test_gpus_are_counted_by_instance_type() -> None:
+    """None on a type without."""
+    groups = Groups(client("autoscaling"), client("ec2"))
+
+    assert [groups.gpus_of(name) for name in ("g4dn.xlarge", "g4dn.12xlarge", "m5.large")] == [1, 4, 0]

@@ -1,0 +1,99 @@
+"""Auto Scaling groups through the adapter, against the rehearsal's region: goals asked for twice change nothing.
+
+Covered: what a group is, with images and protection; settings; processes; protection; terminations with decrement,
+of instances that are gone, and of groups that are not there.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from gpuops.adapters.groups import Groups
+from gpuops.domain.errors import Invalid
+from gpuops.domain.rotation.change import GroupUpdate
+from tests.contract.fleet_world import OLD, FleetWorld, fleet_world
+
+
+@pytest.fixture
+def world() -> Iterator[FleetWorld]:
+    """A region with one group of two."""
+    with fleet_world() as made:
+        made.stage()
+        yield made
+
+
+@pytest.fixture
+def groups(world: FleetWorld) -> Groups:
+    """The adapter over it."""
+    return Groups(world.client("autoscaling"), world.client("ec2"))
+
+
+def test_a_group_is_seen_with_its_images(groups: Groups) -> None:
+    """Auto Scaling knows the instances, EC2 their image and launch time."""
+    group = groups.describe("gpu")
+
+    assert (group.desired, group.max, len(group.staying)) == (2, 4, 2)
+    assert {(i.ami, i.type, i.lifecycle) for i in group.instances} == {(OLD.ami, "g4dn.xlarge", "InService")}
+    assert all(i.launched and i.template for i in group.instances)
+    assert "LaunchTemplateName" not in group.launch["LaunchTemplate"]
+
+
+def test_a_group_that_is_not_there_is_bad_input(groups: Groups) -> None:
+    """The message names it."""
+    with pytest.raises(Invalid, match="'none' does not exist"):
+        groups.describe("none")
+
+
+def test_settings_are_goals(groups: Groups) -> None:
+    """What was described can be asked for again; an empty goal asks for nothing."""
+    goals = GroupUpdate(launch=groups.describe("gpu").launch, max=5, desired=3, protects_new=True)
+
+    for _ in range(2):
+        groups.update("gpu", goals)
+    groups.update("gpu", GroupUpdate())
+
+    group = groups.describe("gpu")
+    assert (group.max, group.desired, group.protects_new, group.launch) == (5, 3, True, goals.launch)
+
+
+def test_processes_are_suspended_and_resumed_by_name(groups: Groups) -> None:
+    """No name means none, where AWS would take it for all."""
+    groups.suspend("gpu", ["AZRebalance", "ScheduledActions"])
+    groups.suspend("gpu", ["AZRebalance"])
+    groups.resume("gpu", [])
+    assert groups.describe("gpu").suspended == {"AZRebalance", "ScheduledActions"}
+
+    groups.resume("gpu", ["AZRebalance", "ScheduledActions"])
+
+    assert groups.describe("gpu").suspended == frozenset()
+
+
+def test_protection_comes_off(world: FleetWorld, groups: Groups) -> None:
+    """For the instances that are named, and twice."""
+    names = [i.id for i in groups.describe("gpu").instances]
+    world.client("autoscaling").set_instance_protection(
+        AutoScalingGroupName="gpu", InstanceIds=names, ProtectedFromScaleIn=True
+    )
+    for _ in range(2):
+        groups.unprotect("gpu", names[:1])
+
+    protected = {i.id for i in groups.describe("gpu").instances if i.protected}
+
+    assert protected == set(names[1:])
+
+
+def test_a_termination_with_decrement_shrinks_the_group(groups: Groups) -> None:
+    """At once, and the instance no longer counts."""
+    name = groups.describe("gpu").instances[0].id
+
+    groups.terminate(name, decrement=True)
+
+    group = groups.describe("gpu")
+    assert (group.desired, group.instance(name)) == (1, None)
+
+
+def test_terminating_what_is_gone_is_fine(groups: Groups) -> None:
+    """Somebody was faster."""
+    groups.terminate("i-0123456789abcdef0", decrement=True)
+
+    assert groups.describe("gpu").desired == 2

@@ -1,0 +1,148 @@
+"""How a change is closed over a small world, however its run ended.
+
+Covered: twice; the surge of a failed run (idle, busy, never there, taken at the last moment); an autoscaler's nodes;
+cordons; `$Latest` after a failure and after a success.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from moto import mock_aws
+
+from tests.fakes.rotation import LT, instance, run
+from tests.fakes.steps import (
+    CLOSE,
+    WEB,
+    launch,
+    leave,
+    leftovers,
+    old_world,
+    opened,
+    retire,
+)
+from tests.fakes.world import World
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Three old nodes, the middle one with a training Job."""
+    with mock_aws():
+        yield old_world()
+
+
+def test_closing_twice_finds_nothing(world: World) -> None:
+    """The second call puts nothing back, because nothing is left of the run."""
+    opened(world)
+    CLOSE.close(run(), world)
+    calls = list(world.groups.calls)
+
+    assert CLOSE.close(run(), world).reason == "the run had no open change"
+    assert world.groups.calls == calls
+
+
+def test_what_an_autoscaler_added_is_not_taken_for_our_surge(world: World) -> None:
+    """The surge was given back by the last node, so nothing is owed, however large the group is by now."""
+    change = opened(world)
+    for number in range(3):
+        launch(world, 10 + number)
+        retire(world, change, number, decrement=number == 2)
+        leave(world, number)
+    launch(world, 20)
+    world.groups.group = replace(world.groups.group, desired=4, max=9)
+
+    closed = CLOSE.close(run(), world)
+
+    assert (world.groups.group.desired, closed.surplus, leftovers(world)) == (4, 0, [])
+    assert ("terminate", (instance(20).id, True)) not in world.groups.calls
+
+
+def test_a_failed_run_takes_its_idle_surge_back(world: World) -> None:
+    """The group ends as it began, on its old launch template."""
+    opened(world)
+    launch(world, 10)
+
+    closed = CLOSE.close(run(), world)
+
+    after = world.groups.group
+    assert world.groups.calls.count(("terminate", (instance(10).id, True))) == 1
+    assert (after.desired, after.max, after.launch["LaunchTemplate"]["Version"]) == (3, 3, "1")
+    assert (closed.surplus, leftovers(world)) == (0, [])
+
+
+def test_a_surge_that_never_came_costs_no_node(world: World) -> None:
+    """Without capacity the desired size goes back, and nothing is terminated."""
+    opened(world)
+
+    CLOSE.close(run(), world)
+
+    assert (world.groups.group.desired, world.groups.group.max) == (3, 3)
+    assert not [call for call in world.groups.calls if call[0] == "terminate"]
+
+
+def test_a_busy_surge_stays_until_it_is_idle(world: World) -> None:
+    """Size shrinks only by nodes that carry nothing; reconcile, calling the same code, finishes it."""
+    opened(world)
+    launch(world, 10)
+    name = f"node-{instance(10).id}"
+    world.connected.pods[name] = [WEB]
+
+    closed = CLOSE.close(run(), world)
+    assert (closed.surplus, world.groups.group.desired, world.store.open_groups()) == (1, 4, ["gpu"])
+    assert world.store.lock("lock", "gpu") is None
+    world.connected.pods[name] = []
+
+    assert CLOSE.close(run(), world).surplus == 0
+    assert (world.groups.group.desired, world.groups.group.max, leftovers(world)) == (3, 3, [])
+
+
+def test_a_pod_that_lands_at_the_last_moment_saves_the_node(world: World) -> None:
+    """Between the look and the act a pod may come: the cordon is taken back, the node stays."""
+    opened(world)
+    launch(world, 10)
+    name = f"node-{instance(10).id}"
+    world.connected.landing[name] = [WEB]
+
+    assert CLOSE.close(run(), world).surplus == 1
+    assert not any(n.unschedulable for n in world.connected.all_nodes)
+
+
+def test_close_lifts_our_cordons_and_nobody_elses(world: World) -> None:
+    """What someone else cordoned stays cordoned."""
+    opened(world)
+    mine, theirs = world.connected.all_nodes[0], world.connected.all_nodes[1]
+    world.connected.cordon(mine, "run-1")
+    world.connected.cordon(theirs, "run-9")
+
+    closed = CLOSE.close(run(), world)
+
+    assert f"uncordoned {mine.name}" in closed.restored
+    assert [n.unschedulable for n in world.connected.all_nodes] == [False, True, False]
+
+
+def test_latest_is_kept_where_it_still_means_ours(world: World) -> None:
+    """While open the group names a number; closed it follows `$Latest` again, or the old number after a failure."""
+    world.groups.group = replace(
+        world.groups.group, launch={"LaunchTemplate": {"LaunchTemplateId": LT, "Version": "$Latest"}}
+    )
+    opened(world)
+    assert world.groups.group.launch["LaunchTemplate"]["Version"] == "2"
+
+    closed = CLOSE.close(run(), world)
+
+    assert world.groups.group.launch["LaunchTemplate"]["Version"] == "1"
+    assert closed.left == (f"launch template {LT}: version 1 stands in for $Latest",)
+
+
+def test_latest_follows_again_after_a_success(world: World) -> None:
+    """Our version is the newest, so `$Latest` means it: the owner's way of naming stays."""
+    latest = {"LaunchTemplate": {"LaunchTemplateId": LT, "Version": "$Latest"}}
+    world.groups.group = replace(world.groups.group, launch=latest)
+    opened(world)
+    launch(world, 10)
+    for number in range(3):
+        leave(world, number)
+
+    closed = CLOSE.close(run(), world)
+
+    assert (world.groups.group.launch, closed.left) == (latest, ())

@@ -1,0 +1,170 @@
+"""What the schedule wakes, and the report: detect_release, list_leftovers, write_report.
+
+Covered: news once, hold, known and current releases, one bad group among good ones; dead and living owners, lost
+admissions, faults that hide nothing; a report whose every name is hostile, of a run that never had a plan.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from gpuops.adapters.store import Store
+from gpuops.domain.errors import Invalid
+from gpuops.domain.rotation.report import report_key
+from tests.fakes.apps import load_app
+from tests.fakes.rotation import ARN, NEW, NOW, OLD, POLICY, Cluster, Groups, group, instance, node, run
+from tests.fakes.world import World, table
+
+DETECT, LEFT, REPORT = load_app("detect_release"), load_app("list_leftovers"), load_app("write_report")
+LONG_AGO = NOW - timedelta(hours=2)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Two old nodes that have been up for long."""
+    old = [instance(number, launched=LONG_AGO) for number in range(2)]
+    with mock_aws():
+        yield World(groups=Groups(group(old)), store=Store(table()), connected=Cluster([node(i) for i in old]))
+
+
+def test_a_release_is_told_once(world: World) -> None:
+    """The second tick finds it told, whatever became of the first one's run."""
+    first, second = DETECT.detect(NOW, world), DETECT.detect(NOW + timedelta(hours=1), world)
+
+    assert (len(first.detected), len(second.detected)) == (1, 0)
+    assert world.told == [
+        {
+            "cluster": "train",
+            "group": "gpu",
+            "ami": NEW,
+            "release": "1.36.3-20261101",
+            "driver": None,
+            "previous_ami": OLD,
+        }
+    ]
+
+
+def test_a_held_release_is_told_when_its_hold_ends(world: World) -> None:
+    """The first tick only remembers when it was seen."""
+    held = replace(world, policy=POLICY.replace("mode: apply", "hold_days: 2"))
+
+    ticks = [len(DETECT.detect(NOW + timedelta(days=days), held).detected) for days in (0, 1, 2, 3)]
+
+    assert ticks == [0, 0, 1, 0]
+
+
+def test_a_group_that_runs_the_release_hears_nothing(world: World) -> None:
+    """Instances and launch template both."""
+    world.groups.group = group([instance(0, NEW)])
+    world.templates.versions[0]["ImageId"] = NEW
+
+    assert DETECT.detect(NOW, world).detected == ()
+
+
+def test_one_bad_group_keeps_no_other_from_its_news(world: World) -> None:
+    """Its own error is told after the others were served."""
+    both = POLICY.replace("groups:\n", "groups:\n- {cluster: train, group: gone}\n")
+
+    with pytest.raises(Invalid, match="'gone' does not exist"):
+        DETECT.detect(NOW, replace(world, policy=both))
+
+    assert [told["group"] for told in world.told] == ["gpu"]
+
+
+def test_a_dead_run_is_closed_and_a_living_one_is_not(world: World) -> None:
+    """Dead means: not running, and ended longer ago than any function can act."""
+    world.store.take("rotation", run(), NOW)
+    world.running.add(ARN + "run-1")
+    assert LEFT.list_leftovers(NOW, world).changes == ()
+
+    world.running.clear()
+
+    assert [change.run for change in LEFT.list_leftovers(NOW, world).changes] == [run()]
+
+
+def test_a_group_that_is_free_leaves_the_list(world: World) -> None:
+    """Its entry was only the trace of a run that closed at the same moment."""
+    world.store.take("rotation", run(), NOW)
+    world.store.release("rotation", run())
+
+    LEFT.list_leftovers(NOW, world)
+
+    assert world.store.open_groups() == []
+
+
+def test_a_node_that_nobody_admits_is_found(world: World) -> None:
+    """Only once no admission can still be running: 30 minutes of the policy and 20 of margin."""
+    waiting = instance(7, launched=NOW - timedelta(minutes=50))
+    world.groups.group = group([waiting])
+    world.connected.all_nodes = [node(waiting, admitted=False)]
+
+    early, late = LEFT.list_leftovers(NOW, world), LEFT.list_leftovers(NOW + timedelta(seconds=1), world)
+
+    assert early.admissions == ()
+    assert [a.model_dump() for a in late.admissions] == [{"cluster": "train", "group": "gpu", "instance": waiting.id}]
+
+
+def test_a_broken_policy_hides_no_open_change(world: World) -> None:
+    """Originals are put back by the table alone; without any, the fault itself is raised."""
+    broken = replace(world, policy="groups: 5\n")
+    with pytest.raises(Invalid, match="`groups` must be a list"):
+        LEFT.list_leftovers(NOW, broken)
+    world.store.take("lock", run(), NOW)
+
+    found = LEFT.list_leftovers(NOW, broken)
+
+    assert len(found.changes) == 1
+    assert "not looked at: fleet.yaml: line 1" in found.reason
+
+
+HOSTILE = "<script>alert('&')</script>"
+
+
+def _line(at: int, function_name: str, status: str, subject: str | None = None) -> dict[str, Any]:
+    """A journal line as `entry` writes it."""
+    when = (NOW + timedelta(seconds=at)).isoformat()
+    return {"at": when, "function": function_name, "status": status, "subject": subject, "reason": HOSTILE}
+
+
+def test_a_report_tells_the_steps_and_escapes_every_name(world: World) -> None:
+    """Plan, steps with seconds, what was put back; nothing of what came from outside is markup."""
+    for line in (_line(0, "drain_node", "draining", HOSTILE), _line(40, "drain_node", "drained", HOSTILE)):
+        world.store.write_journal("run-1", line)
+    nodes = [{"instance": HOSTILE, "decrement": True, "reason": HOSTILE}]
+    plan = {"status": "roll", "reason": HOSTILE, "nodes": nodes, "changes": [HOSTILE], "target": {"ami": HOSTILE}}
+    request = REPORT.WriteReport(
+        run=run(),
+        plan=plan,
+        nodes=[{"instance": HOSTILE, "status": HOSTILE}],
+        close={"restored": [HOSTILE], "left": []},
+    )
+
+    written = REPORT.write(request, NOW, world)
+
+    page, data = world.written[written.html], json.loads(world.written[written.json_])
+    assert "<script>" not in page
+    assert page.count("&lt;script&gt;") >= 8
+    assert "<td>drain_node</td><td>2026-11-23 10:00:00</td><td>40</td><td>2</td><td>drained</td>" in page
+    assert [line["status"] for line in data["lines"]] == ["draining", "drained"]
+    assert written.model_dump(mode="json")["json"] == "reports/run-1.json"
+
+
+def test_a_run_without_a_plan_has_a_report(world: World) -> None:
+    """It failed on bad input: its name comes from the execution, its reason from the error."""
+    execution = {"id": ARN + "x", "name": "x", "machine": "rotate_ami"}
+    request = REPORT.WriteReport(execution=execution, error={"name": "Invalid", "reason": "no such group"})
+
+    page = world.written[REPORT.write(request, NOW, world).html]
+
+    assert "failed: Invalid" in page
+    assert "no such group" in page
+
+
+def test_a_name_from_outside_never_leaves_the_folder() -> None:
+    """Execution names are AWS's to check; the key is ours."""
+    assert report_key("../../etc/x y") == "reports/______etc_x_y"
