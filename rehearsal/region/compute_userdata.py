@@ -1,10 +1,12 @@
-"""The NodeConfig that a scenario's group boots with, as nodeadm reads it from an AL2023 instance's user data.
+"""The user data that a scenario's group boots with: nodeadm's NodeConfig, or Bottlerocket's settings.
 
-Leaves out: Bottlerocket's TOML (its groups get a NodeConfig too, because the simulated kubelet reads nothing else) and
-MIME parts; a scenario that needs another shape gives its own `user_data`.
+Leaves out MIME parts and everything that has nothing to do with joining the cluster; a scenario that needs another
+shape gives its own `user_data`.
 """
 
 import base64
+import json
+from collections.abc import Mapping
 
 import yaml
 
@@ -14,22 +16,47 @@ from rehearsal.scenario import Group
 STARTUP_TAINT = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops=pending:NoSchedule"
 
 
-def user_data(group: Group, cluster: Cluster) -> str:
+def user_data(group: Group, family: str, cluster: Cluster) -> str:
     """Base64, as a launch template carries it."""
-    text = group.user_data if group.user_data is not None else node_config(group, cluster)
+    if group.user_data is not None:
+        text = group.user_data
+    else:
+        text = bottlerocket_settings(group, cluster) if family == "bottlerocket" else node_config(group, cluster)
     return base64.b64encode(text.encode()).decode()
 
 
 def node_config(group: Group, cluster: Cluster) -> str:
     """Labels and taints travel as kubelet flags, each one comma-separated list."""
-    taints = [*group.taints, *([STARTUP_TAINT] if group.startup_taint else [])]
     flags = []
     if group.labels:
         flags.append("--node-labels=" + ",".join(f"{key}={value}" for key, value in group.labels.items()))
-    if taints:
-        flags.append("--register-with-taints=" + ",".join(taints))
-    ca = base64.b64encode(cluster.ca_pem.encode()).decode()
-    where = {"name": cluster.name, "apiServerEndpoint": cluster.endpoint, "certificateAuthority": ca}
+    if _taints(group):
+        flags.append("--register-with-taints=" + ",".join(_taints(group)))
+    where = {"name": cluster.name, "apiServerEndpoint": cluster.endpoint, "certificateAuthority": _ca(cluster)}
     spec = {"cluster": {**where, "cidr": "172.20.0.0/16"}, "kubelet": {"flags": flags}}
     config = {"apiVersion": "node.eks.aws/v1alpha1", "kind": "NodeConfig", "spec": spec}
     return yaml.safe_dump(config, sort_keys=False)
+
+
+def bottlerocket_settings(group: Group, cluster: Cluster) -> str:
+    """TOML with labels and taints as tables; JSON's strings and lists are TOML's too."""
+    settings = {"cluster-name": cluster.name, "api-server": cluster.endpoint, "cluster-certificate": _ca(cluster)}
+    taints: dict[str, list[str]] = {}
+    for taint in _taints(group):
+        pair, _, effect = taint.rpartition(":")
+        key, _, value = pair.partition("=")
+        taints.setdefault(key, []).append(f"{value}:{effect}")
+    tables: dict[str, Mapping[str, object]] = {"": settings, ".node-labels": group.labels, ".node-taints": taints}
+    return "\n".join(_table(f"settings.kubernetes{name}", table) for name, table in tables.items())
+
+
+def _table(name: str, values: Mapping[str, object]) -> str:
+    return "".join([f"[{name}]\n", *(f"{json.dumps(key)} = {json.dumps(value)}\n" for key, value in values.items())])
+
+
+def _taints(group: Group) -> list[str]:
+    return [*group.taints, *([STARTUP_TAINT] if group.startup_taint else [])]
+
+
+def _ca(cluster: Cluster) -> str:
+    return base64.b64encode(cluster.ca_pem.encode()).decode()

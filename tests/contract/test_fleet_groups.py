@@ -91,10 +91,11 @@ def test_an_instance_terminated_through_ec2_is_replaced_after_a_health_check(wor
     """Somebody pulls the plug behind the group's back."""
     world.stage(size=2, **PLAIN)
     lost = next(iter(world.states()))
+    world.clock.advance(60)
     answer = world.client("ec2").terminate_instances(InstanceIds=[lost])
     assert answer["TerminatingInstances"][0]["CurrentState"]["Name"] == "shutting-down"
     world.clock.advance(30)
-    assert lost in world.states()
+    assert world.states()[lost] == "InService"
     world.clock.advance(200)
     assert lost not in world.states()
     assert list(world.states().values()) == ["InService"] * 2
