@@ -27,7 +27,7 @@ class Guard:
 
     def __init__(self, directory: Path) -> None:
         self._lock = threading.Lock()
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         in_use = scratch.hold(directory)
         try:
             self._keeper = subprocess.Popen(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,13 +18,14 @@ LOCK = "in-use"
 
 
 def scratch_directory(where: Path | None = None) -> Path:
-    """A new directory under the system's temporary one; whoever uses it calls `hold` or gives it to a Guard.
+    """The path of a directory to be, under the system's temporary one; stale ones go first.
 
-    The path stays short, because a Unix socket's may have 107 characters at most.
+    The Guard that gets it makes it, so that none is left by somebody who never came that far. The path stays short,
+    because a Unix socket's may have 107 characters at most.
     """
     where = where or Path(tempfile.gettempdir())
     remove_stale(where)
-    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=where))
+    return where / f"{PREFIX}{secrets.token_hex(6)}"
 
 
 def hold(directory: Path) -> int:

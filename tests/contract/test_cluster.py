@@ -386,15 +386,14 @@ def test_strangers_and_nonsense_are_told_apart(kube: Callable[[str], Kube]) -> N
         kube("readers").get("/api/v1/pods", [("fieldSelector", "spec.nodeName")])
 
 
-def test_a_cluster_that_does_not_answer_is_unavailable_within_seconds() -> None:
+def test_a_cluster_that_does_not_answer_is_unavailable_within_seconds(tmp_path: Path) -> None:
     """A closed port, and an authority that is not the cluster's, are the same to the caller."""
     from rehearsal.control_plane import certificates  # noqa: PLC0415 - only this test signs
 
-    directory = scratch_directory()
-    certificates.authority("nobody").write(directory, "ca")
+    certificates.authority("nobody").write(tmp_path, "ca")
     started = time.monotonic()
 
     with pytest.raises(Unavailable, match="does not answer"):
-        Cluster(Kube("https://127.0.0.1:9", (directory / "ca.crt").read_text(), "t")).nodes()
+        Cluster(Kube("https://127.0.0.1:9", (tmp_path / "ca.crt").read_text(), "t")).nodes()
 
     assert time.monotonic() - started < 6
