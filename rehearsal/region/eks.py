@@ -1,15 +1,14 @@
-"""The EKS cluster as its API shows it: where the apiserver is, its CA, and who may come in by which role.
+"""The EKS cluster as its API shows it: where the apiserver is, and which CA vouches for it.
 
 moto invents an endpoint and a certificate that lead nowhere; here both are the wire's, so that a client built from
 DescribeCluster reaches the real apiserver through it.
-Leaves out: creating and updating clusters (there is one), add-ons, Fargate, updates, access policies (groups only), and
+Leaves out: creating and updating clusters (there is one), add-ons, Fargate, updates, access entries (the stacks') and
 managed node groups beyond what `add_nodegroup` is given to show.
 """
 
 import base64
-import re
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from moto.eks.exceptions import ResourceNotFoundException
 from moto.eks.responses import EKSResponse
@@ -19,47 +18,6 @@ from rehearsal.region.fleet_ports import ACCOUNT, REGION, Timers, moment
 from rehearsal.region.patches import Patches
 
 ACTIONS = ("describe_cluster", "list_clusters", "list_nodegroups", "describe_nodegroup")
-_ASSUMED = re.compile(r"arn:aws:sts::(\d+):assumed-role/([^/]+)/(.+)")
-
-
-class Identity(NamedTuple):
-    """Who the apiserver is told is calling."""
-
-    username: str
-    groups: list[str]
-
-
-@dataclass(frozen=True)
-class AccessEntry:
-    """AWS::EKS::AccessEntry of type STANDARD; without a username EKS makes one of the role and the session."""
-
-    principal_arn: str
-    groups: tuple[str, ...] = ()
-    username: str | None = None
-
-
-@dataclass
-class AccessEntries:
-    """The entries of the cluster, by principal."""
-
-    entries: dict[str, AccessEntry] = field(default_factory=dict)
-
-    def put(self, entry: AccessEntry) -> None:
-        """Create or replace."""
-        self.entries[entry.principal_arn] = entry
-
-    def remove(self, principal_arn: str) -> None:
-        """Delete; one that is gone is fine."""
-        self.entries.pop(principal_arn, None)
-
-    def identity_of(self, arn: str) -> Identity | None:
-        """The identity behind a role's ARN, or an assumed role's as STS reports it; None when it has no entry."""
-        account, role, session = _parts(arn)
-        found = [entry for principal, entry in self.entries.items() if _parts(principal)[:2] == (account, role)]
-        if not found:
-            return None
-        name = found[0].username or f"arn:aws:sts::{account}:assumed-role/{role}/{{{{SessionName}}}}"
-        return Identity(name.replace("{{SessionName}}", session), list(found[0].groups))
 
 
 @dataclass(frozen=True)
@@ -79,7 +37,6 @@ class Eks:
 
     def __init__(self, timers: Timers, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.access_entries = AccessEntries()
         self._created = moment(timers)
         self._nodegroups: dict[str, dict[str, Any]] = {}
 
@@ -122,14 +79,6 @@ class Eks:
         name = params.get("name") or params.get("clusterName")
         if name != self.cluster.name:
             raise _not_found(f"No cluster found for name: {name}.")
-
-
-def _parts(arn: str) -> tuple[str, str, str]:
-    """Account, role name and session: STS drops the path of a role, so paths are not compared."""
-    assumed = _ASSUMED.fullmatch(arn)
-    if assumed:
-        return assumed[1], assumed[2], assumed[3]
-    return arn.split(":")[4], arn.rsplit("/", 1)[-1], "session"
 
 
 def _described(cluster: Cluster, created: Any) -> dict[str, Any]:

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.region.eks import AccessEntries, AccessEntry, Identity
 from rehearsal.region.images import image_name, parameters
 from rehearsal.scenario import Release
 from tests.contract.fleet_world import CLUSTER, EPOCH, NEW, OLD, FleetWorld, fleet_world
 
 ROOT = "/aws/service/eks/optimized-ami/1.36/amazon-linux-2023/x86_64/nvidia"
-ROLE = "arn:aws:iam::123456789012:role/gpuops/drain-node"
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +93,3 @@ def test_only_managed_groups_are_node_groups(world: FleetWorld) -> None:
         client.describe_cluster(name="other")
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         client.describe_nodegroup(clusterName="train", nodegroupName="gpu")
-
-
-def test_a_role_comes_in_by_its_access_entry() -> None:
-    """By its own ARN or as STS reports an assumed role, which drops the path; nobody else does."""
-    entries = AccessEntries()
-    entries.put(AccessEntry(ROLE, groups=("gpuops-drain",)))
-    session = "arn:aws:sts::123456789012:assumed-role/drain-node/run-1"
-    assert entries.identity_of(session) == Identity(session, ["gpuops-drain"])
-    assert entries.identity_of(ROLE) is not None
-    assert entries.identity_of(ROLE.replace("123456789012", "210987654321")) is None
-    entries.put(AccessEntry(ROLE, username="drain:{{SessionName}}"))
-    assert entries.identity_of(session) == Identity("drain:run-1", [])
-    entries.remove(ROLE)
-    assert entries.identity_of(session) is None
