@@ -17,6 +17,7 @@ from moto.events import models
 from moto.s3 import notifications
 
 from rehearsal.clock import Clock
+from rehearsal.engine import Progress
 from rehearsal.lambdas.sandbox import ACCOUNT, REGION
 from rehearsal.region.inputs import input_of
 from rehearsal.region.patches import Patches
@@ -37,6 +38,7 @@ class Bus:
         self._clock, self._targets = clock, targets
         self._emitted = 0
         self._matches: Counter[str] = Counter()
+        self._started: dict[str, float] = {}
 
     def install(self, patches: Patches) -> None:
         """Take over what moto sends to targets, and what its S3 sends to the bus."""
@@ -63,6 +65,26 @@ class Bus:
         for rule in list(bus.rules.values()):
             self._match(rule, event)
         return event
+
+    def execution_changed(self, progress: Progress) -> None:
+        """Step Functions tells the bus of an execution's start and end, not of its states."""
+        if progress.state is not None:
+            return
+        started = self._started.setdefault(progress.arn, progress.at)
+        running = progress.status == "RUNNING"
+        detail = {
+            "executionArn": progress.arn,
+            "stateMachineArn": progress.machine_arn,
+            "name": progress.name,
+            "status": progress.status,
+            "startDate": int(started * 1000),
+            "stopDate": None if running else int(progress.at * 1000),
+            "input": progress.input,
+            "output": progress.output,
+            "error": progress.error,
+            "cause": progress.cause,
+        }
+        self.emit("aws.states", "Step Functions Execution Status Change", detail, [progress.arn])
 
     def _match(self, rule: Any, original: Mapping[str, Any]) -> None:
         if rule.state == "DISABLED" or rule.scheduled_expression or not rule.event_pattern.matches_event(original):

@@ -85,12 +85,12 @@ class Scheduler:
 
         self._arm(_rule_key(given), rule.scheduled_expression, "UTC", rule.state, tick)
 
-    def _arm(self, key: str, expression: str, zone: str, state: str, tick: Callable[[], None]) -> None:
+    def _arm(self, key: str, expression: str, zone: str, state: str | None, tick: Callable[[], None]) -> None:
         now = self._clock.now()
         before = self._armed.get(key)
         self._disarm(key)
         due = next_after(expression, now, before.start if before else now, zone)  # also refuses what AWS refuses
-        if state != "ENABLED" or due is None:
+        if (state or "ENABLED") != "ENABLED" or due is None:  # an update without a state enables
             return
         armed = _Armed(before.start if before else now, None)
         self._armed[key] = armed

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rehearsal import engine
 from rehearsal.clock import Clock
 from rehearsal.deploy import BuiltCode, deploy
 from rehearsal.lambdas import Lambdas
@@ -23,7 +24,7 @@ class Keys:
     """A pair as the wire would issue it, telling whose it is."""
 
     access_key: str
-    secret_key: str = ""
+    secret_key: str = "x" * 40
 
 
 class OpenWire:
@@ -59,6 +60,18 @@ class World:
         """Create or update the tiny stack."""
         return deploy(template, BuiltCode(), self.region.account, parameters, stack="tiny")
 
+    def executions(self, machine: str) -> list[dict[str, Any]]:
+        """Every execution of a machine, first started first, with its input and output."""
+        states = self.client("stepfunctions")
+        listed = states.list_executions(stateMachineArn=machine)["executions"]
+        described = [states.describe_execution(executionArn=found["executionArn"]) for found in listed]
+        return sorted(described, key=lambda found: (found["startDate"], found["name"]))
+
+    def messages(self, queue: str) -> list[dict[str, Any]]:
+        """What lies in a queue of the stack."""
+        call = {"QueueUrl": self.physical(queue), "MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"]}
+        return list(self.client("sqs").receive_message(**call).get("Messages", []))
+
     def physical(self, logical: str) -> str:
         """What a resource of the stack became."""
         found = self.client("cloudformation").describe_stack_resource(StackName="tiny", LogicalResourceId=logical)
@@ -67,10 +80,13 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """An empty account at the epoch; its clock is not started yet."""
+    """An empty account at the epoch; time passes only while the test sleeps on the clock."""
     made = World(tmp_path)
+    engine.install(made.clock, made.lambdas.invoke, listener=made.region.listen)
     made.region.start()
-    yield made
+    made.clock.start()
+    with made.clock.lease("test"):
+        yield made
     made.clock.stop()
     made.region.stop()
     made.lambdas.close()

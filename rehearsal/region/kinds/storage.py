@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from rehearsal.region.kinds.base import Account, Kind, Product, Properties, arn, document, ignoring, kind, pick
+from rehearsal.region.kinds.base import Account, Kind, Product, Properties, arn, ignoring, kind, pick
 
 
 @kind
@@ -98,18 +98,16 @@ class Bucket(Kind):
 
 @kind
 class BucketPolicy(Kind):
-    """Kept, not enforced: the wire judges roles, not buckets."""
+    """Recorded only: moto would enforce it without its conditions, and the wire judges roles, not buckets."""
 
     type = "AWS::S3::BucketPolicy"
     known = ("Bucket", "PolicyDocument")
     create_only = ("Bucket",)
 
     def put(self, name: str, properties: Properties, account: Account, old: Properties | None) -> Product:
-        """The one policy of the bucket."""
-        s3 = account.client("s3")
-        s3.put_bucket_policy(Bucket=properties["Bucket"], Policy=document(properties["PolicyDocument"]))
+        """The bucket must be there."""
+        account.client("s3").head_bucket(Bucket=properties["Bucket"])
         return Product(properties["Bucket"])
 
     def delete(self, product: Product, properties: Properties, account: Account) -> None:
-        """The bucket stays."""
-        account.client("s3").delete_bucket_policy(Bucket=product.physical_id)
+        """Nothing to do."""
