@@ -26,10 +26,10 @@ class LiveView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, refresh_per_second=5, get_renderable=self._draw, transient=True)
         self._chronicle: Chronicle | None = None
         self._waiting: Callable[[], str] = str
         self._phase = ""
+        self._live = Live(console=console, refresh_per_second=5, get_renderable=self._draw, transient=True)
 
     def __enter__(self) -> Self:
         """Begin to draw, if somebody can see it."""

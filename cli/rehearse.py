@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from cli.output import answer, give_up, only_the_result, say
 from rehearsal import scenario as scenarios
@@ -46,12 +47,13 @@ def _load(name: str, seed: str | None, *, as_json: bool) -> scenarios.Scenario:
 
 
 def _rehearse(scenario: scenarios.Scenario, out: Path, pace: float | None, *, as_json: bool) -> None:
+    from cli.live import LiveView  # noqa: PLC0415 - the same
     from rehearsal.run import rehearse  # noqa: PLC0415 - it imports moto, which takes seconds
 
     folder = out / scenario.name
     folder.mkdir(parents=True, exist_ok=True)
-    with only_the_result(as_json=as_json):
-        result = rehearse(scenario, out=folder, pace=pace, view=None)
+    with only_the_result(as_json=as_json), LiveView(Console(stderr=True)) as view:
+        result = rehearse(scenario, out=folder, pace=pace, view=view)
     say(f"{scenario.name}: {result.status}; report: {result.report}")
     if as_json:
         answer(result.to_json())

@@ -150,7 +150,7 @@ def _key(name: str, spec: dict[str, Any], required: bool) -> str:  # noqa: FBT00
 def _type(spec: dict[str, Any]) -> str:
     """Return a JSON schema's type in a few words."""
     if "$ref" in spec:
-        return spec["$ref"].rsplit("/", 1)[-1]
+        return str(spec["$ref"]).rsplit("/", 1)[-1]
     if "anyOf" in spec:
         return " or ".join(_type(one) for one in spec["anyOf"])
     if "enum" in spec:

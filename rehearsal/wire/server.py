@@ -70,12 +70,6 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     server: LoopbackServer
 
-    def handle_expect_100(self) -> bool:
-        """At once: the answer is buffered, and boto3 waits a second for it at every upload."""
-        welcome = super().handle_expect_100()
-        self.wfile.flush()
-        return welcome
-
     def _serve(self) -> None:
         answer = self.server.handle(Request(self.command, self.path, self.headers.items(), self._body()))
         if answer is None:

@@ -147,4 +147,4 @@ def test_the_definitions_pass_the_languages_own_schema(asl_validator: Path) -> N
     """It found all eight faults, of eight tried, that cfn-lint and `sam validate` let pass."""
     paths = [argument for path in DEFINITIONS for argument in ("--json-path", str(path))]
     result = node([str(asl_validator), *paths], return_completed_process=True, stdout=subprocess.PIPE)
-    assert result.returncode == 0, result.stdout.decode()
+    assert result.returncode == 0, result.stdout
