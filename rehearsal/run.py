@@ -60,12 +60,13 @@ def rehearse(scenario: Scenario, *, out: Path, pace: float | None = None, view: 
         view.watch(chronicle, world.clock.next_key)
         director = Director(world, records, view.phase)
         observed = _play(world, director)
+        unmet = tuple(director.unmet(observed))
         result = Result(
             scenario=scenario.name,
-            status="passed" if not observed.violations and not list(director.unmet()) else "failed",
+            status="failed" if observed.violations or unmet else "passed",
             executions=tuple(record.result(scenario.epoch) for record in records.all()),
             observed=observed.to_json(),
-            unmet=tuple(director.unmet()),
+            unmet=unmet,
             wall_seconds=round(time.monotonic() - started, 1),
             simulated_seconds=round(world.clock.now() - scenario.epoch, 1),
             report=str(out / "report.html"),
@@ -107,7 +108,7 @@ def _observer(world: World, director: Director) -> Observer:
         "reported_machines": REPORTED,
     }
     kube = KubeAccess(world.plane.server, str(world.plane.ca_file), world.plane.admin_token)
-    return Observer(kube, AwsAccess(world.region.url), expectations, world.clock.now)
+    return Observer(kube, AwsAccess(world.region.url), expectations, lambda: world.clock.now() - world.scenario.epoch)
 
 
 def _journal(world: World, director: Director) -> list[dict[str, Any]]:
@@ -115,8 +116,8 @@ def _journal(world: World, director: Director) -> list[dict[str, Any]]:
     client = world.region.account.client("dynamodb")
     pages = client.get_paginator("scan").paginate(TableName=director.outputs["StateTableName"])
     items = [item for found in pages for item in found["Items"] if item["pk"]["S"].startswith("journal#")]
-    lines = [{key: next(iter(value.values())) for key, value in item.items()} for item in items]
-    return sorted(lines, key=lambda line: (str(line["sk"]), str(line["pk"])))
+    items.sort(key=lambda item: (item["sk"]["S"], item["pk"]["S"]))
+    return [{"run": i["pk"]["S"].removeprefix("journal#")} | json.loads(i["body"]["S"]) for i in items]
 
 
 def _write(result: Result, chronicle: Chronicle, journal: list[dict[str, Any]], wire: Path, out: Path) -> None:

@@ -78,8 +78,9 @@ def _key() -> str:
 
 
 def _executions(executions: Sequence[ExecutionResult]) -> str:
-    rows = []
-    for e in executions:
+    ticks = [e for e in executions if (e.machine, e.status) == ("reconcile", "SUCCEEDED")]
+    rows = [f"<tr><td>reconcile<td>{len(ticks)} ticks of the schedule<td>SUCCEEDED<td><td>"] if ticks else []
+    for e in (e for e in executions if e not in ticks):
         seconds = "running" if e.simulated_seconds is None else f"{e.simulated_seconds:,.0f} s"
         path = "<br>".join(f"<code>{hours(at)}</code> {escape(state)}" for at, state in e.states)
         why = f"<br>{escape(e.error)}: {escape(e.cause or '')}" if e.error else ""

@@ -100,11 +100,11 @@ class Director:
                 break
             self._world.clock.sleep(LOOK_SECONDS, "director")
             if look % LOOKS_A_SAMPLE == 0:
-                observer.sample(self._world.clock.now())
+                observer.sample(self._world.clock.now() - self.scenario.epoch)
         self._world.clock.sleep(AFTERMATH_SECONDS, "director")
         return observer.finish()
 
-    def unmet(self) -> Iterator[str]:
+    def unmet(self, observed: Observed) -> Iterator[str]:
         """Say what the scenario expected and did not get; what the observer forbids is not its business."""
         for expected in self.scenario.expect.executions:
             found = [r.status for r in self._records.all() if r.machine == expected.machine]
@@ -112,6 +112,9 @@ class Director:
             if fitting != expected.count if expected.count is not None else not fitting:
                 many = "some" if expected.count is None else expected.count
                 yield f"{many} {expected.machine} {expected.status}; there were: {found or 'none'}"
+        wanted = self.scenario.expect.nodes_replaced
+        if wanted not in (None, observed.nodes_replaced):
+            yield f"{wanted} nodes replaced; the observer saw {observed.nodes_replaced}"
         for name in self.scenario.expect.jobs_finished:
             if name not in self._finished_jobs():
                 yield f"job {name} finished on its own"
