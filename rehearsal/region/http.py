@@ -7,14 +7,19 @@ to pass must let it pass.
 from __future__ import annotations
 
 import functools
+import io
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.exceptions import InternalServerError
 from werkzeug.serving import ThreadedWSGIServer
 
 from rehearsal.clock import Clock
+
+_LOG = logging.getLogger(__name__)
 
 # A synchronous execution and a worker that polls for an activity end only when simulated time passes.
 WAITING_TARGETS = {"AWSStepFunctions.StartSyncExecution", "AWSStepFunctions.GetActivityTask"}
@@ -24,6 +29,7 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc]
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+    rfile: Any
 
     def handle_expect_100(self) -> bool:
         """Tell a client at once that its body is welcome: boto3 would wait for a second, at every upload."""
@@ -33,6 +39,39 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc]
 
     def log(self, *args: Any) -> None:
         """The wire records the calls that matter."""
+
+    def run_wsgi(self) -> None:
+        """One request on a connection that stays open; werkzeug closes each, and looks for 10 ms whether more comes."""
+        if self.headers.get("Transfer-Encoding"):
+            super().run_wsgi()  # a body of unknown length is rare
+            return
+        stream, body = self.rfile, self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.rfile = io.BytesIO(body)
+        environ = self.make_environ()
+        self.rfile = stream
+        self._answer(environ)
+
+    def _answer(self, environ: dict[str, Any]) -> None:
+        answer: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+            answer[:] = [status, headers]
+
+        try:
+            body = b"".join(self.server.app(environ, start_response))
+        except Exception:  # noqa: BLE001 - the last stop: whoever asked has to get an answer
+            _LOG.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            body = b"".join(InternalServerError()(environ, start_response))
+        code, _, reason = answer[0].partition(" ")
+        self.send_response_only(int(code), reason)
+        for name, value in answer[1]:
+            self.send_header(name, value)
+        if not any(name.lower() == "content-length" for name, _ in answer[1]):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if environ["REQUEST_METHOD"] != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
 
 
 class _Server(ThreadedWSGIServer):  # type: ignore[misc]

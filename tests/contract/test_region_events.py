@@ -15,7 +15,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from rehearsal.region.events import DELIVERY_SECONDS, iso
 
-NEVER = {"Minutes": "100000"}
+QUIET = {"Ticking": "DISABLED"}
 
 
 def arrive(world: Any, name: str, **more: Any) -> None:
@@ -47,7 +47,7 @@ def throttle(world: Any, times: int) -> list[float]:
 
 def test_an_event_starts_a_machine_that_calls_a_function(world: Any) -> None:
     """The whole way: bus, rule, role, machine, function process, answer."""
-    machine = world.deploy(**NEVER)["Machine"]
+    machine = world.deploy(**QUIET)["Machine"]
     arrive(world, "Ann", Detail=json.dumps({"name": "Ann"}))
     world.clock.sleep(30, "test")
     (execution,) = world.executions(machine)
@@ -60,7 +60,7 @@ def test_an_event_starts_a_machine_that_calls_a_function(world: Any) -> None:
 
 def test_what_the_pattern_does_not_match_starts_nothing(world: Any) -> None:
     """A prefix, a detail type and a bus that do not fit."""
-    machine = world.deploy(**NEVER)["Machine"]
+    machine = world.deploy(**QUIET)["Machine"]
     arrive(world, "Bob")
     arrive(world, "Ann", DetailType="Person Left")
     arrive(world, "Ann", EventBusName="default")
@@ -70,7 +70,7 @@ def test_what_the_pattern_does_not_match_starts_nothing(world: Any) -> None:
 
 def test_a_disabled_rule_delivers_nothing(world: Any) -> None:
     """Until it is enabled again."""
-    machine = world.deploy(**NEVER)["Machine"]
+    machine = world.deploy(**QUIET)["Machine"]
     rule = {"Name": world.physical("GreetOnArrival"), "EventBusName": "tiny"}
     world.client("events").disable_rule(**rule)
     arrive(world, "Ann")
@@ -84,7 +84,7 @@ def test_a_disabled_rule_delivers_nothing(world: Any) -> None:
 
 def test_a_queue_receives_what_the_transformer_makes(world: Any) -> None:
     """Valid JSON with the name inside a text and the detail as an object."""
-    world.deploy(**NEVER)
+    world.deploy(**QUIET)
     arrive(world, "Bob")
     world.clock.sleep(30, "test")
     (message,) = world.messages("Seen")
@@ -93,7 +93,7 @@ def test_a_queue_receives_what_the_transformer_makes(world: Any) -> None:
 
 def test_an_object_in_a_bucket_wakes_a_machine(world: Any) -> None:
     """Through the default bus, with the detail alone as the rule asks."""
-    machine = world.deploy(**NEVER)["Machine"]
+    machine = world.deploy(**QUIET)["Machine"]
     world.client("s3").put_object(Bucket=world.physical("Policies"), Key="fleet.yaml", Body=b"groups: {}")
     world.client("s3").create_bucket(Bucket="another-bucket")
     world.client("s3").put_object(Bucket="another-bucket", Key="fleet.yaml", Body=b"")
@@ -105,7 +105,7 @@ def test_an_object_in_a_bucket_wakes_a_machine(world: Any) -> None:
 
 def test_a_service_speaks_on_the_default_bus(world: Any) -> None:
     """`emit` returns the event that the rules saw."""
-    world.deploy(**NEVER)
+    world.deploy(**QUIET)
     world.client("events").put_rule(Name="launches", EventPattern=json.dumps({"source": ["aws.autoscaling"]}))
     world.client("events").put_targets(Rule="launches", Targets=[seen(world)])
     sent = world.region.emit(
@@ -117,7 +117,7 @@ def test_a_service_speaks_on_the_default_bus(world: Any) -> None:
 
 def test_a_throttled_target_is_tried_again(world: Any) -> None:
     """With growing pauses, and once it succeeded no more."""
-    machine = world.deploy(**NEVER)["Machine"]
+    machine = world.deploy(**QUIET)["Machine"]
     tried = throttle(world, 2)
     arrive(world, "Ann")
     world.clock.sleep(3600, "test")
@@ -127,7 +127,7 @@ def test_a_throttled_target_is_tried_again(world: Any) -> None:
 
 def test_after_the_last_retry_the_event_is_a_dead_letter(world: Any) -> None:
     """With what it was and why nobody took it."""
-    machine = world.deploy(**NEVER)["Machine"]
+    machine = world.deploy(**QUIET)["Machine"]
     tried = throttle(world, 99)
     arrive(world, "Ann")
     world.clock.sleep(3600, "test")
@@ -140,7 +140,7 @@ def test_after_the_last_retry_the_event_is_a_dead_letter(world: Any) -> None:
 
 def test_what_cannot_ever_be_delivered_is_given_up_at_once_and_remembered(world: Any) -> None:
     """Without a dead-letter queue the rehearsal's report has to tell."""
-    world.deploy(**NEVER)
+    world.deploy(**QUIET)
     world.client("sqs").delete_queue(QueueUrl=world.physical("Seen"))
     arrive(world, "Bob")
     world.clock.sleep(30, "test")
@@ -171,7 +171,7 @@ def test_an_updated_schedule_keeps_its_new_pace(world: Any, tmp_path: Any) -> No
 
 def test_a_schedule_rule_sends_its_event(world: Any) -> None:
     """The older way to tick, which carries an event."""
-    world.deploy(**NEVER)
+    world.deploy(**QUIET)
     world.client("events").put_rule(Name="often", ScheduleExpression="rate(10 minutes)")
     world.client("events").put_targets(Rule="often", Targets=[seen(world)])
     world.clock.sleep(25 * 60, "test")
@@ -182,7 +182,7 @@ def test_a_schedule_rule_sends_its_event(world: Any) -> None:
 
 def test_an_execution_that_ends_is_an_event(world: Any) -> None:
     """Step Functions tells the default bus, so that a rule can look after what failed."""
-    machine = world.deploy(**NEVER)["Machine"]
+    machine = world.deploy(**QUIET)["Machine"]
     pattern = {"source": ["aws.states"], "detail": {"status": ["FAILED"]}}
     world.client("events").put_rule(Name="failures", EventPattern=json.dumps(pattern))
     world.client("events").put_targets(Rule="failures", Targets=[seen(world)])
