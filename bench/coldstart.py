@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 LIMIT_SECONDS = {True: 0.50, False: 0.30}
 """By whether the function imports the Kubernetes transport."""
 LAYER_LIMIT_MB = 60
-PROBE = "import sys, app; print('kubernetes.client.api_client' in sys.modules)"
+PROBE = "import sys, app; print('kubernetes.client.rest' in sys.modules)"
 
 
 def coldstart(runs: int = 5) -> dict[str, Any]:

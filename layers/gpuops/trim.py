@@ -65,7 +65,7 @@ def trim(root: Path, target: str) -> None:
     trim_botocore(root / "botocore" / "data")
     for name in UNUSED:
         _remove(root / name)
-    for path in [*root.glob("*.dist-info/RECORD"), *root.glob("*/tests"), root / "boto3" / "examples"]:
+    for path in [*root.glob("*.dist-info/RECORD"), *root.glob("*/tests")]:
         _remove(path)
     if target == "host" or sys.version_info[:2] == LAMBDA_PYTHON:
         compile_layer(root)

@@ -1,4 +1,4 @@
-"""The one place where boto3's ways of failing become our five errors.
+"""The one place where the SDK's ways of failing become our five errors.
 
 | AWS's answer | becomes | why |
 |---|---|---|
@@ -15,7 +15,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 
@@ -38,14 +38,20 @@ SERVER_ERROR = 500
 
 
 @cache
+def session() -> Any:
+    """Return the process's session: botocore's own, because boto3 would import s3transfer, half of a cold start."""
+    return botocore.session.get_session()
+
+
+@cache
 def client(service: str, attempts: int = 3) -> Any:
     """Return a client that answers, or fails, well within a function's timeout.
 
-    `attempts=1` is for calls that must not be repeated unseen: boto3 would send a lost termination with decrement
+    `attempts=1` is for calls that must not be repeated unseen: the SDK would send a lost termination with decrement
     again by itself, and the group would shrink twice. The state machine repeats them after a look at the group.
     """
     config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": attempts})
-    return boto3.client(service, config=config)  # type: ignore[call-overload]
+    return session().create_client(service, config=config)
 
 
 def client_token(*parts: str) -> str:
@@ -55,7 +61,7 @@ def client_token(*parts: str) -> str:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn boto3's exceptions into ours; `doing` opens the message, so that a reader knows what failed."""
+    """Turn the SDK's exceptions into ours; `doing` opens the message, so that a reader knows what failed."""
     try:
         yield
     except ClientError as error:

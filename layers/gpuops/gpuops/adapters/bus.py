@@ -11,7 +11,6 @@ from gpuops.domain.rotation.messages import RELEASE_DETECTED
 SOURCE = "gpuops"
 
 
-
 class Bus:
     """Writes events; delivery is at least once, so who listens must bear a repetition."""
 

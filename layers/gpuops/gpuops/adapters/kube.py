@@ -15,13 +15,12 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
-import boto3
 import urllib3.exceptions
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTClientObject
 
-from gpuops.adapters.aws import client, translated
+from gpuops.adapters.aws import client, session, translated
 from gpuops.adapters.token import mint_token
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
 
@@ -62,7 +61,7 @@ class Kube:
             server = str(found["endpoint"])
         except (KeyError, binascii.Error, UnicodeDecodeError) as error:
             raise Invalid(f"cluster {cluster} ({found.get('status')}) has no endpoint to talk to yet") from error
-        return cls(server, ca_pem, mint_token(boto3.Session(), cluster, str(eks.meta.region_name)))
+        return cls(server, ca_pem, mint_token(session(), cluster, str(eks.meta.region_name)))
 
     def get(self, path: str, query: Query = ()) -> Any:
         """Return one object or list, or None when there is none."""

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from gpuops.adapters.aws import code_of, error_of, translated
@@ -38,7 +37,6 @@ class Table:
 
     def __init__(self, dynamodb: Any, name: str) -> None:
         self._dynamodb, self._name = dynamodb, name
-        self._to, self._from = TypeSerializer(), TypeDeserializer()
 
     def get(self, pk: str, sk: str = ONE) -> Item | None:
         """Return the item as it is now (a consistent read), or None."""
@@ -114,7 +112,22 @@ class Table:
         return self._typed({"pk": pk, "sk": sk})
 
     def _typed(self, item: Mapping[str, Any]) -> Item:
-        return {name: self._to.serialize(value) for name, value in item.items()}
+        return {name: _attribute(value) for name, value in item.items()}
 
     def _plain(self, item: Mapping[str, Any]) -> Item:
-        return {name: self._from.deserialize(value) for name, value in item.items()}
+        return {name: _value(attribute) for name, attribute in item.items()}
+
+
+def _attribute(value: Any) -> Item:
+    """Return a value as DynamoDB writes it; the store knows texts, numbers and sets of texts."""
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    return {"SS": sorted(value)}
+
+
+def _value(attribute: Mapping[str, Any]) -> Any:
+    """Return what `_attribute` made of it."""
+    ((kind, value),) = attribute.items()
+    return {"S": str, "N": int, "SS": set}[kind](value)

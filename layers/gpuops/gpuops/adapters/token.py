@@ -18,7 +18,7 @@ VALID_SECONDS = 60
 
 
 def mint_token(session: Any, cluster: str, region: str) -> str:
-    """Return a token for one cluster; `session` is a boto3 Session.
+    """Return a token for one cluster; `session` is a botocore Session.
 
     The address is always the region's STS, whatever AWS_ENDPOINT_URL says: the authenticator accepts no other.
     Raises: Unavailable without credentials.
@@ -34,6 +34,6 @@ def mint_token(session: Any, cluster: str, region: str) -> str:
         "headers": {"x-k8s-aws-id": cluster},
         "context": {},
     }
-    signer = RequestSigner(ServiceId("STS"), region, "sts", "v4", credentials, session.events)
+    signer = RequestSigner(ServiceId("STS"), region, "sts", "v4", credentials, session.get_component("event_emitter"))
     url = signer.generate_presigned_url(request, region_name=region, expires_in=VALID_SECONDS, operation_name="")
     return PREFIX + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
