@@ -6,7 +6,7 @@ error. Exit codes: 0 = what was asked for holds, 1 = it does not, 2 = it could n
 
 import typer
 
-from cli import bench, policy, rehearse
+from cli import bench, policy, rehearse, run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +16,7 @@ app = typer.Typer(
     help="Keeps the GPU node groups of Amazon EKS clusters current, healthy and well shared.",
 )
 app.command("rehearse")(rehearse.command)
+app.command("run")(run.command)
 app.command("bench")(bench.command)
 app.add_typer(policy.app, name="policy")
 
