@@ -13,8 +13,8 @@ from gpuops.domain.errors import Invalid
 from gpuops.domain.keys import ADMITTED, CORDONED_BY, STARTUP_TAINT
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.change import GroupUpdate
+from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group, Instance, Template, TemplateVersion
-from gpuops.domain.rotation.plan import Target
 from gpuops.domain.run import Run
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gpuops.domain.policy import parse_policy
+from gpuops.domain.rotation.gates import Situation
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
-from gpuops.domain.rotation.plan import Situation, decide_rotation
+from gpuops.domain.rotation.plan import decide_rotation
 from tests.fakes.rotation import NEW, NOW, OLD, POLICY, TARGET, group, instance
 
 OLD_ONES = tuple(instance(number) for number in range(4))

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from gpuops.adapters.aws import client, code_of, error_of, translated
 from gpuops.domain.errors import Invalid, Unavailable
 from gpuops.domain.policy import GroupPolicy, Pinned
-from gpuops.domain.rotation.plan import Target
+from gpuops.domain.rotation.gates import Target
 
 ROOT = "/aws/service/eks/optimized-ami"
 

@@ -17,8 +17,8 @@ from gpuops.adapters.table import NEW, ONE, Condition, Table
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.claim import Claim
+from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.lock import Lock
-from gpuops.domain.rotation.plan import Target
 from gpuops.domain.rotation.release import SeenRelease
 from gpuops.domain.run import Run
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.launch import retarget
-from gpuops.domain.rotation.plan import Target
 from gpuops.domain.run import Run
 
 SUSPENDED = ("AZRebalance", "AlarmNotification", "ScheduledActions")

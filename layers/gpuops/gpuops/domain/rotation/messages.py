@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Template
-from gpuops.domain.rotation.plan import Decision, Target
+from gpuops.domain.rotation.plan import Decision
 from gpuops.domain.run import Run
 
 RELEASE_DETECTED = "GPU AMI Release Detected"

@@ -4,27 +4,15 @@ It sees everything at once and touches nothing, so the same code answers a dry r
 after it (which must find the group `current`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gpuops.domain.policy.models import GroupPolicy
-from gpuops.domain.rotation.group import Group
-from gpuops.domain.rotation.order import NodeLoad, order_nodes
+from gpuops.domain.rotation.gates import Situation, Target, first_closed
+from gpuops.domain.rotation.order import order_nodes
 
 Status = Literal["roll", "current", "planned", "hold", "reject"]
-
-
-class Target(BaseModel):
-    """The AMI that every node of the group should run."""
-
-    model_config = ConfigDict(frozen=True)
-
-    ami: str
-    release: str
 
 
 class PlannedNode(BaseModel):
@@ -50,35 +38,13 @@ class Decision(BaseModel):
     changes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Situation:
-    """Everything that the decision looks at."""
-
-    group: Group
-    policy: GroupPolicy
-    target: Target
-    template_amis: frozenset[str]
-    """Images that the group would launch now: of its templates and of their overrides."""
-    loads: Sequence[NodeLoad]
-    """One for each staying instance that does not run the target."""
-    adds_startup_taint: bool
-    seen: datetime
-    """When the release was first known to us."""
-    unrestored: str | None = None
-    """Name of another run whose change of this group has not been put back yet."""
-
-
 def decide_rotation(situation: Situation, now: datetime) -> Decision:
     """Roll, or say why not. Being there already wins over every gate: then nothing is asked for."""
-    policy, old = situation.policy, [load.instance for load in situation.loads]
-    if not old and situation.template_amis == {situation.target.ami}:
+    if not situation.loads and situation.template_amis == {situation.target.ami}:
         count = len(situation.group.staying)
         return Decision(status="current", reason=f"all {count} instances run {_name(situation.target)}")
-    if situation.unrestored:
-        return Decision(status="hold", reason=f"the change of run {situation.unrestored} is not put back yet")
-    until = situation.seen + timedelta(days=policy.hold_days)
-    if now < until:
-        return Decision(status="hold", reason=f"held for {policy.hold_days} days, until {until.isoformat()}")
+    if reason := first_closed(situation, now):
+        return Decision(status="hold", reason=reason)
     return _roll(situation)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from gpuops.domain.rotation.plan import Target
+from gpuops.domain.rotation.gates import Target
 
 
 class SeenRelease(BaseModel):

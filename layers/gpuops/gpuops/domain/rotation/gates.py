@@ -1,0 +1,64 @@
+"""The gates of a rotation, in the order in which they are asked: the first that holds gives the reason.
+
+A gate is a pure function from the situation and the time to a reason, or to None when it is open. One more gate is
+one more function and its place in GATES; what it looks at stands in `Situation`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+from gpuops.domain.policy.models import GroupPolicy
+from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.order import NodeLoad
+
+
+class Target(BaseModel):
+    """The AMI that every node of the group should run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ami: str
+    release: str
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything that the decision looks at."""
+
+    group: Group
+    policy: GroupPolicy
+    target: Target
+    template_amis: frozenset[str]
+    """Images that the group would launch now: of its templates and of their overrides."""
+    loads: Sequence[NodeLoad]
+    """One for each staying instance that does not run the target."""
+    adds_startup_taint: bool
+    seen: datetime
+    """When the release was first known to us."""
+    unrestored: str | None = None
+    """Name of another run whose change of this group has not been put back yet."""
+
+
+Gate = Callable[[Situation, datetime], str | None]
+
+
+def gate_originals_put_back(situation: Situation, _now: datetime) -> str | None:
+    """Originals that nobody restored would be overwritten by ours."""
+    return f"the change of run {situation.unrestored} is not put back yet" if situation.unrestored else None
+
+
+def gate_hold_days(situation: Situation, now: datetime) -> str | None:
+    """A release may still be withdrawn: AWS marked two of 37 as abandoned in a year (amazon-eks-ami's changelog)."""
+    until = situation.seen + timedelta(days=situation.policy.hold_days)
+    return f"held for {situation.policy.hold_days} days, until {until.isoformat()}" if now < until else None
+
+
+GATES: tuple[Gate, ...] = (gate_originals_put_back, gate_hold_days)
+
+
+def first_closed(situation: Situation, now: datetime) -> str | None:
+    """Return the reason of the first gate that is closed, or None."""
+    return next((reason for gate in GATES if (reason := gate(situation, now))), None)
