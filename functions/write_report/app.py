@@ -28,6 +28,8 @@ class WriteReport(BaseModel):
     nodes: list[dict[str, Any]] = Field(default_factory=list)
     close: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
+    keep: bool = False
+    """Whether a report that is there already stays: reconcile, which knows less than the run did, asks for that."""
 
 
 class Written(BaseModel):
@@ -50,9 +52,10 @@ def handler(request: WriteReport, now: datetime) -> Written:
 def write(request: WriteReport, now: datetime, world: World) -> Written:
     """Raises: Unavailable, Refused; a report that cannot be written fails the machine's step, not the roll."""
     name = request.run.id if request.run else request.execution.name if request.execution else "unknown"
-    state = request.model_dump(mode="json", exclude={"execution"})
+    state = request.model_dump(mode="json", exclude={"execution", "keep"})
     report = Report(name=name, written=now, lines=world.store.journal(name), **state)
     key = report_key(name)
-    world.reports.write(f"{key}.json", json.dumps(report.model_dump(mode="json"), indent=1), "application/json")
-    world.reports.write(f"{key}.html", render_page(report), "text/html")
+    body, keep = json.dumps(report.model_dump(mode="json"), indent=1), request.keep
+    world.reports.write(f"{key}.json", body, "application/json", keep=keep)
+    world.reports.write(f"{key}.html", render_page(report), "text/html", keep=keep)
     return Written(reason=f"{len(report.lines)} journal lines", html=f"{key}.html", json_=f"{key}.json")

@@ -137,6 +137,16 @@ def test_a_report_says_what_it_is() -> None:
     assert (stored["Body"].read().decode(), stored["ContentType"]) == ("<p>ä</p>", "text/html; charset=utf-8")
 
 
+def test_a_report_that_is_there_can_be_kept() -> None:
+    """Whoever knows less than the run itself asks for that."""
+    s3 = client("s3")
+    s3.create_bucket(Bucket="reports")
+    for text in ("first", "second"):
+        Reports(s3, "reports").write("reports/x.html", text, "text/html", keep=True)
+
+    assert s3.get_object(Bucket="reports", Key="reports/x.html")["Body"].read() == b"first"
+
+
 class FullBus:
     """EventBridge answers 200 and still takes nothing."""
 

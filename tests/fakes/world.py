@@ -49,8 +49,8 @@ class World:
     def put_release(self, detail: dict[str, Any]) -> None:
         self.told.append(detail)
 
-    def write(self, key: str, content: str, content_type: str) -> None:
-        self.written[key] = content
+    def write(self, key: str, content: str, content_type: str, *, keep: bool = False) -> None:
+        self.written[key] = self.written.get(key, content) if keep else content
 
 
 def table() -> Table:

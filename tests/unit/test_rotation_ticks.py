@@ -165,6 +165,16 @@ def test_a_run_without_a_plan_has_a_report(world: World) -> None:
     assert "no such group" in page
 
 
+def test_reconcile_writes_a_report_only_where_the_run_left_none(world: World) -> None:
+    """It knows neither plan nor nodes: what the run wrote by itself says more."""
+    own = REPORT.write(REPORT.WriteReport(run=run(), error={"name": "Refused", "reason": "no capacity"}), NOW, world)
+
+    REPORT.write(REPORT.WriteReport(run=run(), error={"name": "Aborted", "reason": "put back"}, keep=True), NOW, world)
+
+    assert "no capacity" in world.written[own.html]
+    assert "put back" not in world.written[own.html]
+
+
 def test_a_name_from_outside_never_leaves_the_folder() -> None:
     """Execution names are AWS's to check; the key is ours."""
     assert report_key("../../etc/x y") == "reports/______etc_x_y"
