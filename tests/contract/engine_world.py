@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import boto3
@@ -34,6 +35,13 @@ class Result:
     path: list[str] = field(default_factory=list)
 
 
+@cache
+def client(service: str) -> Any:
+    """A client of moto in this process; made once, because making one takes longer than most tests."""
+    session = boto3.Session(aws_access_key_id="machine", aws_secret_access_key="x", region_name="us-east-1")  # noqa: S106
+    return session.client(service)  # type: ignore[call-overload]
+
+
 class World:
     """Runs definitions; everything it tells happened in simulated time."""
 
@@ -43,7 +51,7 @@ class World:
         self.story: list[Progress] = []
         self.refused: set[tuple[str, str]] = set()
         self._ended: defaultdict[str, threading.Event] = defaultdict(threading.Event)
-        self.sfn = boto3.client("stepfunctions", region_name="us-east-1")
+        self.sfn = client("stepfunctions")
 
     def machine(self, name: str, definition: dict[str, Any]) -> str:
         """Creates a state machine; returns its ARN."""
@@ -100,7 +108,13 @@ def world(*, seed: str = "1") -> Iterator[World]:
     clock = Clock(EPOCH, seed=seed, settle_seconds=0.0)
     with mock_aws():
         made = World(clock)
-        engine.install(clock, made.invoke, authorise=made.authorise, listener=made.tell)
+        engine.install(
+            clock,
+            made.invoke,
+            client_for=lambda service, _: client(service),
+            authorise=made.authorise,
+            listener=made.tell,
+        )
         clock.start()
         try:
             yield made

@@ -1,0 +1,43 @@
+"""What every function answers when all goes well, and the input of the machines: a test says only what differs."""
+
+from typing import Any
+
+LATER = "2026-11-23T12:00:00Z"
+
+RUN = {
+    "id": "roll-1",
+    "execution": "arn:aws:states:us-east-1:123456789012:execution:rotate-ami:roll-1",
+    "machine": "rotate-ami",
+    "cluster": "demo",
+    "group": "gpu",
+    "policy": "v1",
+    "mode": "apply",
+}
+CHANGE = {"status": "open", "reason": "ok", "fence": 1, "template": {"id": "lt-1", "version": "2"}, "surge": 1}
+
+HAPPY: dict[str, dict[str, Any]] = {
+    "PlanRotation": {"status": "current", "run": RUN, "target": {"ami": "ami-1", "release": "r1"}, "surge": 1},
+    "OpenChange": CHANGE,
+    "ClaimNode": {"status": "claimed", "instance": "i-1", "node": "new", "deadline": LATER},
+    "DrainNode": {"status": "drained", "node": "old", "started": LATER, "deadline": LATER},
+    "RetireNode": {"status": "retired", "deadline": LATER},
+    "ReturnNode": {"status": "returned", "node": "old"},
+    "CloseChange": {"status": "closed"},
+    "WriteReport": {"status": "written", "html": "reports/roll-1.html", "json_": "reports/roll-1.json"},
+    "FindNode": {"status": "found", "run": RUN, "instance": "i-1", "node": "node-1", "hook": None, "deadline": LATER},
+    "ConfigureNode": {"status": "configured", "config": "exclusive", "replicas": 1},
+    "CheckNode": {"status": "ready", "gpus": 1, "allocatable": 1},
+    "StartSmoke": {"status": "started", "job": "smoke-1", "deadline": LATER},
+    "ReadSmoke": {"status": "passed"},
+    "AdmitInstance": {"status": "admitted"},
+    "ListLeftovers": {"status": "listed", "changes": [], "admissions": []},
+}
+
+NODE = {"run": RUN, "change": CHANGE, "instance": "i-1", "decrement": False}
+"""Input of replace_node."""
+SMOKE = {"run": RUN, "node": "node-1"}
+"""Input of smoke_node."""
+LAUNCHED = {"group": "gpu", "instance": "i-0123456789abcdef0"}
+"""Input of admit_node."""
+ORDER = {"cluster": "demo", "group": "gpu"}
+"""Input of rotate_ami."""

@@ -1,0 +1,94 @@
+"""reconcile by every way: close what dead runs left, start the admissions that no event started, fail if one failed."""
+
+from typing import Any
+
+import pytest
+
+from gpuops.domain.errors import Conflict, Unavailable
+from tests.machines.happy import RUN
+from tests.machines.machine_world import Answer, answers, fails, run
+
+BEGIN = ["KeepEvent", "ListLeftovers"]
+CHILD = "AdmitNodeMachine"
+INNER = {"CloseChange", "WriteReport", "KeepCloseFailure", "AdmitNode", "KeepStartFailure"}
+
+
+def leftovers(changes: int = 0, admissions: int = 0) -> Answer:
+    """List so many of each."""
+    runs = [{"run": {**RUN, "id": f"roll-{n}"}} for n in range(changes)]
+    nodes = [{"cluster": "demo", "group": "gpu", "instance": f"i-{n:08d}"} for n in range(admissions)]
+    return answers({"changes": runs, "admissions": nodes})
+
+
+def outer(path: list[str]) -> list[str]:
+    """The way without the states inside the Maps."""
+    return [state for state in path if state not in INNER]
+
+
+@pytest.mark.parametrize(("changes", "admissions"), [(0, 0), (1, 0), (0, 1), (1, 1), (3, 2)])
+def test_everything_listed_is_closed_or_started(changes: int, admissions: int) -> None:
+    """Lists of none, one and many, of both kinds."""
+    result = run("reconcile", {}, {"ListLeftovers": leftovers(changes, admissions), CHILD: answers({})})
+
+    assert outer(result.path) == [*BEGIN, "CloseChanges", "StartAdmissions", "Reconciled?", "Reconciled"]
+    assert result.output == {"closed": changes, "started": admissions}
+    assert sorted(p["run"]["id"] for p in result.called("CloseChange")) == [f"roll-{n}" for n in range(changes)]
+    assert sorted(p["instance"] for p in result.called(CHILD)) == [f"i-{n:08d}" for n in range(admissions)]
+
+
+def test_a_dead_run_gets_its_report_from_reconcile() -> None:
+    """It could not write one itself; if it did after all, its own stays."""
+    result = run("reconcile", {}, {"ListLeftovers": leftovers(1)})
+
+    (payload,) = result.called("WriteReport")
+    assert (payload["run"]["id"], payload["error"]["name"], payload["keep"]) == ("roll-0", "Aborted", True)
+    assert payload["close"]["status"] == "closed"
+
+
+def test_an_admission_really_starts_and_is_not_waited_for() -> None:
+    """A node may take longer than the next tick; what the list says is an event that admit_node takes."""
+    lambdas = {"ListLeftovers": leftovers(admissions=1), "FindNode": answers("waiting", "found")}
+
+    result = run("reconcile", {}, lambdas)
+
+    assert result.output == {"closed": 0, "started": 1}
+    assert result.seconds == 0
+    assert len(result.children) == 1
+
+
+def test_a_list_that_cannot_be_made_fails() -> None:
+    """The next tick tries again."""
+    result = run("reconcile", {}, {"ListLeftovers": fails(Unavailable("throttled"))})
+
+    assert result.path == [*BEGIN, "ReconcileFailed"]
+    assert len(result.called("ListLeftovers")) == 7
+    assert (result.error, result.cause) == ("Unavailable", "throttled")
+
+
+@pytest.mark.parametrize("changes", [1, 3])
+def test_a_change_that_cannot_be_closed_stops_nothing_else(changes: int) -> None:
+    """The others are closed, the admissions started, and then the execution says what failed."""
+
+    def close(payload: Any) -> Any:
+        if payload["run"]["id"] == "roll-0":
+            raise Conflict("held by roll-9")
+        return {}
+
+    lambdas = {"ListLeftovers": leftovers(changes, 1), "CloseChange": close, CHILD: answers({})}
+
+    result = run("reconcile", {}, lambdas)
+
+    end = ["CloseChanges", "StartAdmissions", "Reconciled?", "KeepFirstFailure", "ReconcileFailed"]
+    assert outer(result.path) == [*BEGIN, *end]
+    assert len(result.called("CloseChange")) == changes
+    assert len(result.called(CHILD)) == 1
+    assert (result.error, result.cause) == ("Conflict", "held by roll-9")
+
+
+def test_an_admission_that_cannot_be_started_fails() -> None:
+    """Closing came first, and stays done."""
+    result = run("reconcile", {}, {"ListLeftovers": leftovers(1, 1), CHILD: None})
+
+    assert result.path[-5:] == ["AdmitNode", "KeepStartFailure", "Reconciled?", "KeepFirstFailure", "ReconcileFailed"]
+    assert len(result.called("CloseChange")) == 1
+    assert result.error == "StepFunctions.StateMachineDoesNotExistException"

@@ -1,0 +1,132 @@
+"""replace_node by every way: claim, drain, retire; whatever goes wrong, the node is given back and the run fails."""
+
+from itertools import pairwise
+
+import pytest
+
+from gpuops.domain.errors import Conflict, Unavailable, Unhealthy
+from tests.machines.happy import NODE
+from tests.machines.machine_world import Answer, Slow, answers, fails, run
+
+CLAIM, DRAIN, RETIRE = ["ClaimNode", "Claimed?"], ["DrainNode", "Drained?"], ["RetireNode", "Retired?"]
+GIVEN_BACK = ["ReturnNode", "ReplacementFailed"]
+BEFORE = {"ClaimNode": [], "DrainNode": CLAIM, "RetireNode": CLAIM + DRAIN}
+"""The way to each task."""
+LIMITS = [2, 4, 8, 16, 32, 60]
+"""Longest delay before each retry, in seconds."""
+
+
+def test_a_node_is_claimed_drained_and_retired() -> None:
+    """The straight way takes no waiting."""
+    result = run("replace_node", NODE)
+
+    assert result.status == "SUCCEEDED"
+    assert result.path == [*CLAIM, *DRAIN, *RETIRE, "Replaced"]
+    assert result.output["instance"] == "i-1"
+    assert result.seconds == 0
+
+
+def test_every_loop_waits_and_hands_the_last_answer_back() -> None:
+    """A deadline set by the first call must reach the second; only then can a loop end."""
+    lambdas = {
+        "ClaimNode": answers("waiting", "waiting", "claimed"),
+        "DrainNode": answers("draining", "drained"),
+        "RetireNode": answers("retiring", "retiring", "retired"),
+    }
+
+    result = run("replace_node", NODE, lambdas)
+
+    claims = [*CLAIM, "WaitForClaim", *CLAIM, "WaitForClaim", *CLAIM]
+    retires = [*RETIRE, "WaitForTermination", *RETIRE, "WaitForTermination", *RETIRE]
+    assert result.path == [*claims, *DRAIN, "WaitForEvictions", *DRAIN, *retires, "Replaced"]
+    assert result.seconds == 2 * 30 + 20 + 2 * 20
+    for function, noun in [("ClaimNode", "claim"), ("DrainNode", "drain"), ("RetireNode", "retire")]:
+        first, *later = result.called(function)
+        assert noun not in first
+        assert all("deadline" in payload[noun] for payload in later)
+
+
+def test_the_claim_names_the_instance_that_is_replaced() -> None:
+    """The input names a place in the plan; the new node's zone decides which old one goes first."""
+    result = run("replace_node", NODE, {"ClaimNode": answers("waiting", {"instance": "i-9"})})
+
+    assert [payload["instance"] for payload in result.called("ClaimNode")] == ["i-1", "i-1"]
+    assert result.called("DrainNode")[0]["instance"] == result.called("RetireNode")[0]["instance"] == "i-9"
+    assert result.output["instance"] == "i-9"
+
+
+def test_an_instance_that_left_by_itself_needs_nothing_more() -> None:
+    """There is nothing to drain."""
+    result = run("replace_node", NODE, {"ClaimNode": answers("gone")})
+
+    assert result.status == "SUCCEEDED"
+    assert result.path == [*CLAIM, "Replaced"]
+
+
+@pytest.mark.parametrize(
+    ("function", "status"),
+    [("ClaimNode", "stopped"), ("ClaimNode", "overdue"), ("DrainNode", "overdue"), ("RetireNode", "overdue")],
+)
+def test_a_node_that_cannot_be_replaced_is_given_back(function: str, status: str) -> None:
+    """No fault, hence Refused, with the reason of the step that said no."""
+    result = run("replace_node", NODE, {function: answers(status)})
+
+    assert result.status == "FAILED"
+    assert result.path == [*BEFORE[function], *_asked(function), *GIVEN_BACK]
+    assert (result.error, result.cause) == ("Refused", f"because {status}")
+
+
+@pytest.mark.parametrize("function", BEFORE)
+@pytest.mark.parametrize("error", [Conflict("run roll-2 holds gpu"), Unhealthy("node lost")], ids=["conflict", "sick"])
+def test_an_error_gives_the_node_back_and_names_itself(function: str, error: Exception) -> None:
+    """Lambda wraps the message in JSON: the operator gets the message."""
+    result = run("replace_node", NODE, {function: fails(error)})
+
+    assert result.status == "FAILED"
+    assert result.path == [*BEFORE[function], function, *GIVEN_BACK]
+    assert (result.error, result.cause) == (type(error).__name__, str(error))
+    assert result.called("ReturnNode")[0]["error"] == {"name": type(error).__name__, "reason": str(error)}
+
+
+@pytest.mark.parametrize("function", [*BEFORE, "ReturnNode"])
+def test_no_answer_is_retried_with_back_off_before_anything_is_given_up(function: str) -> None:
+    """Six retries, each delay drawn from nothing up to its limit."""
+    result = run("replace_node", NODE, {"RetireNode": answers("overdue"), function: fails(Unavailable("throttled"))})
+
+    times = [call.at for call in result.calls if call.function == function]
+    delays = [after - before for before, after in pairwise(times)]
+    assert len(delays) == len(LIMITS)
+    assert all(0 <= delay <= limit for delay, limit in zip(delays, LIMITS, strict=True))
+    assert result.seconds == pytest.approx(sum(delays), abs=0.01)
+    assert sum(delays) > LIMITS[0]
+    assert result.path[-2:] == GIVEN_BACK
+
+
+def test_an_answer_after_some_retries_is_an_answer() -> None:
+    """A throttle must not cost a roll."""
+    result = run("replace_node", NODE, {"DrainNode": fails(Unavailable("throttled"), times=3)})
+
+    assert result.status == "SUCCEEDED"
+    assert len(result.called("DrainNode")) == 4
+
+
+def test_a_function_that_hangs_is_named() -> None:
+    """A time-out carries no cause of its own."""
+    result = run("replace_node", NODE, {"DrainNode": Slow(500)})
+
+    assert result.path == [*CLAIM, "DrainNode", *GIVEN_BACK]
+    assert (result.error, result.cause) == ("States.Timeout", "DrainNode gave no answer in time")
+
+
+@pytest.mark.parametrize("drain", [answers("overdue"), fails(Conflict("because overdue"))], ids=["refused", "failed"])
+def test_a_clean_up_that_fails_does_not_hide_what_led_to_it(drain: Answer) -> None:
+    """Both are told, the first one first."""
+    result = run("replace_node", NODE, {"DrainNode": drain, "ReturnNode": fails(Conflict("cordoned by ann"))})
+
+    assert result.path[-2:] == GIVEN_BACK
+    assert result.error in {"Refused", "Conflict"}
+    assert result.cause == "because overdue; then ReturnNode: cordoned by ann"
+
+
+def _asked(function: str) -> list[str]:
+    return {"ClaimNode": CLAIM, "DrainNode": DRAIN, "RetireNode": RETIRE}[function]

@@ -1,0 +1,80 @@
+"""smoke_node by every way: started, waited for, judged; after any error its Job is removed."""
+
+from typing import Any
+
+import pytest
+
+from gpuops.domain.errors import Conflict, Unavailable
+from tests.machines.happy import SMOKE
+from tests.machines.machine_world import answers, fails, run
+
+READ = ["WaitForSmoke", "ReadSmoke", "Smoked?"]
+CLEANED = ["ReadSmokeOnce", "SmokeFailed"]
+
+
+def test_a_smoke_that_passes_answers_with_its_evidence() -> None:
+    """The parent decides by the status, and the report shows the rest."""
+    result = run("smoke_node", SMOKE, {"ReadSmoke": answers({"driver": "570.1", "uuids": ["GPU-1"]})})
+
+    assert result.path == ["StartSmoke", *READ, "SmokePassed"]
+    assert result.output["status"] == "passed"
+    assert (result.output["driver"], result.output["uuids"]) == ("570.1", ["GPU-1"])
+    assert result.seconds == 10
+
+
+def test_a_running_smoke_is_read_every_ten_seconds() -> None:
+    """What start_smoke answered, its deadline above all, reaches every reading."""
+    result = run("smoke_node", SMOKE, {"ReadSmoke": answers("running", "running", "passed")})
+
+    assert result.path == ["StartSmoke", *READ * 3, "SmokePassed"]
+    assert result.seconds == 30
+    assert all(payload["smoke"]["job"] == "smoke-1" for payload in result.called("ReadSmoke"))
+
+
+def test_a_smoke_that_fails_makes_the_node_unhealthy() -> None:
+    """An overdue one is judged as failed by the function, which also removes the Job."""
+    result = run("smoke_node", SMOKE, {"ReadSmoke": answers("failed")})
+
+    assert result.path == ["StartSmoke", *READ, "SmokeFailed"]
+    assert (result.error, result.cause) == ("Unhealthy", "because failed")
+
+
+def test_an_error_at_the_start_removes_a_job_that_may_exist() -> None:
+    """The start may have come through before its answer was lost."""
+    result = run("smoke_node", SMOKE, {"StartSmoke": fails(Conflict("a Job of another run"))})
+
+    assert result.path == ["StartSmoke", *CLEANED]
+    assert [payload["abandon"] for payload in result.called("ReadSmoke")] == [True]
+    assert (result.error, result.cause) == ("Conflict", "a Job of another run")
+
+
+def test_an_error_at_a_reading_removes_the_job() -> None:
+    """The first error is told, whatever the clean-up answers."""
+    result = run("smoke_node", SMOKE, {"ReadSmoke": _read(fails(Conflict("no logs")), {"status": "failed"})})
+
+    assert result.path == ["StartSmoke", "WaitForSmoke", "ReadSmoke", *CLEANED]
+    assert (result.error, result.cause) == ("Conflict", "no logs")
+
+
+@pytest.mark.parametrize("function", ["StartSmoke", "ReadSmoke"])
+def test_no_answer_is_retried_before_the_smoke_is_given_up(function: str) -> None:
+    """Seven calls in all, and time passes between them."""
+    result = run("smoke_node", SMOKE, {function: fails(Unavailable("throttled"), times=7)})
+
+    times = [call.at for call in result.calls if call.function == function and "abandon" not in call.payload]
+    assert len(times) == 7
+    assert times[-1] - times[0] > 2
+    assert result.path[-2:] == CLEANED
+    assert (result.error, result.cause) == ("Unavailable", "throttled")
+
+
+def test_a_clean_up_that_fails_does_not_hide_what_led_to_it() -> None:
+    """Both are told, the first one first."""
+    result = run("smoke_node", SMOKE, {"ReadSmoke": fails(Conflict("no logs"))})
+
+    assert result.path[-2:] == CLEANED
+    assert (result.error, result.cause) == ("Conflict", "no logs; then ReadSmokeOnce: no logs")
+
+
+def _read(reading: Any, cleaning: Any) -> Any:
+    return lambda payload: cleaning if payload.get("abandon") else reading(payload)
