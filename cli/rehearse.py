@@ -4,6 +4,7 @@ What a rehearsal needs is imported late, so that --help, --schema and a bad file
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from cli.output import answer, give_up, only_the_result, say
 from rehearsal import scenario as scenarios
+from rehearsal.report import Result
 
 WHAT_IS_REAL = Path(scenarios.SCENARIOS.parent, "rehearsal", "what_is_real.md")
 
@@ -54,7 +56,22 @@ def _rehearse(scenario: scenarios.Scenario, out: Path, pace: float | None, *, as
     folder.mkdir(parents=True, exist_ok=True)
     with only_the_result(as_json=as_json), LiveView(Console(stderr=True)) as view:
         result = rehearse(scenario, out=folder, pace=pace, view=view)
-    say(f"{scenario.name}: {result.status}; report: {result.report}")
+    summarise(result)
     if as_json:
         answer(result.to_json())
     raise typer.Exit(0 if result.status == "passed" else 1)
+
+
+def summarise(result: Result) -> None:
+    """Say how it ended: the machines, what the observer saw, and everything that went wrong."""
+    ended = Counter((e.machine, e.status) for e in result.executions)
+    for (machine, status), count in sorted(ended.items()):
+        say(f"  {machine:14} {count:3} {status}")
+    seen = {key: value for key, value in result.observed.items() if key != "violations"}
+    say("  observed: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in seen.items()))
+    for violation in result.observed["violations"]:
+        say(f"  VIOLATION {violation['rule']}: {violation['what']}")
+    for what in result.unmet:
+        say(f"  EXPECTED {what}")
+    simulated, wall = result.simulated_seconds / 3600, result.wall_seconds
+    say(f"{result.scenario}: {result.status}, {simulated:.1f} simulated hours in {wall:.0f} s; report: {result.report}")

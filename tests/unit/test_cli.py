@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from cli.policy import upload
+from rehearsal import report
 
 
 def run(*arguments: str) -> Result:
@@ -32,11 +33,20 @@ def rehearsed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str,
     """Stands in for the rehearsal itself, which has tests of its own; it prints, as libraries do."""
     calls: list[dict[str, Any]] = []
 
-    def rehearse(scenario: Any, **options: Any) -> Any:
+    def rehearse(scenario: Any, **options: Any) -> report.Result:
         print("noise of a library")
         calls.append({"scenario": scenario, **options})
-        status = "failed" if scenario.seed == "bad" else "passed"
-        return SimpleNamespace(status=status, report="r.html", to_json=lambda: {"status": status})
+        violations = [{"rule": "budget", "what": "web", "at": 1.0}] if scenario.seed == "bad" else []
+        return report.Result(
+            scenario="s",
+            status="failed" if violations else "passed",
+            executions=(),
+            observed={"violations": violations},
+            unmet=(),
+            wall_seconds=1.0,
+            simulated_seconds=3600.0,
+            report="r.html",
+        )
 
     module = ModuleType("rehearsal.run")
     module.rehearse = rehearse  # type: ignore[attr-defined]
@@ -72,7 +82,8 @@ def test_a_bad_file_is_one_message_and_exit_code_2(tmp_path: Path) -> None:
 def test_a_rehearsal_answers_with_one_object_and_exits_by_it(rehearsed: list[dict[str, Any]]) -> None:
     """Whatever libraries print, standard output holds the result alone."""
     result = run("rehearse", "--json", "--pace", "60")
-    assert (result.exit_code, result.stdout) == (0, '{"status": "passed"}\n')
+    assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
+    assert json.loads(result.stdout)["status"] == "passed"
     assert "noise of a library" in result.stderr
     assert rehearsed[0]["scenario"].name == "roll"
     assert rehearsed[0]["pace"] == 60
