@@ -78,7 +78,8 @@ class World:
         self._up(self.plane)
 
     def _start_region(self) -> None:
-        self.lambdas = Lambdas(self.clock, lambda: self.wire, self._out / "logs")
+        unpacked = self.plane.directory / "lambdas"  # where its guard removes it, however we end
+        self.lambdas = Lambdas(self.clock, lambda: self.wire, self._out / "logs", folder=unpacked)
         self._stack.callback(self.lambdas.close)
         self.region = Region(self.clock, self.lambdas, port=self._port)
         self._up(self.region)

@@ -37,15 +37,22 @@ class Lambdas:
     """All functions of the region by name."""
 
     def __init__(
-        self, clock: Clock, wire: Callable[[], Wire], log_dir: Path, *, charge_seconds: float = CHARGE_SECONDS
+        self,
+        clock: Clock,
+        wire: Callable[[], Wire],
+        log_dir: Path,
+        *,
+        folder: Path | None = None,
+        charge_seconds: float = CHARGE_SECONDS,
     ) -> None:
+        """`folder` is made for what is unpacked, and removed by `close`; without one it is a temporary folder."""
         self._clock = clock
         self.wire = wire  # asked at each cold start: the wire needs the region, and the region needs us
         self._log_dir = log_dir
         self._charge_seconds = charge_seconds
         self._functions: dict[str, _Function] = {}
         self._asynchronous = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="gpuops-lambdas-"))
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="gpuops-lambdas-"))
         log_dir.mkdir(parents=True, exist_ok=True)
 
     def deploy(self, spec: FunctionSpec) -> None:
@@ -61,6 +68,12 @@ class Lambdas:
         if function:
             with function.lock:
                 self._retire(function)
+
+    def warm(self) -> None:
+        """Start every function that does not run yet: their imports then share the cores instead of queueing."""
+        for function in list(self._functions.values()):
+            with function.lock:
+                self._start(function)
 
     def names(self) -> list[str]:
         """Every deployed function."""
@@ -96,14 +109,18 @@ class Lambdas:
         self.invoke(name, payload)
 
     def _run(self, function: _Function, payload: bytes) -> Answer:
-        spec = function.spec
+        process = self._start(function)
+        function.invocations += 1
+        request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{function.spec.arn}/{function.invocations}"))
+        return process.invoke(request_id, payload)
+
+    def _start(self, function: _Function) -> FunctionProcess:
+        """The function's process; a new one when there is none, or the last one ended."""
         if function.process is None or not function.process.alive:
             self._retire(function)
-            log = self._log_dir / f"{spec.name}.log"
-            function.process = FunctionProcess(spec, self._folder, self.wire(), log)
-        function.invocations += 1
-        request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{spec.arn}/{function.invocations}"))
-        return function.process.invoke(request_id, payload)
+            log = self._log_dir / f"{function.spec.name}.log"
+            function.process = FunctionProcess(function.spec, self._folder, self.wire(), log)
+        return function.process
 
     @staticmethod
     def _retire(function: _Function) -> None:

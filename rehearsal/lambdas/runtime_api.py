@@ -76,6 +76,9 @@ class _Server(http.server.ThreadingHTTPServer):
     block_on_close = False
     api: RuntimeApi
 
+    def handle_error(self, *_: Any) -> None:
+        """Its only client was killed in the middle of a request: whoever waits for the answer is told elsewhere."""
+
 
 class RuntimeApi:
     """Hands one invocation at a time to the process that polls it."""

@@ -87,6 +87,7 @@ class Director:
         body = self.scenario.policy_text.encode()
         bucket = self.outputs["PolicyBucketName"]
         world.region.account.client("s3").put_object(Bucket=bucket, Key="fleet.yaml", Body=body)
+        world.lambdas.warm()
 
     def play(self, observer: Observer) -> Observed:
         """Let the story run to its end, and return what the observer saw."""
