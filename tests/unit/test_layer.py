@@ -1,0 +1,103 @@
+"""The layer as it deploys: every handler runs on it alone, it is small, and nothing in it is checked at a cold start.
+
+An import that works only beside the development packages, or a client whose model was trimmed away, would otherwise
+be found by the first invocation on AWS.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import trim
+from bench.coldstart import LAYER_LIMIT_MB, PROBE
+from rehearsal.layer import built_layer
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").glob("*/app.py"))
+CHECKED_NEVER = 0b01
+"""Flags of a .pyc (PEP 552): made from a hash of its source, which is not looked at again."""
+CLIENTS = "from gpuops.adapters.aws import client; import sys; [client(name) for name in sys.argv[1:]]"
+SIGNED = """
+from gpuops.adapters.aws import session
+from gpuops.adapters.token import mint_token
+print(mint_token(session(), "demo", "us-east-1"))
+"""
+
+
+@pytest.fixture(scope="module")
+def packages() -> Path:
+    """The layer's python folder; built at most once per content, which takes a minute."""
+    return built_layer() / "python"
+
+
+def python(packages: Path, code: str, *arguments: str, folder: Path | None = None) -> str:
+    """Run code that sees the layer, one function, and nothing else; return what it prints."""
+    paths = os.pathsep.join(str(path) for path in (folder, packages) if path)
+    keys = {"AWS_ACCESS_KEY_ID": "A" * 20, "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    environment = {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", **keys}
+    command = [sys.executable, "-S", "-c", code, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def clients_made() -> Iterator[str]:
+    """The services that the product makes clients of, read off its source."""
+    for path in [*(ROOT / "layers/gpuops/gpuops").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and _name(node.func) in {"client", "create_client"}:
+                first = node.args[0]
+                if isinstance(first, ast.Constant):
+                    yield str(first.value)
+                else:
+                    assert path.name == "aws.py", f"{path}: a client by a name that only shows when it runs"
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS, ids=lambda folder: folder.name)
+def test_a_handler_is_imported_from_the_layer_alone(packages: Path, folder: Path) -> None:
+    """The bench's own probe: it says whether the Kubernetes transport came along."""
+    assert python(packages, PROBE, folder=folder) in {"True", "False"}
+
+
+def test_the_models_that_stay_are_those_of_the_clients_that_are_made(packages: Path) -> None:
+    """One too few fails at night, one too many is loaded for nothing."""
+    assert set(trim.SERVICES) == set(clients_made())
+    kept = {path.name for path in (packages / "botocore" / "data").iterdir() if path.is_dir()}
+    assert kept == set(trim.SERVICES)
+
+
+def test_every_client_can_be_made_and_a_token_signed(packages: Path) -> None:
+    """Endpoints, partitions, defaults and retries are read from files of the layer, too; signing needs no model."""
+    python(packages, CLIENTS, *trim.SERVICES)
+    assert python(packages, SIGNED).startswith("k8s-aws-v1.")
+
+
+def test_the_layer_is_small(packages: Path) -> None:
+    """Of the 250 MB that Lambda allows, and of what a cold start has to fetch."""
+    assert sum(path.stat().st_size for path in packages.rglob("*") if path.is_file()) <= LAYER_LIMIT_MB * 1e6
+
+
+def test_of_kubernetes_only_the_transport_is_left(packages: Path) -> None:
+    """Neither kubernetes.aio nor the typed APIs and models, nor what only they import."""
+    inits = {"__init__.py", "client/__init__.py", "client/models/__init__.py"}
+    sources = {str(path.relative_to(packages / "kubernetes")) for path in (packages / "kubernetes").rglob("*.py")}
+    assert sources == inits | {f"client/{name}" for name in trim.TRANSPORT}
+    assert [name for name in trim.UNUSED if (packages / name).exists()] == []
+
+
+def test_every_module_is_compiled_and_never_checked(packages: Path) -> None:
+    """The layer is read-only: asking each source for its time is a cold start's waste."""
+    sources = {path for path in packages.rglob("*.py") if "__pycache__" not in path.parts}
+    compiled = {path.parents[1] / f"{path.name.split('.')[0]}.py": path for path in packages.rglob("*.pyc")}
+    assert set(compiled) == sources
+    flags = {int.from_bytes(path.read_bytes()[4:8], "little") for path in compiled.values()}
+    assert flags == {CHECKED_NEVER}
