@@ -3,16 +3,17 @@
 With --check nothing is written, and a page that differs ends the command with 1: this is what the tests run.
 """
 
+import ast
 import json
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import PydanticUndefined
 from samtranslator.yaml_helper import yaml_parse
 
-from gpuops.domain.policy import Policy
+from gpuops.domain.policy import Policy, models
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -125,34 +126,44 @@ def _text(value: Any) -> str:
 
 def policy_page() -> str:
     """Describe every key of fleet.yaml from the models that read it."""
-    schema = Policy.model_json_schema()
-    parts = [NOTE + "# The policy: fleet.yaml\n\n" + str(schema.get("description", "")) + "\n"]
-    models = {"fleet.yaml": schema, **schema.get("$defs", {})}
-    for name, model in models.items():
-        if "properties" not in model:
-            continue
-        parts.append(f"## {name}\n")
-        if name != "fleet.yaml":
-            parts.append(model.get("description", "") + "\n")
-        parts.append("| key | type | default | meaning |\n|---|---|---|---|")
-        parts += [_key(key, spec, key in model.get("required", [])) for key, spec in model["properties"].items()]
+    schema, meanings = Policy.model_json_schema(), _meanings(Path(models.__file__))
+    parts = [NOTE + "# The policy: fleet.yaml\n\n" + str(schema["description"]) + "\n"]
+    for name, model in {"Policy": schema, **schema["$defs"]}.items():
+        title = "fleet.yaml" if name == "Policy" else f"{name}\n\n{model['description']}"
+        parts += [f"## {title}\n", "| key | type | default | meaning |\n|---|---|---|---|"]
+        required = model.get("required", [])
+        keys = [(key, spec) for key, spec in model["properties"].items() if (name, key) in meanings]
+        parts += [_key(key, spec, meanings[name, key], required=key in required) for key, spec in keys]
         parts.append("")
     return "\n".join(parts)
 
 
-def _key(name: str, spec: dict[str, Any], required: bool) -> str:  # noqa: FBT001 - a row's own words
+def _meanings(source: Path) -> dict[tuple[str, str], str]:
+    """Return the text under each field; pydantic would read it at every cold start, so we read it here."""
+    found: dict[tuple[str, str], str] = {}
+    for model in (node for node in ast.parse(source.read_text()).body if isinstance(node, ast.ClassDef)):
+        for field, after in pairwise(model.body):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+            ):
+                found[model.name, ast.unparse(field.target)] = " ".join(str(after.value.value).split())
+    return found
+
+
+def _key(name: str, spec: dict[str, Any], meaning: str, *, required: bool) -> str:
     """Return one key as a table row."""
-    default = "required" if required else f"`{json.dumps(spec.get('default', PydanticUndefined), default=str)}`"
-    meaning = str(spec.get("description", "")).replace("\n", " ").replace("|", "\\|")
-    return f"| `{name}` | {_type(spec)} | {default} | {meaning} |"
+    default = "required" if required else f"`{json.dumps(spec.get('default'))}`"
+    return f"| `{name}` | {_type(spec)} | {default} | {meaning.replace('|', chr(92) + '|')} |"
 
 
 def _type(spec: dict[str, Any]) -> str:
     """Return a JSON schema's type in a few words."""
     if "$ref" in spec:
         return str(spec["$ref"]).rsplit("/", 1)[-1]
-    if "anyOf" in spec:
-        return " or ".join(_type(one) for one in spec["anyOf"])
+    if "anyOf" in spec or "oneOf" in spec:
+        return " or ".join(_type(one) for one in spec.get("anyOf", spec.get("oneOf", [])))
     if "enum" in spec:
         return " \\| ".join(f"`{value}`" for value in spec["enum"])
     if "const" in spec:

@@ -25,17 +25,24 @@ class Recommended(_Part):
     """The AMI that AWS recommends for the cluster's Kubernetes version, read from a public SSM parameter."""
 
     channel: Literal["recommended"] = "recommended"
+    """AWS's own recommendation, as it changes."""
     family: Literal["al2023"] = "al2023"
+    """Amazon Linux 2023 with NVIDIA's driver: its user data is a NodeConfig."""
     architecture: Architecture = "x86_64"
+    """Of the group's instance types."""
 
 
 class Pinned(_Part):
     """One AMI named by the operator; it must exist and be available."""
 
     channel: Literal["pinned"]
+    """This one AMI, until the operator names another."""
     family: Literal["al2023"] = "al2023"
+    """Amazon Linux 2023 with NVIDIA's driver: its user data is a NodeConfig."""
     architecture: Architecture = "x86_64"
+    """Of the group's instance types."""
     id: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")]
+    """The AMI's id."""
     release: Annotated[str, Field(min_length=1, max_length=100)]
     """How reports and events name the AMI: an id alone says nothing to a reader."""
 
@@ -52,6 +59,7 @@ class Drain(_Part):
     """How a node is emptied."""
 
     deadline_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
+    """How long evictions may take, once no Job is waited for any more."""
     on_deadline: Literal["fail", "wait", "force"] = "fail"
     """`fail` gives the node back; `wait` goes on; `force` deletes what is left, past its disruption budget."""
     bare_pods: Literal["block", "evict"] = "block"
@@ -64,38 +72,51 @@ class Admission(_Part):
     """How long a new node may take until it carries workload."""
 
     deadline_minutes: Annotated[int, Field(ge=5, le=720)] = 30
+    """From the launch until the node must be registered and show all of its GPUs; then it is abandoned."""
 
 
 class Smoke(_Part):
     """The proof that GPUs compute, run on each new node before it is admitted."""
 
     nvidia_smi: Annotated[str, Field(min_length=1, max_length=500)] = "nvcr.io/nvidia/cuda:12.8.1-base-ubuntu24.04"
+    """Image with a shell in which nvidia-smi lists the driver and the GPUs."""
     cuda_sample: Annotated[str, Field(min_length=1, max_length=500)] = (
         "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda12.5.0"
     )
+    """Image whose own entry point runs a CUDA sample and prints `Test PASSED`."""
     timeout_seconds: Annotated[int, Field(ge=30, le=3600)] = 600
+    """For both together; keep it below the heartbeat of the launch hook."""
 
 
 class GroupPolicy(_Part):
     """Everything that is decided about one node group."""
 
     cluster: Name
+    """Name of the EKS cluster."""
     group: Name
     """Name of the Auto Scaling group; unique in its account and region, so it is the key of every lock."""
     ami: Ami = Recommended()
+    """Which AMI the group should run."""
     mode: Mode = "observe"
+    """`apply` rolls and admits; `observe` and `recommend` only plan and report."""
     hold_days: Annotated[int, Field(ge=0, le=365)] = 0
     """How long a release must have been known before the group rolls to it."""
     strategy: Literal["surge"] = "surge"
+    """New nodes first, old ones after."""
     surge: Annotated[int, Field(ge=1, le=40)] = 1
     """Extra nodes, and so nodes replaced at a time; an inline Map runs at most 40."""
     drain: Drain = Drain()
+    """How a node is emptied."""
     job_grace_hours: Annotated[float, Field(ge=0, le=720)] = 24
     """How long a drain waits for pods of Jobs to finish by themselves, before its deadline begins to count."""
     claim_deadline_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
+    """How long a slot of the roll waits for an admitted new node; then the roll stops, and is put back."""
     admission: Admission = Admission()
+    """How long a new node may take."""
     smoke: Smoke = Smoke()
+    """What a new node must pass."""
     sharing: Literal["exclusive"] = "exclusive"
+    """One pod for each GPU."""
 
 
 class Policy(_Part):
@@ -103,6 +124,7 @@ class Policy(_Part):
 
     version: str
     groups: tuple[GroupPolicy, ...]
+    """One entry for each node group; what is not named is not touched. `defaults` beside it holds keys for all."""
 
     def group(self, name: str) -> GroupPolicy:
         """Return the group's policy.
