@@ -39,6 +39,9 @@ lint: setup
 docs: setup ## write the pages that are generated from definitions, template and models
 	@$(BIN)/python docs/generate.py
 
+local: setup ## keep a scenario's region and cluster up, for sam and kubectl (SCENARIO=roll)
+	@$(BIN)/python -m rehearsal.local $(SCENARIO) $(ARGS)
+
 bench: setup ## measure; each bench prints one JSON object
 	@$(BIN)/gpuops bench coldstart --json
 

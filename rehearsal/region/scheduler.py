@@ -7,6 +7,7 @@ windows are taken as their start.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +16,18 @@ import moto.events.models as events_models
 import moto.scheduler.models as scheduler_models
 
 from rehearsal.clock import Clock, Timer
-from rehearsal.region.events import Bus, schedule_event
+from rehearsal.region.events import Bus, iso, schedule_event
 from rehearsal.region.expressions import next_after
 from rehearsal.region.patches import Patches
 
 
 @dataclass
 class _Armed:
+    """Whole seconds, as AWS's: with fractions, a rounded instant could lie before itself and tick for ever."""
+
     start: float
-    timer: Timer | None
+    due: float
+    timer: Timer | None = None
 
 
 class Scheduler:
@@ -65,10 +69,10 @@ class Scheduler:
         schedule = backend.get_schedule(given.get("group_name"), given["name"])
         key, zone = _schedule_key(given), schedule.schedule_expression_timezone
 
-        def tick() -> None:
+        def tick(due: float) -> None:
             # The payload of a target without an input is empty, unlike a rule's.
-            target = {"Input": "{}", **schedule.target}
-            self._bus.deliver(key, target, schedule_event(schedule.arn, self._clock.now(), self.ticks))
+            target = {**schedule.target, "Input": self._filled(schedule.target.get("Input") or "{}", schedule.arn, due)}
+            self._bus.deliver(key, target, schedule_event(schedule.arn, due, self.ticks))
 
         self._arm(key, schedule.schedule_expression, zone, schedule.state, tick)
 
@@ -78,31 +82,44 @@ class Scheduler:
         if not rule.scheduled_expression:
             return
 
-        def tick() -> None:
-            event = schedule_event(rule.arn, self._clock.now(), self.ticks)
+        def tick(due: float) -> None:
+            event = schedule_event(rule.arn, due, self.ticks)
             for target in list(rule.targets):
                 self._bus.deliver(f"{rule.event_bus_name}/{rule.name}", target, event)
 
         self._arm(_rule_key(given), rule.scheduled_expression, "UTC", rule.state, tick)
 
-    def _arm(self, key: str, expression: str, zone: str, state: str | None, tick: Callable[[], None]) -> None:
+    def _arm(self, key: str, expression: str, zone: str, state: str | None, tick: Callable[[float], None]) -> None:
         now = self._clock.now()
         before = self._armed.get(key)
         self._disarm(key)
-        due = next_after(expression, now, before.start if before else now, zone)  # also refuses what AWS refuses
+        start = before.start if before else float(math.floor(now))
+        due = next_after(expression, now, start, zone)  # also refuses what AWS refuses
         if (state or "ENABLED") != "ENABLED" or due is None:  # an update without a state enables
             return
-        armed = _Armed(before.start if before else now, None)
+        armed = _Armed(start, due)
         self._armed[key] = armed
 
         def fire() -> None:
             self.ticks += 1
-            tick()
-            later = next_after(expression, self._clock.now(), armed.start, zone)
+            tick(armed.due)
+            later = next_after(expression, armed.due, armed.start, zone)
             if later is not None and self._armed.get(key) is armed:
-                armed.timer = self._later(later, key, fire)
+                armed.due, armed.timer = later, self._later(later, key, fire)
 
         armed.timer = self._later(due, key, fire)
+
+    def _filled(self, text: str, arn: str, due: float) -> str:
+        """The input with Scheduler's context attributes: the only way in which a target learns its time."""
+        attributes = {
+            "schedule-arn": arn,
+            "scheduled-time": iso(due),
+            "execution-id": f"tick-{self.ticks}",
+            "attempt-number": "1",
+        }
+        for name, value in attributes.items():
+            text = text.replace(f"<aws.scheduler.{name}>", value)
+        return text
 
     def _later(self, due: float, key: str, fire: Callable[[], None]) -> Timer:
         return self._clock.call_later(due - self._clock.now(), key, fire)
