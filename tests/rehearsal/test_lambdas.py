@@ -27,18 +27,12 @@ import json, os, sys, time
 STARTED = time.monotonic()
 def handler(event, context):
     do = event.get("do")
-    if do == "env":
-        return dict(os.environ)
-    if do == "raise":
-        raise ValueError("no such node")
-    if do == "exit":
-        os._exit(3)
-    if do == "sleep":
-        time.sleep(30)
-    if do == "import":
-        return __import__(event["name"]).__name__
-    if do == "context":
-        return {"arn": context.invoked_function_arn, "left": context.get_remaining_time_in_millis()}
+    if do == "env": return dict(os.environ)
+    if do == "raise": raise ValueError("no such node")
+    if do == "exit": os._exit(3)
+    if do == "sleep": time.sleep(30)
+    if do == "import": return __import__(event["name"]).__name__
+    if do == "context": return {"arn": context.invoked_function_arn, "left": context.get_remaining_time_in_millis()}
     print("saw", json.dumps(event))
     return {"pid": os.getpid(), "echo": event}
 """
@@ -83,8 +77,7 @@ def wire() -> FakeWire:
 @pytest.fixture
 def lambdas(tmp_path: Path, wire: FakeWire) -> Iterator[Lambdas]:
     """Closed at the end, whatever happened."""
-    clock = Clock(1_800_000_000)
-    made = Lambdas(clock, lambda: wire, tmp_path / "logs")
+    made = Lambdas(Clock(1_800_000_000), lambda: wire, tmp_path / "logs")
     yield made
     made.close()
 
