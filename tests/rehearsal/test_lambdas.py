@@ -1,8 +1,4 @@
-"""Lambdas: real handlers in real processes.
-
-Covered: answers, errors with Lambda's own texts, timeouts, crashes,
-isolation from the host, layers, warm and cold starts, replaced code, logs, nothing left behind.
-"""
+"""Lambdas: real handlers in real processes, with Lambda's answers, errors, isolation, layers and redeployments."""
 
 from __future__ import annotations
 
