@@ -1,9 +1,13 @@
 """Lift the startup taint from a node that proved itself, and let its instance into service; or abandon the instance.
 
+While a change of the group is open, Cluster Autoscaler is told to leave the node alone: it would take a newcomer that
+waits for its first pod for one too many.
+
 In:  {"verdict": "admit" | "abandon", "run"?, "find"?, "check"?, "smoke"?, "error"?: {"name", "reason"}, "now": "..."}
 Out: {"status": "admitted" | "abandoned", "reason"}
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -11,8 +15,10 @@ from pydantic import BaseModel
 
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
+from gpuops.adapters.store import Store
 from gpuops.domain.admission.answers import Admitted, Checked, Failure, Found, Smoked
 from gpuops.domain.admission.node import ALIVE
+from gpuops.domain.cluster import Node
 from gpuops.domain.keys import STARTUP_TAINT_KEY
 from gpuops.domain.run import Run
 from gpuops.entry import entry
@@ -29,7 +35,11 @@ class Request(BaseModel):
     error: Failure | None = None
 
 
-def admit(request: Request, now: datetime, cluster: Cluster, instances: Instances) -> Admitted:
+Change = Callable[[], str | None]
+"""Asks which run's change of the group is open at this moment."""
+
+
+def admit(request: Request, now: datetime, cluster: Cluster, instances: Instances, change: Change) -> Admitted:
     """Admit, unless instance or node went away meanwhile. The hook is answered last: that cannot be taken back."""
     found = request.find
     if request.verdict == "abandon" or found is None or found.instance is None or found.node is None:
@@ -42,10 +52,21 @@ def admit(request: Request, now: datetime, cluster: Cluster, instances: Instance
     if node is None or node.instance != found.instance:
         return abandon(request, instances, f"node {found.node} went away before it was admitted")
     cluster.mark_admitted(node, now)
+    keep(node, cluster, change)
     cluster.remove_taint(node.name, STARTUP_TAINT_KEY)
     if found.hook is not None:
         instances.complete(found.hook, found.instance, "CONTINUE")
     return Admitted(status="admitted", reason=f"{node.name}: {request.smoke.reason if request.smoke else 'checked'}")
+
+
+def keep(node: Node, cluster: Cluster, change: Change) -> None:
+    """Look again afterwards: a change that closed in between had looked for its nodes already."""
+    run = change()
+    if run is None:
+        return
+    cluster.keep(node, run)
+    if change() != run:
+        cluster.let_go(node)
 
 
 def abandon(request: Request, instances: Instances, why: str = "") -> Admitted:
@@ -64,4 +85,10 @@ def handler(request: Request, now: datetime) -> Admitted:
     instances = Instances.from_env()
     if request.verdict == "abandon" or request.run is None:
         return abandon(request, instances)
-    return admit(request, now, Cluster.connect(request.run.cluster), instances)
+    store, group = Store.from_env(), request.run.group
+
+    def change() -> str | None:
+        undo = store.undo(group)
+        return undo.run.id if undo else None
+
+    return admit(request, now, Cluster.connect(request.run.cluster), instances, change)

@@ -1,8 +1,8 @@
-"""Claim one admitted new node for one old node; the state machine asks until there is one.
+"""Claim an admitted new node for one slot of the plan, and choose which old node it stands in for.
 
-In:  {"run": {...}, "change": {...}, "instance": "i-0old", "decrement": false, "claim"?: {"deadline"}, "now": "..."}
-Out: {"status": "claimed" | "waiting" | "gone" | "stopped" | "overdue", "reason", "node": "ip-10-0-1-7.ec2.internal",
-      "deadline": "..."}
+In:  {"run": {...}, "change": {...}, "instance": "i-0slot", "decrement": false, "claim"?: {"deadline"}, "now": "..."}
+Out: {"status": "claimed" | "waiting" | "gone" | "stopped" | "overdue", "reason", "instance": "i-0old",
+      "node": "ip-10-0-1-7.ec2.internal", "deadline": "..."}
 """
 
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.change import Undo
-from gpuops.domain.rotation.claim import Claim, claimable
+from gpuops.domain.rotation.claim import Claim, claimable, decide_turn
 from gpuops.domain.rotation.group import Group, Instance
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.run import Run
@@ -27,7 +27,7 @@ class Deadline(BaseModel):
 
 
 class ClaimNode(BaseModel):
-    """One old instance of an open change."""
+    """One slot of an open change; it bears the name of the instance that the plan has in its place."""
 
     run: Run
     change: Change
@@ -41,6 +41,8 @@ class ClaimAnswer(BaseModel):
 
     status: Literal["claimed", "waiting", "gone", "stopped", "overdue"]
     reason: str
+    instance: str | None = None
+    """The old instance that this slot replaces, once claimed."""
     node: str | None = None
     """The new node, once claimed."""
     deadline: datetime
@@ -61,22 +63,32 @@ def claim(request: ClaimNode, now: datetime, world: World) -> ClaimAnswer:
         raise Conflict(f"run {run.id} has no open change of {run.group}")
     deadline = request.claim.deadline if request.claim else now + _patience(run, world)
     claims = world.store.claims(run.group)
-    mine = next((item for item in claims if item.old == request.instance), None)
-    if mine:
-        return ClaimAnswer(status="claimed", reason=f"node {mine.node} is ready", node=mine.node, deadline=deadline)
+    if mine := next((item for item in claims if item.slot == request.instance), None):
+        return _claimed(mine, deadline)
     group = world.groups.describe(run.group)
-    old = group.instance(request.instance)
-    if old is None:
-        return ClaimAnswer(status="gone", reason="the instance left the group by itself", deadline=deadline)
+    turn = decide_turn(group, undo, claims, decrement=request.decrement)
+    if turn.status == "gone":
+        return ClaimAnswer(status="gone", reason=turn.reason, deadline=deadline)
     if undo.stopped:
         return ClaimAnswer(status="stopped", reason=f"the run stopped: {undo.stopped}", deadline=deadline)
-    free = claimable(group, undo, [item.new for item in claims], old.zone)
-    if node := _take_first(run, old, free, world):
-        return ClaimAnswer(status="claimed", reason=f"node {node} is ready", node=node, deadline=deadline)
-    reason = _shortage(group, undo, len(free))
+    if turn.old is None:
+        return _waiting(turn.reason, request, deadline, now, world)
+    free = claimable(group, undo, [item.new for item in claims], turn.old.zone)
+    if mine := _take_first(request, turn.old, free, world):
+        return _claimed(mine, deadline)
+    return _waiting(_shortage(group, undo, len(free)), request, deadline, now, world)
+
+
+def _claimed(mine: Claim, deadline: datetime) -> ClaimAnswer:
+    reason = f"node {mine.node} is ready for what runs on {mine.old}"
+    return ClaimAnswer(status="claimed", reason=reason, instance=mine.old, node=mine.node, deadline=deadline)
+
+
+def _waiting(reason: str, request: ClaimNode, deadline: datetime, now: datetime, world: World) -> ClaimAnswer:
+    """Wait, or stop the run: the slots after this one would wait as long for the same missing node."""
     if now < deadline:
         return ClaimAnswer(status="waiting", reason=reason, deadline=deadline)
-    world.store.stop(run, f"no admitted new node until {deadline.isoformat()}")
+    world.store.stop(request.run, f"no admitted new node until {deadline.isoformat()}")
     return ClaimAnswer(status="overdue", reason=f"{reason} until {deadline.isoformat()}", deadline=deadline)
 
 
@@ -85,16 +97,25 @@ def _patience(run: Run, world: World) -> timedelta:
     return timedelta(minutes=world.policies.at(run.policy).group(run.group).claim_deadline_minutes)
 
 
-def _take_first(run: Run, old: Instance, free: list[Instance], world: World) -> str | None:
-    """Claim the first admitted one that nobody else claims at this moment; return its node's name."""
+def _take_first(request: ClaimNode, old: Instance, free: list[Instance], world: World) -> Claim | None:
+    """Claim the first admitted one. Whoever was quicker has taken the old or the new one: then this call waits."""
     if not free:
         return None
+    run = request.run
     nodes = {node.instance: node for node in world.cluster(run.cluster).nodes() if node.admitted}
-    for new in free:
-        node = nodes.get(new.id)
-        if node and world.store.claim(Claim(group=run.group, run=run.id, old=old.id, new=new.id, node=node.name)):
-            return node.name
-    return None
+    new = next((instance for instance in free if instance.id in nodes), None)
+    if new is None:
+        return None
+    mine = Claim(
+        group=run.group,
+        run=run.id,
+        slot=request.instance,
+        old=old.id,
+        new=new.id,
+        node=nodes[new.id].name,
+        decrement=request.decrement,
+    )
+    return mine if world.store.claim(mine) else None
 
 
 def _shortage(group: Group, undo: Undo, free: int) -> str:

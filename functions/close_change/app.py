@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
+from gpuops.domain.keys import label_of
 from gpuops.domain.rotation.change import GroupUpdate, Undo
 from gpuops.domain.rotation.drain import must_go
 from gpuops.domain.rotation.group import Template
-from gpuops.domain.rotation.restore import NodeState, owed_nodes, plan_restore, plan_shrink
+from gpuops.domain.rotation.restore import NodeState, lopsided, owed_nodes, plan_restore, plan_shrink
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
@@ -52,16 +53,19 @@ def close(run: Run, world: World) -> CloseAnswer:
         _let_go(run, world)
         return CloseAnswer(reason="the run had no open change")
     restored, _ = _settings(undo, world)
-    restored += _cordons(run, world)
-    shrunk, surplus = _shrink(undo, world)
+    cluster = world.cluster(run.cluster)
+    restored += _marks(run, cluster)
+    shrunk, surplus = _shrink(undo, world, cluster)
     again, left = _settings(undo, world)
+    smokes = _smokes(run.group, world, cluster)
     world.store.delete_claims(run)
     if surplus:
         left += (f"{surplus} nodes too many carry workload: reconcile retires them once they are idle",)
     else:
         world.store.delete_undo(run)
+    late = _marks(run, cluster)  # an admission that saw the change open may have marked its node since
     _let_go(run, world)
-    restored += shrunk + again
+    restored += shrunk + again + smokes + late
     reason = f"{len(restored)} things put back, {len(left)} left"
     return CloseAnswer(reason=reason, restored=restored, left=left, surplus=surplus)
 
@@ -80,28 +84,46 @@ def _settings(undo: Undo, world: World) -> tuple[tuple[str, ...], tuple[str, ...
     ids = {moved.resolved.id: moved.source.id for moved in undo.moved}
     latest = {source: world.templates.read(Template(id=own, version="$Latest")).latest for own, source in ids.items()}
     goals = plan_restore(group, undo, latest)
+    uneven = None if "AZRebalance" in undo.suspended else lopsided(group)
     world.groups.update(name, goals.update)
     world.groups.resume(name, goals.resume)
     world.groups.unprotect(name, goals.unprotect)
-    return goals.restored, goals.left
+    return goals.restored, goals.left + ((uneven,) if uneven else ())
 
 
-def _cordons(run: Run, world: World) -> tuple[str, ...]:
-    """Take back the run's own cordons; what somebody else cordoned stays."""
-    cluster = world.cluster(run.cluster)
-    ours = [node for node in cluster.nodes() if node.cordoned_by == run.id]
-    for node in ours:
+def _marks(run: Run, cluster: "Cluster") -> tuple[str, ...]:
+    """Take back the run's own cordons, and let Cluster Autoscaler have its nodes; what somebody else said stays."""
+    nodes = cluster.nodes()
+    cordoned = [node for node in nodes if node.cordoned_by == run.id]
+    for node in cordoned:
         cluster.uncordon(node)
-    return tuple(f"uncordoned {node.name}" for node in ours)
+    kept = [node for node in nodes if node.kept_for == run.id]
+    for node in kept:
+        cluster.let_go(node)
+    return (*(f"uncordoned {node.name}" for node in cordoned), *(f"scale-down of {node.name}" for node in kept))
 
 
-def _shrink(undo: Undo, world: World) -> tuple[tuple[str, ...], int]:
+def _smokes(name: str, world: World, cluster: "Cluster") -> tuple[str, ...]:
+    """Remove smoke Jobs of the group whose admission is over: their node is gone, on its way out, or admitted.
+
+    A node that still waits for its admission may have a living one, so its Job stays: that ends by its own deadline,
+    and Kubernetes removes it an hour later.
+    """
+    staying = {instance.id for instance in world.groups.describe(name).staying}
+    waiting = {label_of(node.name) for node in cluster.nodes() if node.pending and node.instance in staying}
+    jobs = world.jobs(cluster)
+    over = [job for job, node in jobs.of_group(name).items() if node not in waiting]
+    for job in over:
+        jobs.delete(job)
+    return tuple(f"deleted smoke Job {job}" for job in over)
+
+
+def _shrink(undo: Undo, world: World, cluster: "Cluster") -> tuple[tuple[str, ...], int]:
     """Take out the nodes of the surge that no retired node gave back; return what was done, and how many stay."""
     run = undo.run
     group = world.groups.describe(run.group)
     if not owed_nodes(group, undo):
         return (), 0
-    cluster = world.cluster(run.cluster)
     nodes = {node.instance: node for node in cluster.nodes() if node.instance}
     states = {i.id: _state(nodes.get(i.id), cluster) for i in group.staying if undo.is_new(i)}
     shrink = plan_shrink(group, undo, states)

@@ -68,7 +68,8 @@ def _write_originals(group: Group, request: OpenChange, now: datetime, world: Wo
         for template in templates_of(group.launch)
     )
     plan = request.plan
-    undo = originals(group, request.run, target=plan.target, surge=plan.surge, moved=moved, now=now)
+    order = tuple(node.instance for node in plan.nodes)
+    undo = originals(group, request.run, target=plan.target, surge=plan.surge, moved=moved, now=now, order=order)
     world.store.write_undo(undo)
     return undo
 

@@ -38,7 +38,7 @@ def read(request: Request, now: datetime, policy: Callable[[], Smoke], jobs: Job
     if state is None and overdue:
         return Smoked(status="failed", reason="the smoke Job was removed before it was judged")
     if state is None:
-        jobs.start(smoke_job(request.run.id, request.node, policy()))
+        jobs.start(smoke_job(request.run, request.node, policy()))
         return Smoked(status="running", reason="the smoke Job was gone: started again")
     if state.status == "running" and not overdue:
         return Smoked(status="running", reason=f"{name} runs")

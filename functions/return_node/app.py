@@ -1,6 +1,6 @@
 """Give a node back to the scheduler: lift our own cordon, and nobody else's; the run starts no further node.
 
-In:  {"run": {...}, "instance": "i-...", "drain"?: {"node"}, "now": "..."}
+In:  {"run": {...}, "instance": "i-...", "claim"?: {"status"}, "drain"?: {"node"}, "now": "..."}
 Out: {"status": "returned", "reason", "node"}
 """
 
@@ -21,11 +21,18 @@ class Hint(BaseModel):
     node: str | None = None
 
 
+class Claim(BaseModel):
+    """What claim_node said, when it came that far; until it says `claimed`, `instance` is only the slot's name."""
+
+    status: str = ""
+
+
 class Request(BaseModel):
     """In."""
 
     run: Run
     instance: str
+    claim: Claim = Claim()
     drain: Hint = Hint()
 
 
@@ -38,7 +45,13 @@ class Returned(BaseModel):
 
 
 def return_node(request: Request, world: World) -> Returned:
-    """Stop the run first: each node after this one would wait for a newcomer that this failure has used up."""
+    """Stop the run first: each node after this one would wait for a newcomer that this failure has used up.
+
+    A slot without a claim has touched no node; the one whose name it bears may be another slot's, at this moment.
+    """
+    if request.claim.status != "claimed":
+        world.store.stop(request.run, f"no node was claimed for slot {request.instance}")
+        return Returned(reason="no node was claimed: there is none to give back", node=None)
     world.store.stop(request.run, f"{request.instance} was returned")
     return give_back(request, world.cluster(request.run.cluster))
 

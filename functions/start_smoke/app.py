@@ -25,7 +25,7 @@ class Request(BaseModel):
 
 def start(request: Request, now: datetime, policy: Smoke, jobs: Jobs) -> Started:
     """A repeated call finds the Job of the first."""
-    job = smoke_job(request.run.id, request.node, policy)
+    job = smoke_job(request.run, request.node, policy)
     jobs.start(job)
     deadline = now + timedelta(seconds=policy.timeout_seconds)
     return Started(reason=f"{job.name} on {request.node}", job=job.name, deadline=deadline)

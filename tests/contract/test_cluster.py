@@ -22,7 +22,14 @@ from gpuops.adapters.kube import Kube
 from gpuops.domain.admission.smoke import JobState
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
-from gpuops.domain.keys import ADMITTED, PLUGIN_CONFIG_LABEL, STARTUP_TAINT, STARTUP_TAINT_KEY, Taint
+from gpuops.domain.keys import (
+    ADMITTED,
+    PLUGIN_CONFIG_LABEL,
+    SCALE_DOWN_DISABLED,
+    STARTUP_TAINT,
+    STARTUP_TAINT_KEY,
+    Taint,
+)
 from rehearsal.control_plane import ControlPlane, Identity, PodNetwork, find_or_build, scratch_directory
 from tests.fakes.admission import FakeCluster
 from tests.unit.test_admission_functions import NOW
@@ -217,6 +224,44 @@ def test_a_cordon_is_ours_to_lift_but_not_anybody_elses(stage: Stage, foreign: b
     assert returned.annotations[ADMITTED] == NOW.isoformat()
 
 
+def test_cluster_autoscaler_leaves_a_kept_node_alone_until_it_is_let_go(stage: Stage) -> None:
+    """Admission keeps it, close_change lets it go; cordon and admission mark are neither's business."""
+    node = stage.add_node("n", instance="i-00000001")
+    stage.admitter.mark_admitted(node, NOW)
+
+    for _ in range(2):
+        stage.admitter.keep(node, "run-1")
+    kept = stage.drainer.node("n")
+    for _ in range(2):
+        stage.drainer.let_go(node)
+    free = stage.drainer.node("n")
+
+    assert kept is not None
+    assert free is not None
+    assert (kept.kept_for, kept.annotations[SCALE_DOWN_DISABLED]) == ("run-1", "true")
+    assert (free.kept_for, SCALE_DOWN_DISABLED in free.annotations) == (None, False)
+    assert free.annotations[ADMITTED] == NOW.isoformat()
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("theirs", ["true", "false"])
+def test_what_somebody_else_told_cluster_autoscaler_stays(real: Stage, admin: Admin, theirs: str) -> None:
+    """Whether they agree with us or not: no conflict fails an admission, and their word outlives ours."""
+    node = real.add_node("n", instance="i-00000001")
+    told = {"metadata": {"annotations": {SCALE_DOWN_DISABLED: theirs}}}
+    admin("PATCH", "/api/v1/nodes/n?fieldManager=kubectl-annotate", told, "application/merge-patch+json")
+
+    real.admitter.keep(node, "run-1")
+    during = real.drainer.node("n")
+    real.drainer.let_go(node)
+    after = real.drainer.node("n")
+
+    assert during is not None
+    assert after is not None
+    assert during.kept_for == ("run-1" if theirs == "true" else None)
+    assert (after.annotations[SCALE_DOWN_DISABLED], after.kept_for) == (theirs, None)
+
+
 def test_a_node_that_was_replaced_is_not_touched(stage: Stage) -> None:
     """Another instance may come up under the old name between a look and an act."""
     node = stage.add_node("n", instance="i-00000001")
@@ -304,7 +349,7 @@ def test_each_group_may_do_its_own_work_only(real: Stage, kube: Callable[[str], 
     """What a role was not granted is Refused, and says what was forbidden."""
     node = real.add_node("n")
     pod = Pod("default", "p", "1")
-    job = SmokeJob(run="r", node="n", device_image="i", sample_image="i", timeout_seconds=60)
+    job = SmokeJob(run="r", group="gpu", node="n", device_image="i", sample_image="i", timeout_seconds=60)
     refused: list[Callable[[], object]] = [
         lambda: Cluster(kube("readers")).cordon(node, "r"),
         lambda: Cluster(kube("readers")).volumes_on("n"),
@@ -332,7 +377,7 @@ def test_a_smoke_job_passes_admission_lands_on_its_node_and_is_read(
     jobs = Jobs(kube("smokers"))
     for name in ("n", "other"):
         real.add_node(name, taints=TAINTS, gpus=1)
-    job = SmokeJob(run="run-1", node="n", device_image="i", sample_image="i", timeout_seconds=60)
+    job = SmokeJob(run="run-1", group="gpu", node="n", device_image="i", sample_image="i", timeout_seconds=60)
 
     for _ in range(2):
         jobs.start(job)
@@ -345,9 +390,9 @@ def test_a_smoke_job_passes_admission_lands_on_its_node_and_is_read(
     wait_for(lambda: jobs.state(job.name) != JobState("running"))
     assert jobs.state(job.name) == JobState("complete", "CompletionsReached: Reached expected number of succeeded pods")
     assert jobs.logs(job.name) == (GOOD, "")
-    assert jobs.delete_of("run-2") == []
-    assert jobs.delete_of("run-1") == [job.name]
-    jobs.delete(job.name)
+    assert (jobs.of_group("other"), jobs.of_group("gpu")) == ({}, {job.name: "n"})
+    for _ in range(2):
+        jobs.delete(job.name)
     assert jobs.state(job.name) is None
     assert jobs.logs("no-such-job") == ({}, "its pod is not there")
 

@@ -87,18 +87,32 @@ def test_originals_are_written_once_and_kept_by_their_run(store: Store) -> None:
     assert (store.delete_undo(TWO), store.delete_undo(ONE), store.undo("gpu")) == (False, True, None)
 
 
-def test_a_new_node_is_claimed_for_one_old_node(store: Store) -> None:
-    """Again for the same one is fine; claims go with their run."""
-    first = Claim(group="gpu", run="run-1", old="i-1", new="i-9", node="n9")
+CLAIM = Claim(group="gpu", run="run-1", slot="i-1", old="i-2", new="i-9", node="n9", decrement=False)
+OTHER = CLAIM.model_copy(update={"slot": "i-3", "old": "i-3", "new": "i-8", "node": "n8"})
+
+
+@pytest.mark.parametrize("taken", ["slot", "old", "new"])
+def test_slot_old_and_new_instance_are_each_claimed_once(store: Store, taken: str) -> None:
+    """Who comes second has claimed nothing at all: the rest of the claim is still free for the next."""
+    store.claim(CLAIM)
+
+    assert store.claim(OTHER.model_copy(update={taken: getattr(CLAIM, taken)})) is False
+    assert store.claims("gpu") == [CLAIM]
+    assert store.claim(OTHER) is True
+    assert store.claims("gpu") == [CLAIM, OTHER]
+
+
+def test_claims_go_with_their_run(store: Store) -> None:
+    """Nothing of them stays: a second run may claim the same."""
+    first = CLAIM
 
     assert store.claim(first) is True
-    assert store.claim(first) is True
-    assert store.claim(first.model_copy(update={"old": "i-2"})) is False
     assert store.claims("gpu") == [first]
     store.delete_claims(TWO)
     assert store.claims("gpu") == [first]
     store.delete_claims(ONE)
     assert store.claims("gpu") == []
+    assert store.claim(first.model_copy(update={"run": "run-2"})) is True
 
 
 def test_a_release_remembers_its_first_sight(store: Store) -> None:

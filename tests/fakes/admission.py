@@ -14,7 +14,7 @@ from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.smoke import JobState
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Unavailable
-from gpuops.domain.keys import ADMITTED, CORDONED_BY, PLUGIN_CONFIG_LABEL
+from gpuops.domain.keys import ADMITTED, CORDONED_BY, KEPT_FOR, PLUGIN_CONFIG_LABEL, SCALE_DOWN_DISABLED
 
 
 class FakeCluster(Cluster):
@@ -61,6 +61,14 @@ class FakeCluster(Cluster):
     def mark_admitted(self, node: Node, now: datetime) -> None:
         """See Cluster."""
         self._set(node, {ADMITTED: now.isoformat()})
+
+    def keep(self, node: Node, run_id: str) -> None:
+        """See Cluster."""
+        self._set(node, {SCALE_DOWN_DISABLED: "true", KEPT_FOR: run_id})
+
+    def let_go(self, node: Node) -> None:
+        """See Cluster."""
+        self._set(node, {SCALE_DOWN_DISABLED: "", KEPT_FOR: ""})
 
     def label_config(self, node: Node, key: str) -> None:
         """See Cluster."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Invalid
-from gpuops.domain.keys import ADMITTED, CORDONED_BY, STARTUP_TAINT
+from gpuops.domain.keys import ADMITTED, CORDONED_BY, KEPT_FOR, SCALE_DOWN_DISABLED, STARTUP_TAINT
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.change import GroupUpdate
 from gpuops.domain.rotation.gates import Target
@@ -165,6 +165,15 @@ class Cluster:
 
     def uncordon(self, of: Node) -> None:
         self._mark(of, {k: v for k, v in of.annotations.items() if k != CORDONED_BY}, unschedulable=False)
+
+    def keep(self, of: Node, run_id: str) -> None:
+        ours = {SCALE_DOWN_DISABLED: "true", KEPT_FOR: run_id}
+        self._mark(of, {**of.annotations, **ours}, unschedulable=of.unschedulable)
+
+    def let_go(self, of: Node) -> None:
+        ours = (SCALE_DOWN_DISABLED, KEPT_FOR)
+        left = {key: value for key, value in of.annotations.items() if key not in ours}
+        self._mark(of, left, unschedulable=of.unschedulable)
 
     def _mark(self, of: Node, annotations: dict[str, str], *, unschedulable: bool) -> None:
         new = replace(of, annotations=annotations, unschedulable=unschedulable)

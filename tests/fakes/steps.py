@@ -43,9 +43,9 @@ def launch(world: World, number: int, **more: Any) -> None:
 
 
 def claim(world: World, change: Any, number: int, now: Any = NOW, **more: Any) -> Any:
-    """Claim for one old instance."""
-    request = CLAIM.ClaimNode(run=run(), change=change, instance=instance(number).id, decrement=False, **more)
-    return CLAIM.claim(request, now, world)
+    """Claim for the slot that bears an old instance's name."""
+    given = {"run": run(), "change": change, "instance": instance(number).id, "decrement": False, **more}
+    return CLAIM.claim(CLAIM.ClaimNode(**given), now, world)
 
 
 def retire(world: World, change: Any, number: int, *, decrement: bool = False) -> Any:

@@ -7,7 +7,7 @@ The table is the real adapter over moto's DynamoDB, because what a condition ref
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import boto3
 
@@ -31,11 +31,22 @@ class World:
     running: set[str] = field(default_factory=set)
     told: list[dict[str, Any]] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
+    smokes: dict[str, str] = field(default_factory=dict)
+    """Smoke Jobs of the group by name, with their nodes."""
 
     policies = executions = bus = reports = property(lambda self: self)
 
     def cluster(self, name: str) -> Cluster:
         return self.connected
+
+    def jobs(self, cluster: Cluster) -> Self:
+        return self
+
+    def of_group(self, group: str) -> dict[str, str]:
+        return dict(self.smokes)
+
+    def delete(self, job: str) -> None:
+        del self.smokes[job]
 
     def latest(self) -> Policy:
         return parse_policy(self.policy, "v1")

@@ -17,7 +17,12 @@ from gpuops.domain.errors import Unavailable
 from gpuops.domain.keys import label_of
 
 JOB = SmokeJob(
-    run="run-1", node="ip-10-0-1-7.ec2.internal", device_image="a/b:1", sample_image="c:2", timeout_seconds=9
+    run="run-1",
+    group="gpu",
+    node="ip-10-0-1-7.ec2.internal",
+    device_image="a/b:1",
+    sample_image="c:2",
+    timeout_seconds=9,
 )
 LONG_RUN = "6f6e2b52-1f1f-4b7a-9f5e-0d6c1b2a3f4e_9f5e0d6c-1b2a-3f4e-6f6e-2b521f1f4b7a"
 RBAC = [part for part in yaml.safe_load_all((MANIFEST.parent / "rbac.yaml").read_text()) if part]

@@ -10,7 +10,14 @@ from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.smoke import JobState
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Invalid, Unhealthy
-from gpuops.domain.keys import ADMITTED, PLUGIN_CONFIG_LABEL, PLUGIN_CONFIG_MAP, STARTUP_TAINT, Taint
+from gpuops.domain.keys import (
+    ADMITTED,
+    PLUGIN_CONFIG_LABEL,
+    PLUGIN_CONFIG_MAP,
+    SCALE_DOWN_DISABLED,
+    STARTUP_TAINT,
+    Taint,
+)
 from gpuops.domain.policy import Policy
 from gpuops.domain.policy.models import GroupPolicy, Smoke
 from tests.fakes.admission import FakeCluster, FakeInstances, FakeJobs
@@ -216,11 +223,12 @@ def test_an_abandoned_smoke_is_only_cleaned_up() -> None:
     assert jobs.deleted == [job_name("run-1", NAME)] * 2
 
 
-def admit(cluster: FakeCluster, instances: FakeInstances, **more: Any) -> Any:
-    """One call of admit_instance with a passed smoke."""
+def admit(cluster: FakeCluster, instances: FakeInstances, *changes: str | None, **more: Any) -> Any:
+    """One call of admit_instance with a passed smoke; `changes` is whose change is open, look after look."""
+    looks = iter(changes or (None,))
     smoke = {"status": "passed", "reason": "driver 580"}
     given = {"verdict": "admit", "run": RUN, "find": FOUND, "smoke": smoke, **more}
-    return ADMIT.admit(ADMIT.Request.model_validate(given), NOW, cluster, instances)
+    return ADMIT.admit(ADMIT.Request.model_validate(given), NOW, cluster, instances, lambda: next(looks))
 
 
 def test_admission_lifts_our_taint_alone_and_then_answers_the_hook() -> None:
@@ -233,6 +241,19 @@ def test_admission_lifts_our_taint_alone_and_then_answers_the_hook() -> None:
     assert cluster.known[NAME].taints == (GPU_TAINT,)
     assert cluster.known[NAME].annotations == {ADMITTED: NOW.isoformat()}
     assert instances.answers == ["CONTINUE"]
+
+
+@pytest.mark.parametrize(("looks", "kept"), [(("roll-1", "roll-1"), "roll-1"), (("roll-1", None), None)])
+def test_cluster_autoscaler_leaves_a_newcomer_alone_while_the_change_is_open(
+    looks: tuple[str | None, ...], kept: str | None
+) -> None:
+    """A change that closed between our look and our mark had let its nodes go already: so do we."""
+    cluster = FakeCluster(NODE)
+
+    admit(cluster, FakeInstances(), *looks)
+
+    assert cluster.known[NAME].kept_for == kept
+    assert (SCALE_DOWN_DISABLED in cluster.known[NAME].annotations) is (kept is not None)
 
 
 @pytest.mark.parametrize("lifecycle", ["Terminating:Wait", None])

@@ -1,7 +1,7 @@
 """How a change is closed over a small world, however its run ended.
 
-Covered: twice; the surge of a failed run (idle, busy, never there, taken at the last moment); an autoscaler's nodes;
-cordons; `$Latest` after a failure and after a success.
+Covered: twice; the surge of a failed run (idle, busy, never there, taken at the last moment, from which zone); an
+autoscaler's nodes; cordons and marks; smoke Jobs; uneven zones; `$Latest` after a failure and after a success.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from moto import mock_aws
 
-from tests.fakes.rotation import LT, instance, run
+from tests.fakes.rotation import LT, NEW, instance, node, run
 from tests.fakes.steps import (
     CLOSE,
     WEB,
@@ -118,6 +118,62 @@ def test_close_lifts_our_cordons_and_nobody_elses(world: World) -> None:
 
     assert f"uncordoned {mine.name}" in closed.restored
     assert [n.unschedulable for n in world.connected.all_nodes] == [False, True, False]
+
+
+def test_close_lets_cluster_autoscaler_have_our_nodes_and_nobody_elses(world: World) -> None:
+    """Another run's nodes are that run's to let go."""
+    opened(world)
+    mine, theirs = world.connected.all_nodes[0], world.connected.all_nodes[1]
+    world.connected.keep(mine, "run-1")
+    world.connected.keep(theirs, "run-9")
+
+    closed = CLOSE.close(run(), world)
+
+    assert f"scale-down of {mine.name}" in closed.restored
+    assert [n.kept_for for n in world.connected.all_nodes] == [None, "run-9", None]
+
+
+def test_smoke_jobs_go_unless_their_admission_may_be_alive(world: World) -> None:
+    """A node that is gone, or admitted, needs none; one that waits for its admission keeps it."""
+    opened(world)
+    launch(world, 10, admitted=False)
+    world.connected.pods[f"node-{instance(0).id}"] = [WEB]
+    waiting = replace(instance(11, NEW, version="1"), lifecycle="Pending:Wait")
+    world.groups.group = replace(world.groups.group, instances=(*world.groups.group.instances, waiting))
+    world.connected.all_nodes.append(node(waiting, admitted=False))
+    names = {"gone": "node-i-9", "admitted": f"node-{instance(0).id}", "alive": f"node-{waiting.id}"}
+    world.smokes.update(names)
+
+    closed = CLOSE.close(run(), world)
+
+    assert set(world.smokes) == {"alive"}
+    assert "deleted smoke Job gone" in closed.restored
+
+
+def test_the_surge_is_taken_back_from_the_fullest_zone(world: World) -> None:
+    """Zone a has two old nodes, zone b one: of two idle newcomers the one in a goes."""
+    opened(world)
+    launch(world, 11)
+    launch(world, 12)
+
+    closed = CLOSE.close(run(), world)
+
+    assert ("terminate", (instance(12).id, True)) in world.groups.calls
+    assert not any("uneven" in left for left in closed.left)
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+def test_uneven_zones_are_told_where_auto_scaling_will_balance_them(world: World, suspended: bool) -> None:  # noqa: FBT001
+    """It launches and terminates by itself, whatever runs there: the operator hears it before it happens."""
+    before = frozenset({"AZRebalance"} if suspended else ())
+    world.groups.group = replace(world.groups.group, suspended=before)
+    opened(world)
+    launch(world, 10)
+    world.connected.pods[f"node-{instance(10).id}"] = [WEB]
+
+    closed = CLOSE.close(run(), world)
+
+    assert any("zones are uneven (us-east-1a 3, us-east-1b 1)" in left for left in closed.left) is not suspended
 
 
 def test_latest_is_kept_where_it_still_means_ours(world: World) -> None:

@@ -1,16 +1,20 @@
 """The functions of a rotation over a small world: from plan to close, and each step alone.
 
 Covered: the whole way; opening twice; a held group; a dead holder; a lost fence; claims by admission and zone; the
-first failure stops the rest; instances and nodes that leave late or by themselves.
+choice of the old node, in the plan's order and by zone; the first failure stops the rest; instances and nodes that
+leave late or by themselves.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from moto import mock_aws
 
+from gpuops.adapters.store import Store
 from gpuops.domain.errors import Conflict
+from gpuops.domain.rotation.claim import Claim
 from tests.fakes.rotation import ARN, LT, NEW, NOW, instance, run
 from tests.fakes.steps import (
     CLOSE,
@@ -44,8 +48,10 @@ def test_the_whole_way_rolls_the_group_and_leaves_nothing(world: World) -> None:
     assert (world.groups.group.desired, world.groups.group.max, world.groups.group.protects_new) == (4, 4, True)
     for place, planned_node in enumerate(planned.nodes):
         launch(world, 10 + place)
-        number = next(n for n in range(3) if instance(n).id == planned_node.instance)
-        assert claim(world, change, number).status == "claimed"
+        slot = next(n for n in range(3) if instance(n).id == planned_node.instance)
+        claimed = claim(world, change, slot, decrement=planned_node.decrement)
+        assert claimed.status == "claimed"
+        number = next(n for n in range(3) if instance(n).id == claimed.instance)
         assert retire(world, change, number, decrement=planned_node.decrement).status == "retiring"
         assert retire(world, change, number, decrement=planned_node.decrement).status == "retiring"
         leave(world, number)
@@ -119,16 +125,70 @@ def test_a_claim_waits_for_admission_and_takes_each_node_once(world: World) -> N
 
     first, second, repeated = claim(world, change, 0), claim(world, change, 2), claim(world, change, 0)
 
-    assert (first.node, second.status, repeated.node) == (f"node-{instance(11).id}", "waiting", first.node)
+    assert (first.node, second.status) == (f"node-{instance(11).id}", "waiting")
+    assert (repeated.node, repeated.instance) == (first.node, first.instance)
+
+
+def test_a_slot_takes_the_first_of_the_plan_whatever_its_own_name(world: World) -> None:
+    """The training Job's node has its name on the last slot; the first to ask still gets an idle node."""
+    change = opened(world)
+    launch(world, 10)
+
+    assert claim(world, change, 1).instance == instance(0).id
+
+
+def test_the_slot_that_gives_back_the_surge_goes_last(world: World) -> None:
+    """Its newcomer will not be replaced: taken too early, another slot would wait for one in vain."""
+    change = opened(world)
+    for number in (10, 11, 12):
+        launch(world, number)
+
+    early = claim(world, change, 1, decrement=True)
+    others = [claim(world, change, number).instance for number in (0, 2)]
+    last = claim(world, change, 1, decrement=True)
+
+    assert (early.status, early.reason) == ("waiting", "gives back the surge, after 2 slots without a claim yet")
+    assert sorted([*others, last.instance]) == [instance(number).id for number in range(3)]
 
 
 def test_a_claim_prefers_the_zone_of_the_old_node(world: World) -> None:
     """A pod with a zonal volume can only follow there."""
     change = opened(world)
+    launch(world, 11)
+    launch(world, 12)
+
+    claimed = claim(world, change, 1)
+
+    assert (claimed.instance, claimed.node) == (instance(0).id, f"node-{instance(12).id}")
+
+
+class TooEarly:
+    """A store whose claims were read a moment before somebody else's was there."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def claims(self, group: str) -> list[Claim]:
+        """See Store."""
+        return []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+def test_two_slots_that_look_at_the_same_moment_share_nothing(world: World) -> None:
+    """The second one read the claims before the first one's was there: it waits, and then takes others."""
+    change = opened(world)
     launch(world, 10)
     launch(world, 11)
+    claim(world, change, 0)
+    early: Any = TooEarly(world.store)
 
-    assert claim(world, change, 1).node == f"node-{instance(11).id}"
+    assert claim(replace(world, store=early), change, 2).status == "waiting"
+    claim(world, change, 2)
+
+    taken = [(one.slot, one.old, one.new) for one in world.store.claims("gpu")]
+    assert [len(set(column)) for column in zip(*taken, strict=True)] == [2, 2, 2]
 
 
 def test_an_overdue_claim_stops_the_nodes_that_have_not_begun(world: World) -> None:
@@ -148,17 +208,36 @@ def test_a_returned_node_stops_the_nodes_that_have_not_begun(world: World) -> No
     launch(world, 10)
     claim(world, change, 0)
 
-    RETURN.return_node(RETURN.Request(run=run(), instance=instance(0).id), world)
+    request = {"run": run(), "instance": instance(0).id, "claim": {"status": "claimed"}}
+    RETURN.return_node(RETURN.Request.model_validate(request), world)
 
     assert claim(world, change, 1).reason == f"the run stopped: {instance(0).id} was returned"
 
 
-def test_an_instance_that_left_by_itself_needs_no_claim(world: World) -> None:
-    """Somebody else terminated it: nothing is left to replace."""
+def test_a_slot_without_a_claim_gives_no_node_back(world: World) -> None:
+    """The node whose name it bears may be drained by another slot at this moment: that cordon stays."""
+    opened(world)
+    world.connected.cordon(world.connected.all_nodes[0], "run-1")
+    request = {"run": run(), "instance": instance(0).id, "claim": {"status": "overdue"}}
+
+    returned = RETURN.return_node(RETURN.Request.model_validate(request), world)
+
+    undo = world.store.undo("gpu")
+    assert undo is not None
+    assert (returned.node, world.connected.all_nodes[0].unschedulable) == (None, True)
+    assert undo.stopped == f"no node was claimed for slot {instance(0).id}"
+
+
+def test_an_instance_that_left_by_itself_leaves_one_slot_without_work(world: World) -> None:
+    """Never the one that gives back the surge: that one still has an instance to take."""
     change = opened(world)
-    leave(world, 0)
+    for number in (0, 2):
+        leave(world, number)
+        launch(world, 10 + number)
 
     assert claim(world, change, 0).status == "gone"
+    assert claim(world, change, 1, decrement=True).instance == instance(1).id
+    assert claim(world, change, 2, decrement=True).status == "gone"
 
 
 def test_a_node_that_outlives_its_instance_is_waited_for(world: World) -> None:

@@ -154,6 +154,33 @@ def test_a_report_tells_the_steps_and_escapes_every_name(world: World) -> None:
     assert written.model_dump(mode="json")["json"] == "reports/run-1.json"
 
 
+def test_a_report_tells_which_instance_a_slot_replaced(world: World) -> None:
+    """The slot of i-1 took i-2: waiting for it, its steps and the surge it gave back belong to i-2."""
+    told = [
+        _line(0, "claim_node", "waiting", "i-1"),
+        {**_line(30, "claim_node", "claimed", "i-2"), "slot": "i-1"},
+        _line(60, "drain_node", "drained", "i-2"),
+        _line(90, "claim_node", "waiting", "i-2"),
+    ]
+    for line in told:
+        world.store.write_journal("run-1", line)
+    plan = {
+        "status": "roll",
+        "nodes": [{"instance": "i-2", "decrement": False}, {"instance": "i-1", "decrement": True}],
+    }
+    ended = [{"instance": "i-2", "status": "failed"}, {"instance": "i-1", "status": "replaced"}]
+
+    written = REPORT.write(REPORT.WriteReport(run=run(), plan=plan, nodes=ended), NOW, world)
+
+    page, data = world.written[written.html], json.loads(world.written[written.json_])
+    assert data["replaced"] == {"i-1": "i-2"}
+    assert "<td>i-2</td><td></td><td>gives back the surge</td><td>replaced</td>" in page
+    assert "<td>i-1</td><td></td><td></td><td></td>" in page
+    claim = "<td>claim_node</td><td>2026-11-23 10:00:00</td><td>30</td><td>2</td><td>claimed</td>"
+    assert claim in page.split("<h2>i-2</h2>")[1].split("<h2>")[0]
+    assert "<h2>slot i-2</h2>" in page
+
+
 def test_a_run_without_a_plan_has_a_report(world: World) -> None:
     """It failed on bad input: its name comes from the execution, its reason from the error."""
     execution = {"id": ARN + "x", "name": "x", "machine": "rotate_ami"}

@@ -65,6 +65,7 @@ def entry(
             try:
                 answer = handler(_parse(model, event, function), now).model_dump(mode="json")
                 line |= {"status": answer.get("status"), "reason": answer.get("reason")}
+                line |= _about(answer, line["subject"])
             except EXPECTED as error:
                 line |= {"error": type(error).__name__, "reason": str(error)}
                 raise
@@ -127,6 +128,14 @@ def _subject(event: Any) -> str | None:
         if isinstance(name, str):
             return name
     return None
+
+
+def _about(answer: Answer, asked: str | None) -> Answer:
+    """Whom the line is about where only the answer knows, and the slot that was asked for, if there was one."""
+    name = answer.get("instance")
+    if not isinstance(name, str) or name == asked:
+        return {}
+    return {"subject": name, "slot": asked} if asked else {"subject": name}
 
 
 def _at(event: Any, *path: str) -> Any:

@@ -27,6 +27,8 @@ RETRYABLE = {
     "ResourceContention",
     "ScalingActivityInProgress",
     "ServiceUnavailable",
+    "TransactionCanceledException",
+    "TransactionConflictException",
     "TransactionInProgressException",
     "Unavailable",
 }

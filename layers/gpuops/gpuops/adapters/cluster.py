@@ -1,8 +1,8 @@
 """Nodes and pods of one cluster: each method is one act, stated as a goal, so that a repeated call does no harm.
 
 Our fields are server-side applied under one manager per purpose (`gpuops-cordon`, `gpuops-admission`,
-`gpuops-config`), because an apply takes back what its manager no longer names: lifting the cordon is applying
-nothing, it leaves the other two alone, and a cordon that somebody else also set stays.
+`gpuops-config`, `gpuops-keep`), because an apply takes back what its manager no longer names: lifting the cordon is
+applying nothing, it leaves the others alone, and a cordon that somebody else also set stays.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,15 @@ from typing import Any, Self
 from gpuops.adapters.kube import APPLY, MERGE, Kube
 from gpuops.domain.cluster import Node, Pod, read_node, read_pod
 from gpuops.domain.errors import Conflict, Invalid, Unavailable
-from gpuops.domain.keys import ADMITTED, CORDONED_BY, FIELD_MANAGER, NAMESPACE, PLUGIN_CONFIG_LABEL
+from gpuops.domain.keys import (
+    ADMITTED,
+    CORDONED_BY,
+    FIELD_MANAGER,
+    KEPT_FOR,
+    NAMESPACE,
+    PLUGIN_CONFIG_LABEL,
+    SCALE_DOWN_DISABLED,
+)
 
 NODES = "/api/v1/nodes"
 ATTEMPTS = 5
@@ -81,6 +89,17 @@ class Cluster:
     def mark_admitted(self, node: Node, now: datetime) -> None:
         """Write down when the node passed its admission."""
         self._apply(node, "admission", {ADMITTED: now.isoformat()})
+
+    def keep(self, node: Node, run_id: str) -> None:
+        """Have Cluster Autoscaler leave the node alone; who said otherwise meanwhile decides about it."""
+        try:
+            self._apply(node, "keep", {SCALE_DOWN_DISABLED: "true", KEPT_FOR: run_id})
+        except Conflict:
+            self._apply(node, "keep", {})
+
+    def let_go(self, node: Node) -> None:
+        """Take that back; where somebody else says the same, it stays."""
+        self._apply(node, "keep", {})
 
     def label_config(self, node: Node, key: str) -> None:
         """Choose the device plugin's configuration for the node."""

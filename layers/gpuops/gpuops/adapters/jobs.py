@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from gpuops.adapters.kube import Kube
 from gpuops.domain.admission.smoke import MAX_LOG, JobState, clean
 from gpuops.domain.errors import Conflict
-from gpuops.domain.keys import NAMESPACE, RUN_LABEL, label_of
+from gpuops.domain.keys import GROUP_LABEL, NAMESPACE, SMOKE_LABEL, label_of
 from gpuops.domain.policy import Smoke
+from gpuops.domain.run import Run
 
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -30,6 +31,7 @@ class SmokeJob(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: str
+    group: str
     node: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
     device_image: Image
     sample_image: Image
@@ -46,10 +48,11 @@ def job_name(run: str, node: str) -> str:
     return f"gpuops-smoke-{sha256(f'{run}/{node}'.encode()).hexdigest()[:20]}"
 
 
-def smoke_job(run: str, node: str, policy: Smoke) -> SmokeJob:
+def smoke_job(run: Run, node: str, policy: Smoke) -> SmokeJob:
     """Return the Job that the group's policy asks for."""
     return SmokeJob(
-        run=run,
+        run=run.id,
+        group=run.group,
         node=node,
         device_image=policy.nvidia_smi,
         sample_image=policy.cuda_sample,
@@ -60,10 +63,11 @@ def smoke_job(run: str, node: str, policy: Smoke) -> SmokeJob:
 def render(job: SmokeJob) -> dict[str, Any]:
     """Return the manifest with every placeholder filled."""
     values = {
-        **job.model_dump(exclude={"run"}),
+        **job.model_dump(exclude={"run", "group"}),
         "name": job.name,
         "node_label": label_of(job.node),
         "run_label": label_of(job.run),
+        "group_label": label_of(job.group),
     }
     text = Template(MANIFEST.read_text()).substitute({key: json.dumps(value) for key, value in values.items()})
     return dict(yaml.safe_load(text))
@@ -114,13 +118,10 @@ class Jobs:
         """Remove the Job and, in the background, its pod."""
         self._kube.delete(f"{JOBS}/{name}", BACKGROUND)
 
-    def delete_of(self, run: str) -> list[str]:
-        """Remove every smoke Job of a run; return their names."""
-        found = self._kube.get_all(JOBS, [("labelSelector", f"{RUN_LABEL}={label_of(run)}")])
-        names = [str(raw["metadata"]["name"]) for raw in found]
-        for name in names:
-            self.delete(name)
-        return names
+    def of_group(self, group: str) -> dict[str, str]:
+        """Return the name of each smoke Job of a group, with its node's name as a label value."""
+        found = self._kube.get_all(JOBS, [("labelSelector", f"{GROUP_LABEL}={label_of(group)}")])
+        return {str(raw["metadata"]["name"]): str(raw["metadata"]["labels"].get(SMOKE_LABEL)) for raw in found}
 
 
 def _containers(status: Mapping[str, Any]) -> tuple[Any, ...]:

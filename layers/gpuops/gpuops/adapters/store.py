@@ -134,19 +134,21 @@ class Store:
 
     def claims(self, group: str) -> list[Claim]:
         """Return the group's claims."""
-        return [Claim.model_validate_json(item["body"]) for item in self._table.query(f"claim#{group}")]
+        found = self._table.query(f"claim#{group}")
+        return [Claim.model_validate_json(item["body"]) for item in found if "body" in item]
 
     def claim(self, claim: Claim) -> bool:
-        """Claim a new instance; False when it is somebody else's."""
-        item = {"replaces": claim.old, "run": claim.run, "body": claim.model_dump_json()}
-        same = Condition("attribute_not_exists(pk) OR replaces = :old", {":old": claim.old})
-        return self._table.put(f"claim#{claim.group}", claim.new, item, same)
+        """Claim for a turn that has none yet; False when turn, old or new instance is taken: look at the claims."""
+        mine = {"run": claim.run}
+        items = {f"old#{claim.old}": mine, f"new#{claim.new}": mine}
+        items[f"slot#{claim.slot}"] = {**mine, "body": claim.model_dump_json()}
+        return self._table.put_all(f"claim#{claim.group}", items)
 
     def delete_claims(self, run: Run) -> None:
         """Forget the claims of the run."""
-        for claim in self.claims(run.group):
-            if claim.run == run.id:
-                self._table.delete(f"claim#{run.group}", claim.new)
+        for item in self._table.query(f"claim#{run.group}"):
+            if item["run"] == run.id:
+                self._table.delete(f"claim#{run.group}", str(item["sk"]))
 
     # Releases of a group: what was seen when, and whether it was told.
 

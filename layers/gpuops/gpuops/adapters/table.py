@@ -1,4 +1,4 @@
-"""The DynamoDB table as five verbs over plain dictionaries, so that `store` reads like what it stores.
+"""The DynamoDB table as six verbs over plain dictionaries, so that `store` reads like what it stores.
 
 A condition that does not hold is an answer, not an error: the caller knows what it means.
 """
@@ -49,6 +49,17 @@ class Table:
         whole = self._typed({**item, "pk": pk, "sk": sk})
         return self._done("put", pk, "put_item", Item=whole, **self._conditions(only_if, {}))
 
+    def put_all(self, pk: str, items: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Write new items by their sort keys, all or none; False when one of them is there already."""
+        whole = [self._typed({**item, "pk": pk, "sk": sk}) for sk, item in items.items()]
+        puts = [{"TableName": self._name, "Item": item, "ConditionExpression": NEW.expression} for item in whole]
+        try:
+            with self._conditional(f"put {pk}"):
+                self._dynamodb.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+        except _Lost:
+            return False
+        return True
+
     def set(
         self, pk: str, expression: str, values: Mapping[str, Any], *, sk: str = ONE, only_if: Condition | None = None
     ) -> bool:
@@ -98,7 +109,7 @@ class Table:
             try:
                 yield
             except ClientError as error:
-                if code_of(error) == "ConditionalCheckFailedException":
+                if "ConditionalCheckFailed" in _codes(error):
                     raise _Lost from error
                 raise error_of(error, doing) from error
 
@@ -116,6 +127,12 @@ class Table:
 
     def _plain(self, item: Mapping[str, Any]) -> Item:
         return {name: _value(attribute) for name, attribute in item.items()}
+
+
+def _codes(error: ClientError) -> set[str]:
+    """What failed; in a transaction each part says so for itself, and the others say `None`."""
+    reasons = error.response.get("CancellationReasons", [])
+    return {code_of(error).removesuffix("Exception"), *(str(reason.get("Code")) for reason in reasons)}
 
 
 def _attribute(value: Any) -> Item:

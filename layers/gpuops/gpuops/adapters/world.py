@@ -18,6 +18,7 @@ from gpuops.adapters.templates import Templates
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
+    from gpuops.adapters.jobs import Jobs
 
 
 class World:
@@ -68,3 +69,9 @@ class World:
         from gpuops.adapters.cluster import Cluster  # noqa: PLC0415 - see the module's docstring
 
         return Cluster.connect(name)
+
+    def jobs(self, cluster: "Cluster") -> "Jobs":
+        """The smoke Jobs of a cluster, over the same connection."""
+        from gpuops.adapters.jobs import Jobs  # noqa: PLC0415 - the same
+
+        return Jobs(cluster.kube)

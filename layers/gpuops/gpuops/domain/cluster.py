@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpuops.domain.keys import ADMITTED, CORDONED_BY, GPU_RESOURCE, STARTUP_TAINT_KEY, Taint
+from gpuops.domain.keys import ADMITTED, CORDONED_BY, GPU_RESOURCE, KEPT_FOR, STARTUP_TAINT_KEY, Taint
 
 Raw = Mapping[str, Any]
 FINISHED = ("Succeeded", "Failed")
@@ -47,6 +47,11 @@ class Node:
     def cordoned_by(self) -> str | None:
         """The run whose cordon stands on it; None where nobody, or somebody else, cordoned it."""
         return self.annotations.get(CORDONED_BY)
+
+    @property
+    def kept_for(self) -> str | None:
+        """The run for which we keep Cluster Autoscaler from scaling it down."""
+        return self.annotations.get(KEPT_FOR)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ class Undo(BaseModel):
     suspended: frozenset[str]
     protects_new: bool
     moved: tuple[Moved, ...]
+    order: tuple[str, ...] = ()
+    """The old instances as the plan names them: who costs least goes first."""
     decremented: frozenset[str] = frozenset()
     """Instances whose termination gives back one node of the surge; noted before each such termination."""
     stopped: str | None = None
@@ -58,6 +60,12 @@ class Undo(BaseModel):
     def is_new(self, instance: Instance) -> bool:
         """Whether this change launched the instance."""
         return instance.template in self.new_templates
+
+    def olds(self, group: Group) -> list[Instance]:
+        """Return what is left to replace, in the plan's order, then what came after the plan and missed the target."""
+        places = {name: place for place, name in enumerate(self.order)}
+        olds = [i for i in group.staying if i.ami != self.target.ami and not self.is_new(i)]
+        return sorted(olds, key=lambda instance: (places.get(instance.id, len(places)), instance.id))
 
     def versions(self) -> Mapping[Template, Template]:
         """From each template as the group named it to our new version of it."""
@@ -84,7 +92,16 @@ class GroupUpdate:
         return self == GroupUpdate()
 
 
-def originals(group: Group, run: Run, *, target: Target, surge: int, moved: tuple[Moved, ...], now: datetime) -> Undo:
+def originals(
+    group: Group,
+    run: Run,
+    *,
+    target: Target,
+    surge: int,
+    moved: tuple[Moved, ...],
+    now: datetime,
+    order: tuple[str, ...] = (),
+) -> Undo:
     """Return what must be written down before the first act on the group."""
     return Undo(
         run=run,
@@ -97,6 +114,7 @@ def originals(group: Group, run: Run, *, target: Target, surge: int, moved: tupl
         suspended=group.suspended & set(SUSPENDED),
         protects_new=group.protects_new,
         moved=moved,
+        order=order,
     )
 
 

@@ -1,10 +1,14 @@
-"""Which new node stands in for which old one.
+"""Which new node stands in for which old one, and which old one is next.
 
 An old node is drained only once a new one is ready for it alone: two old nodes that wait for the same newcomer
-would take the group below its size.
+would take the group below its size. A slot of the plan is a turn, not a node: which old node it replaces is decided
+when its newcomer is there, because only then is known in which zones Auto Scaling launched.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,10 +23,23 @@ class Claim(BaseModel):
 
     group: str
     run: str
+    slot: str
+    """The instance that the plan has in this place: whose claim it is, whichever instance it replaces."""
     old: str
     new: str
     node: str
     """Name of the new instance's Node."""
+    decrement: bool
+    """Whether the slot gives back one node of the surge."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a slot without a claim may do now."""
+
+    status: Literal["take", "wait", "gone"]
+    reason: str
+    old: Instance | None = None
 
 
 def claimable(group: Group, undo: Undo, taken: Iterable[str], zone: str) -> list[Instance]:
@@ -30,3 +47,50 @@ def claimable(group: Group, undo: Undo, taken: Iterable[str], zone: str) -> list
     claimed = set(taken)
     free = [i for i in group.staying if undo.is_new(i) and i.in_service and i.id not in claimed]
     return sorted(free, key=lambda instance: (instance.zone != zone, instance.id))
+
+
+def decide_turn(group: Group, undo: Undo, claims: Sequence[Claim], *, decrement: bool) -> Turn:
+    """Choose the old instance for a slot, or say why it has none.
+
+    Slots that give back the surge go last: before that, they would use up the newcomers that the others wait for.
+    """
+    taken = {claim.old for claim in claims}
+    olds = [instance for instance in undo.olds(group) if instance.id not in taken]
+    owed = undo.surge - sum(claim.decrement for claim in claims)
+    if not olds:
+        return Turn("gone", "no old instance is left")
+    if not decrement and len(olds) <= owed:
+        return Turn("gone", f"the {len(olds)} old instances left give back the surge")
+    if decrement and len(olds) > owed:
+        return Turn("wait", f"gives back the surge, after {len(olds) - owed} slots without a claim yet")
+    old = select_old(group, undo.surge, olds, taken, decrement=decrement)
+    return Turn("take", f"{old.id} in {old.zone}", old)
+
+
+def select_old(
+    group: Group, surge: int, olds: Sequence[Instance], taken: Collection[str], *, decrement: bool
+) -> Instance:
+    """Return which of these old instances goes next; `taken` has those that are going already.
+
+    The plan's order holds as long as every zone keeps a reserve of old instances: one where the surge is one. Then
+    the zones decide: a slot whose instance comes back takes from the emptiest zone, one that gives back the surge
+    from the fullest.
+
+    Why a surge of one ends balanced, whichever way ties fall, if all were old and balanced when it began: Auto
+    Scaling launches in the emptiest zone. So with the surge the zones hold q or q + 1 instances, and do again after
+    each replacement: what leaves a zone of q comes back to it, what leaves one of q + 1 makes it one of q. In the end
+    one old instance is left in each zone that had any. Taking one from a zone of q changes no zone's number. Once no
+    zone of q has an old one, taking one from a zone of q + 1 raises only a zone that has no old one left. So the last
+    one stands in a zone of q + 1, or all zones are equal: without it, they hold q or q + 1.
+
+    What can undo it: a zone without capacity, and a roll that begins half done, where the fullest zone may have no
+    old instance at all. With a larger surge the same holds while slots do not overlap and there is a node for each
+    zone; where they do overlap, zones end at most the surge apart.
+    """
+    sizes = Counter(instance.zone for instance in group.staying if instance.id not in taken)
+    left = Counter(instance.zone for instance in olds)
+    if decrement:
+        return max(olds, key=lambda old: (sizes[old.zone], left[old.zone]))
+    reserve = -(-surge // len({instance.zone for instance in group.staying}))
+    spare = (old for old in olds if left[old.zone] > reserve)
+    return next(spare, None) or min(olds, key=lambda old: (sizes[old.zone], -left[old.zone]))

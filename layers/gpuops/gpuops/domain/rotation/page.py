@@ -44,15 +44,14 @@ def _plan(report: Report) -> Iterable[str]:
         [("target", f"{target.get('release', '')} ({target.get('ami', '')})"), ("surge", str(plan.get("surge")))]
     )
     yield _list(plan.get("changes", ()))
-    ended = {node.get("instance"): node for node in report.nodes}
     rows = [
         (
             str(node.get("instance", "")),
             str(node.get("reason", "")),
             "gives back the surge" if node.get("decrement") else "",
-            str(ended.get(node.get("instance"), {}).get("status", "")),
+            str(node["status"]),
         )
-        for node in plan.get("nodes", ())
+        for node in report.ended()
     ]
     yield _table(("instance", "its place in the order", "", "ended"), rows)
 

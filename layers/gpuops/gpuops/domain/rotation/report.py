@@ -4,9 +4,10 @@ import re
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, computed_field
 
 Line = dict[str, Any]
+CLAIM = "claim_node"
 
 
 class Step(BaseModel):
@@ -50,11 +51,33 @@ class Report(BaseModel):
         """Why it ended so."""
         return str((self.error or self.plan or {}).get("reason", ""))
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def replaced(self) -> dict[str, str]:
+        """From each slot of the plan to the instance that it replaced: which one was decided only at its claim."""
+        claims = [line for line in self.lines if (line.get("function"), line.get("status")) == (CLAIM, "claimed")]
+        return {str(line.get("slot") or line.get("subject")): str(line.get("subject")) for line in claims}
+
+    def ended(self) -> list[Line]:
+        """Return the plan's instances, each with what became of it in whichever slot."""
+        plan = {node.get("instance"): node for node in (self.plan or {}).get("nodes", ())}
+        ended = {node.get("instance"): node for node in self.nodes}
+        slots = {instance: slot for slot, instance in self.replaced.items()} or {name: name for name in plan}
+        return [
+            {
+                **node,
+                "decrement": plan.get(slots.get(name), {}).get("decrement", False),
+                "status": ended.get(slots.get(name), {}).get("status", ""),
+            }
+            for name, node in plan.items()
+        ]
+
     def steps(self) -> dict[str, list[Step]]:
         """Return each node's phases in the order in which they began; those of the whole run under an empty name."""
         found: dict[str, list[Step]] = {}
+        replaced = self.replaced
         for line in self.lines:
-            steps = found.setdefault(str(line.get("subject") or ""), [])
+            steps = found.setdefault(_subject(line, replaced), [])
             if steps and steps[-1].function == line.get("function"):
                 steps[-1] = _longer(steps[-1], line)
             else:
@@ -65,6 +88,14 @@ class Report(BaseModel):
 def report_key(name: str) -> str:
     """Return where the report lies; a name that came from outside never leaves its folder."""
     return "reports/" + re.sub(r"[^A-Za-z0-9_-]", "_", name)[:200]
+
+
+def _subject(line: Line, replaced: dict[str, str]) -> str:
+    """Whose step it is: waiting for a claim belongs to the instance that it led to, if it led to one."""
+    subject = str(line.get("subject") or "")
+    if line.get("function") != CLAIM or "slot" in line:
+        return subject
+    return replaced.get(subject, f"slot {subject}")
 
 
 def _first(line: Line) -> Step:

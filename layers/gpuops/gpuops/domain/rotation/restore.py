@@ -5,6 +5,7 @@ succeeded, and only what runs now can say which image new nodes should get.
 """
 
 import copy
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -52,12 +53,33 @@ def plan_shrink(group: Group, undo: Undo, states: Mapping[str, NodeState]) -> Sh
     """
     owed = owed_nodes(group, undo)
     empty = min(owed, max(0, group.desired - len(group.staying)))
-    spare = [instance.id for instance in group.staying if undo.is_new(instance)]
-    spare = sorted(
-        (name for name in spare if states.get(name, "busy") != "busy"), key=lambda n: (states[n] == "idle", n)
-    )
-    chosen = tuple(spare[: owed - empty])
+    chosen = _select_spare(group, undo, states, owed - empty)
     return Shrink(desired=group.desired - empty if empty else None, terminate=chosen, left=owed - empty - len(chosen))
+
+
+def _select_spare(group: Group, undo: Undo, states: Mapping[str, NodeState], count: int) -> tuple[str, ...]:
+    """Choose nodes that carry nothing, those that do not serve yet first, and the fullest zone's among those.
+
+    Zones that end two apart would have Auto Scaling move a loaded node as soon as it may balance again.
+    """
+    spare = [i for i in group.staying if undo.is_new(i) and states.get(i.id, "busy") != "busy"]
+    sizes = Counter(instance.zone for instance in group.staying)
+    chosen: list[str] = []
+    while spare and len(chosen) < count:
+        one = min(spare, key=lambda i: (states[i.id] == "idle", -sizes[i.zone], i.id))
+        spare.remove(one)
+        sizes[one.zone] -= 1
+        chosen.append(one.id)
+    return tuple(chosen)
+
+
+def lopsided(group: Group) -> str | None:
+    """Say so when the zones are so uneven that AZRebalance, once resumed, will move nodes by itself."""
+    sizes = Counter(instance.zone for instance in group.staying)
+    if not sizes or max(sizes.values()) - min(sizes.values()) < 2:  # noqa: PLR2004 - a difference of one is balance
+        return None
+    told = ", ".join(f"{zone} {size}" for zone, size in sorted(sizes.items()))
+    return f"zones are uneven ({told}): Auto Scaling will balance them, and may terminate loaded nodes for it"
 
 
 def owed_nodes(group: Group, undo: Undo) -> int:
