@@ -4,10 +4,11 @@ It stands here once so that a handler is only its decision and its act, and so t
 outside of a function but an answer, one of the five errors, or a bug with its own name.
 """
 
+import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -53,30 +54,41 @@ def entry(
     """
 
     def decorate(handler: Handler[Request]) -> Callable[[Any, Any], Answer]:
-        function = Path(handler.__code__.co_filename).parent.name
-
         @wraps(handler)
         def invoke(event: Any, _context: Any) -> Answer:
-            now = _time_of(event)
-            run_id = _run_of(event)
-            logger.append_keys(function=function, run=run_id)
-            started = perf_counter()
-            line: Answer = {"at": now.isoformat(), "function": function, "subject": _subject(event)}
+            now, started = _time_of(event), perf_counter()
+            line = _opened(event, now)
             try:
-                answer = handler(_parse(model, event, function), now).model_dump(mode="json")
-                line |= {"status": answer.get("status"), "reason": answer.get("reason")}
-                line |= _about(answer, line["subject"])
-            except EXPECTED as error:
-                line |= {"error": type(error).__name__, "reason": str(error)}
+                answer = handler(_parse(model, event), now).model_dump(mode="json")
+            except Exception as error:
+                line |= {"error": type(error).__name__, "reason": str(error), "seconds": _since(started)}
+                _tell_of_failure(line, _run_of(event), journal)
                 raise
-            finally:
-                line["seconds"] = round(perf_counter() - started, 3)
-                _tell(line, run_id, journal)
+            line |= {"status": answer.get("status"), "reason": answer.get("reason"), "seconds": _since(started)}
+            _tell(line | _about(answer, line["subject"]), _run_of(event), journal)
             return answer
 
         return invoke
 
     return decorate
+
+
+def _opened(event: Any, now: datetime) -> Answer:
+    """Begin the line, and let every log line of this invocation carry the function and the run."""
+    function = _function()
+    logger.append_keys(function=function, run=_run_of(event))
+    return {"at": now.isoformat(), "function": function, "subject": _subject(event)}
+
+
+def _function() -> str:
+    """Return `drain_node` for the function that CloudFormation calls gpuops-DrainNodeFunction-1A2B3C."""
+    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "by-hand")
+    found = re.search(r"([A-Z][A-Za-z]+)Function", name)
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", found[1]).lower() if found else name
+
+
+def _since(started: float) -> float:
+    return round(perf_counter() - started, 3)
 
 
 def _tell(line: Answer, run_id: str | None, journal: Callable[[], Journal]) -> None:
@@ -87,6 +99,14 @@ def _tell(line: Answer, run_id: str | None, journal: Callable[[], Journal]) -> N
     metrics.flush_metrics()
     if run_id is not None:
         journal().write_journal(run_id, line)
+
+
+def _tell_of_failure(line: Answer, run_id: str | None, journal: Callable[[], Journal]) -> None:
+    """The same, but a journal that cannot be written must not hide why the function failed."""
+    try:
+        _tell(line, run_id, journal)
+    except EXPECTED:
+        logger.exception("the journal could not be written")
 
 
 def _time_of(event: Any) -> datetime:
@@ -103,13 +123,13 @@ def _time_of(event: Any) -> datetime:
     return now
 
 
-def _parse(model: type[Request], event: Any, function: str) -> Request:
+def _parse(model: type[Request], event: Any) -> Request:
     """Validate the event, naming every field that does not fit."""
     try:
         return model.model_validate(event)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'event'}: {e['msg']}" for e in error.errors()[:5])
-        raise Invalid(f"{function}: {faults}") from error
+        raise Invalid(f"{_function()}: {faults}") from error
 
 
 def _run_of(event: Any) -> str | None:
