@@ -15,7 +15,14 @@ from rich.text import Text
 from rehearsal.chronicle import Chronicle, Lane
 from rehearsal.report.chart import hours
 
-STYLES = {"booting": "dim", "admitting": "yellow", "serving": "green", "draining": "blue", "lost": "bold red"}
+STYLES = {
+    "booting": "dim",
+    "admitting": "yellow",
+    "serving": "green",
+    "draining": "blue",
+    "leaving": "dim",
+    "lost": "bold red",
+}
 ENDED = ("SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT")
 SHOWN = 14
 """Executions shown at once: those that run, then the last that ended."""

@@ -11,7 +11,9 @@ from rehearsal.kube import Json
 from rehearsal.rest import Seen
 
 STARTUP_TAINT: Final = "startup-taint.cluster-autoscaler.kubernetes.io/"
-STATUSES: Final = ("booting", "admitting", "serving", "draining", "lost", "gone")
+STATUSES: Final = ("booting", "admitting", "serving", "draining", "leaving", "lost", "gone")
+NEXT_WHEN_SILENT: Final = {"": "booting", "booting": "booting", "draining": "leaving", "leaving": "leaving"}
+"""A node that is not Ready boots, or leaves after its drain; any other was lost."""
 
 
 class Now(Protocol):
@@ -84,7 +86,7 @@ def node_status(node: Json | None, before: str) -> str:
         return "gone"
     conditions = node.get("status", {}).get("conditions", ())
     if not any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
-        return "booting" if before in ("", "booting") else "lost"
+        return NEXT_WHEN_SILENT.get(before, "lost")
     if any(taint["key"].startswith(STARTUP_TAINT) for taint in node["spec"].get("taints", ())):
         return "admitting"
     return "draining" if node["spec"].get("unschedulable") else "serving"

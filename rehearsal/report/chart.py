@@ -8,7 +8,7 @@ from rehearsal.chronicle import Lane
 WIDTH, LABEL, ROW, BAR = 1080, 300, 22, 14
 COLOURS = {
     "booting": "#b9bec6", "admitting": "#e2a93b", "serving": "#4f9d69", "draining": "#4a7fb5",
-    "lost": "#c0453c", "gone": "none",
+    "leaving": "#d5dbe2", "lost": "#c0453c", "gone": "none",
 }  # fmt: skip
 FALLBACK = "#8a7fb5"
 
