@@ -79,16 +79,24 @@ def abandon(request: Request, instances: Instances, why: str = "") -> Admitted:
     return Admitted(status="abandoned", reason=why if answered else f"{why}; its hook was answered before")
 
 
+def tell(answer: Admitted, request: Request, store: Store) -> Admitted:
+    """Let the roll that waits for this newcomer know why it is none; nobody may be waiting."""
+    if answer.status == "abandoned" and request.run is not None and request.find is not None:
+        store.tell_abandoned(request.run.group, f"{request.find.instance} was abandoned: {answer.reason}")
+    return answer
+
+
 @entry(Request)
 def handler(request: Request, now: datetime) -> Admitted:
     """Act on the verdict of the steps before. An abandoned instance needs no cluster: that may be what failed."""
-    instances = Instances.from_env()
+    instances, store = Instances.from_env(), Store.from_env()
     if request.verdict == "abandon" or request.run is None:
-        return abandon(request, instances)
-    store, group = Store.from_env(), request.run.group
+        return tell(abandon(request, instances), request, store)
+    group = request.run.group
 
     def change() -> str | None:
         undo = store.undo(group)
         return undo.run.id if undo else None
 
-    return admit(request, now, Cluster.connect(request.run.cluster), instances, change)
+    answer = admit(request, now, Cluster.connect(request.run.cluster), instances, change)
+    return tell(answer, request, store)

@@ -88,8 +88,16 @@ def _waiting(reason: str, request: ClaimNode, deadline: datetime, now: datetime,
     """Wait, or stop the run: the slots after this one would wait as long for the same missing node."""
     if now < deadline:
         return ClaimAnswer(status="waiting", reason=reason, deadline=deadline)
-    world.store.stop(request.run, f"no admitted new node until {deadline.isoformat()}")
-    return ClaimAnswer(status="overdue", reason=f"{reason} until {deadline.isoformat()}", deadline=deadline)
+    why = f"{reason} until {deadline.isoformat()}{_why(request.run, world)}"
+    world.store.stop(request.run, why)
+    return ClaimAnswer(status="overdue", reason=why, deadline=deadline)
+
+
+def _why(run: Run, world: World) -> str:
+    """What became of the newcomers: in our own words if we turned them away, else in Auto Scaling's."""
+    undo = world.store.undo(run.group)
+    why = undo and (undo.abandoned or world.groups.last_failure(run.group, undo.at))
+    return f"; {why}" if why else ""
 
 
 def _patience(run: Run, world: World) -> timedelta:

@@ -15,7 +15,7 @@ from gpuops.domain.keys import label_of
 from gpuops.domain.rotation.change import GroupUpdate, Undo
 from gpuops.domain.rotation.drain import must_go
 from gpuops.domain.rotation.group import Template
-from gpuops.domain.rotation.restore import NodeState, lopsided, owed_nodes, plan_restore, plan_shrink
+from gpuops.domain.rotation.restore import NodeState, arriving, lopsided, owed_nodes, plan_restore, plan_shrink
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
@@ -61,7 +61,9 @@ def close(run: Run, world: World) -> CloseAnswer:
     world.store.delete_claims(run)
     if surplus:
         left += (f"{surplus} nodes too many carry workload: reconcile retires them once they are idle",)
-    else:
+    if arrivals := arriving(world.groups.describe(run.group), undo):
+        left += (f"protection of {', '.join(arrivals)}: reconcile takes it off once they are in service",)
+    if not surplus and not arrivals:
         world.store.delete_undo(run)
     late = _marks(run, cluster)  # an admission that saw the change open may have marked its node since
     _let_go(run, world)

@@ -5,6 +5,7 @@ of instances that are gone, and of groups that are not there.
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -90,6 +91,21 @@ def test_a_termination_with_decrement_shrinks_the_group(groups: Groups) -> None:
 
     group = groups.describe("gpu")
     assert (group.desired, group.instance(name)) == (1, None)
+
+
+def test_a_vain_launch_is_told_in_auto_scalings_words(world: FleetWorld, groups: Groups) -> None:
+    """The last one since then; none when all went well."""
+    begin = datetime.fromtimestamp(world.clock.now(), UTC)
+    assert groups.last_failure("gpu", begin) is None
+    world.fleet.set_capacity({"us-east-1a": {"g4dn.xlarge": 0}, "us-east-1b": {"g4dn.xlarge": 0}})
+    groups.update("gpu", GroupUpdate(desired=3))
+    world.clock.advance(60)
+
+    why = groups.last_failure("gpu", begin)
+
+    assert why is not None
+    assert "do not have sufficient g4dn.xlarge capacity" in why
+    assert groups.last_failure("gpu", begin + timedelta(hours=1)) is None
 
 
 def test_terminating_what_is_gone_is_fine(groups: Groups) -> None:

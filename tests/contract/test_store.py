@@ -87,6 +87,20 @@ def test_originals_are_written_once_and_kept_by_their_run(store: Store) -> None:
     assert (store.delete_undo(TWO), store.delete_undo(ONE), store.undo("gpu")) == (False, True, None)
 
 
+def test_an_open_change_is_told_of_an_abandoned_newcomer(store: Store) -> None:
+    """Without one nothing is written: originals of nobody would hold the group for ever."""
+    store.tell_abandoned("gpu", "too early")
+    assert store.undo("gpu") is None
+    store.write_undo(undo_of())
+
+    store.tell_abandoned("gpu", "no GPU")
+    store.write_undo(undo_of())
+
+    undo = store.undo("gpu")
+    assert undo is not None
+    assert undo.abandoned == "no GPU"
+
+
 CLAIM = Claim(group="gpu", run="run-1", slot="i-1", old="i-2", new="i-9", node="n9", decrement=False)
 OTHER = CLAIM.model_copy(update={"slot": "i-3", "old": "i-3", "new": "i-8", "node": "n8"})
 

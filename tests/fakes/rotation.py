@@ -73,6 +73,7 @@ class Groups:
     """One group that takes every goal at once; terminated instances leave at the next look."""
 
     group: Group
+    failure: str | None = None
     calls: list[tuple[str, Any]] = field(default_factory=list)
 
     def describe(self, name: str) -> Group:
@@ -85,6 +86,9 @@ class Groups:
         if given:
             self.calls.append(("update", sorted(given)))
             self.group = replace(self.group, **given)
+
+    def last_failure(self, name: str, since: datetime) -> str | None:
+        return self.failure
 
     def suspend(self, name: str, processes: Iterable[str]) -> None:
         self._processes("suspend", self.group.suspended | set(processes), processes)

@@ -57,15 +57,22 @@ def test_a_node_is_waited_for_and_so_are_its_gpus() -> None:
     assert result.called("CheckNode")[1]["find"]["deadline"]
 
 
-@pytest.mark.parametrize("status", ["ignored", "gone"])
-def test_a_launch_that_is_not_ours_ends_at_once(status: str) -> None:
+def test_a_launch_that_is_not_ours_ends_at_once() -> None:
     """Nothing was touched, so there is nothing to answer or to report."""
-    nothing = {"status": status, "reason": "not ours", "run": None, "instance": None, "node": None, "deadline": None}
+    nothing = {"status": "ignored", "reason": "not ours", "run": None, "instance": None, "node": None, "deadline": None}
 
     result = run("admit_node", LAUNCHED, {"FindNode": answers(nothing)})
 
     assert result.status == "SUCCEEDED"
     assert result.path == ["KeepEvent", *FIND, "Ignored"]
+
+
+def test_an_instance_that_went_away_is_only_reported() -> None:
+    """Its roll has ended, or Auto Scaling took it back: nobody waits for an answer, but there was a run."""
+    result = run("admit_node", LAUNCHED, {"FindNode": answers("gone")})
+
+    assert result.status == "SUCCEEDED"
+    assert result.path == ["KeepEvent", *FIND, "WriteReport", "Admitted?", "Ignored"]
 
 
 @pytest.mark.parametrize(("function", "asked"), [("FindNode", FIND), ("CheckNode", CHECK)])

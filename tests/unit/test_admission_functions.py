@@ -303,3 +303,20 @@ def test_without_a_hook_there_is_nothing_to_answer(more: dict[str, Any]) -> None
 
     assert "event.group: Field required; no hook" in answer.reason
     assert instances.answers == []
+
+
+@pytest.mark.parametrize(("verdict", "told"), [("abandon", 1), ("admit", 0)])
+def test_the_roll_that_waits_is_told_why_its_newcomer_is_none(verdict: str, told: int) -> None:
+    """It waits for an instance that will not come: without this its reason would only be that time ran out."""
+
+    class Notes(list[tuple[str, str]]):
+        def tell_abandoned(self, group: str, why: str) -> None:
+            self.append((group, why))
+
+    notes: Any = Notes()
+    request = ADMIT.Request.model_validate({"verdict": verdict, "run": RUN, "find": FOUND})
+    status = "abandoned" if verdict == "abandon" else "admitted"
+
+    ADMIT.tell(ADMIT.Admitted(status=status, reason="no GPU computed"), request, notes)
+
+    assert notes == [(RUN["group"], f"{FOUND['instance']} was abandoned: no GPU computed")] * told

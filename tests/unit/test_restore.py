@@ -15,7 +15,7 @@ from gpuops.domain.rotation.change import Moved, Undo, open_goals, originals
 from gpuops.domain.rotation.group import Template
 from gpuops.domain.rotation.launch import override_amis, retarget, templates_of
 from gpuops.domain.rotation.lock import Execution, is_dead
-from gpuops.domain.rotation.restore import owed_nodes, plan_restore, plan_shrink
+from gpuops.domain.rotation.restore import arriving, owed_nodes, plan_restore, plan_shrink
 from tests.fakes.rotation import LT, NEW, NOW, OLD, TARGET, group, instance, run
 
 ARM = "lt-0fedcba9876543210"
@@ -123,6 +123,21 @@ def test_a_change_that_died_before_its_update_names_the_old_number() -> None:
     restore = plan_restore(before, undo, {LT: 2})
 
     assert restore.update.launch == {"LaunchTemplate": {"LaunchTemplateId": LT, "Version": "1"}}
+
+
+def test_a_newcomer_on_its_way_in_keeps_its_protection_for_now() -> None:
+    """SetInstanceProtection refuses instances that are not in service, and would fail the whole clean-up."""
+    before = group(OLD_ONES)
+    undo = undo_of(before)
+    newcomers = (
+        instance(8, NEW, version="2", protected=True),
+        instance(9, NEW, version="2", protected=True, lifecycle="Pending:Wait"),
+    )
+    now = replace(opened(before, undo), instances=(*OLD_ONES, *newcomers))
+
+    assert plan_restore(now, undo, {LT: 2}).unprotect == (instance(8).id,)
+    assert arriving(now, undo) == (instance(9).id,)
+    assert arriving(now, undo.model_copy(update={"protects_new": True})) == ()
 
 
 def test_what_was_suspended_or_protected_before_stays_so() -> None:

@@ -57,6 +57,26 @@ def test_what_an_autoscaler_added_is_not_taken_for_our_surge(world: World) -> No
     assert ("terminate", (instance(20).id, True)) not in world.groups.calls
 
 
+def test_a_protected_newcomer_on_its_way_in_keeps_the_originals(world: World) -> None:
+    """Its protection comes off once it is in service; until then reconcile has to know."""
+    change = opened(world)
+    launch(world, 10)
+    retire(world, change, 0, decrement=True)
+    world.groups.group = replace(
+        world.groups.group,
+        instances=tuple(
+            replace(i, protected=True, lifecycle="Pending:Wait") if i.ami == NEW else i
+            for i in world.groups.group.instances
+        ),
+    )
+
+    closed = CLOSE.close(run(), world)
+
+    assert any(instance(10).id in what for what in closed.left)
+    assert world.store.undo("gpu") is not None
+    assert world.store.open_groups() == ["gpu"]
+
+
 def test_a_failed_run_takes_its_idle_surge_back(world: World) -> None:
     """The group ends as it began, on its old launch template."""
     opened(world)

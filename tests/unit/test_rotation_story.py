@@ -202,6 +202,20 @@ def test_an_overdue_claim_stops_the_nodes_that_have_not_begun(world: World) -> N
     assert claim(world, change, 1).status == "stopped"
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_an_overdue_claim_says_what_became_of_the_newcomers(world: World, *, told: bool) -> None:
+    """In our own words if we abandoned one, else in Auto Scaling's; a deadline alone helps nobody."""
+    change = opened(world)
+    waiting = claim(world, change, 0)
+    world.groups.failure = "We currently do not have sufficient g4dn.xlarge capacity"
+    if told:
+        world.store.tell_abandoned("gpu", "i-9 was abandoned: no passed CUDA sample")
+
+    late = claim(world, change, 0, waiting.deadline, claim={"deadline": waiting.deadline})
+
+    assert late.reason.endswith("no passed CUDA sample" if told else "g4dn.xlarge capacity")
+
+
 def test_a_returned_node_stops_the_nodes_that_have_not_begun(world: World) -> None:
     """Whatever failed: the newcomer is claimed for the node that came back, and no other will come."""
     change = opened(world)

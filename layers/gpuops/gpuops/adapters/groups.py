@@ -5,6 +5,7 @@ termination with decrement that was lost on its way back would shrink the group 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, Self
 
 from gpuops.adapters.aws import client, translated
@@ -16,6 +17,8 @@ FILTER_VALUES = 200
 """EC2's limit of values for one filter."""
 PROTECTED_AT_ONCE = 50
 """Auto Scaling's limit for SetInstanceProtection."""
+VAIN = ("Failed", "Cancelled")
+"""Status codes of scaling activities that came to nothing."""
 SETTINGS = {
     "max": "MaxSize",
     "desired": "DesiredCapacity",
@@ -52,6 +55,13 @@ class Groups:
             suspended=frozenset(item["ProcessName"] for item in raw.get("SuspendedProcesses", [])),
             protects_new=raw.get("NewInstancesProtectedFromScaleIn", False),
         )
+
+    def last_failure(self, name: str, since: datetime) -> str | None:
+        """Return, in Auto Scaling's own words, why its last vain attempt since then was in vain."""
+        with translated(f"describe activities of group {name}"):
+            found = self._autoscaling.describe_scaling_activities(AutoScalingGroupName=name, MaxRecords=20)
+        vain = (a for a in found["Activities"] if a["StartTime"] >= since and a["StatusCode"] in VAIN)
+        return next((a["StatusMessage"] for a in vain if a.get("StatusMessage")), None)
 
     def gpus_of(self, instance_type: str) -> int:
         """Return how many GPUs the type has; 0 for one without."""

@@ -84,12 +84,13 @@ class Store:
         item = self._table.get(f"undo#{group}")
         if item is None:
             return None
-        extra = {"decremented": frozenset(item.get("decremented", ())), "stopped": item.get("stopped")}
+        extra = {name: item.get(name) for name in ("stopped", "abandoned")}
+        extra["decremented"] = frozenset(item.get("decremented", ()))
         return Undo.model_validate_json(item["body"]).model_copy(update=extra)
 
     def write_undo(self, undo: Undo) -> None:
         """Write the originals of a change, or more about the same change. Raises: Conflict for another run's."""
-        body = undo.model_dump_json(exclude={"decremented", "stopped"})
+        body = undo.model_dump_json(exclude={"decremented", "stopped", "abandoned"})
         free = "attribute_not_exists(pk) OR run = :run"
         put = self._table.set(
             f"undo#{undo.run.group}",
@@ -108,6 +109,11 @@ class Store:
     def stop(self, run: Run, reason: str) -> bool:
         """Let the run start no further node; the first reason stays. False when its change is closed already."""
         return self._change_undo(run, "SET stopped = if_not_exists(stopped, :value)", reason)
+
+    def tell_abandoned(self, group: str, why: str) -> None:
+        """Tell the group's open change, if there is one, why a newcomer was abandoned."""
+        there = Condition("attribute_exists(pk)")
+        self._table.set(f"undo#{group}", "SET abandoned = :value", {":value": why}, only_if=there)
 
     def _change_undo(self, run: Run, expression: str, value: Any) -> bool:
         """Change an attribute beside the originals, of this run only."""

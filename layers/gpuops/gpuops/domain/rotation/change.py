@@ -51,6 +51,8 @@ class Undo(BaseModel):
     """Instances whose termination gives back one node of the surge; noted before each such termination."""
     stopped: str | None = None
     """Why no further node may be started: the first failure of the run."""
+    abandoned: str | None = None
+    """Why the last newcomer was abandoned."""
 
     @property
     def new_templates(self) -> frozenset[Template]:

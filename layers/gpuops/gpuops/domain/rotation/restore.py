@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gpuops.domain.rotation.change import SUSPENDED, GroupUpdate, Undo
-from gpuops.domain.rotation.group import Group, Template
+from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.launch import override_amis, retarget, templates_of
 
 NodeState = Literal["starting", "idle", "busy"]
@@ -94,7 +94,7 @@ def plan_restore(group: Group, undo: Undo, latest: Mapping[str, int]) -> Restore
     """
     launch, notes = _launch(group, undo, latest)
     resume = tuple(name for name in SUSPENDED if name in group.suspended and name not in undo.suspended)
-    unprotect = () if undo.protects_new else tuple(i.id for i in group.staying if undo.is_new(i) and i.protected)
+    unprotect = tuple(i.id for i in _protected(group, undo) if i.in_service)
     protects = undo.protects_new if group.protects_new != undo.protects_new else None
     maximum, kept = _maximum(group, undo)
     return Restore(
@@ -104,6 +104,16 @@ def plan_restore(group: Group, undo: Undo, latest: Mapping[str, int]) -> Restore
         restored=_words(launch, resume, unprotect, protects, maximum),
         left=(*notes, *kept),
     )
+
+
+def arriving(group: Group, undo: Undo) -> tuple[str, ...]:
+    """Return the newcomers whose protection stays for now: Auto Scaling takes it off instances in service only."""
+    return tuple(instance.id for instance in _protected(group, undo) if not instance.in_service)
+
+
+def _protected(group: Group, undo: Undo) -> list[Instance]:
+    """The instances that are protected because of this change."""
+    return [] if undo.protects_new else [i for i in group.staying if undo.is_new(i) and i.protected]
 
 
 def _maximum(group: Group, undo: Undo) -> tuple[int | None, tuple[str, ...]]:
