@@ -5,7 +5,7 @@ Strict on purpose: unknown keys, dangling names and repeated keys are errors wit
 
 from rehearsal.scenario.file import SCENARIOS, ScenarioError, load, names, parse, schema
 from rehearsal.scenario.model import Scenario
-from rehearsal.scenario.story import Expect, ExpectedExecution, Moment, Start, Trigger, WireFault
+from rehearsal.scenario.story import Expect, ExpectedExecution, Moment, Scale, Start, Trigger, WireFault
 from rehearsal.scenario.world import Group, Release, Toleration, Workload, Zone
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Group",
     "Moment",
     "Release",
+    "Scale",
     "Scenario",
     "ScenarioError",
     "Start",

@@ -21,7 +21,8 @@ Place = tuple[str | int, ...]
 class Scenario(Part):
     """The whole file."""
 
-    name: Name
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """The file's name without its ending; also the folder of its results."""
     description: str = ""
     seed: Annotated[str, Field(coerce_numbers_to_str=True)] = "1"
     start: AwareDatetime = datetime.fromisoformat("2026-11-23T09:00:00Z")

@@ -5,17 +5,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from rehearsal.scenario.parts import Part, Seconds
+from rehearsal.scenario.parts import Name, Part, Seconds
 
 
 class WireFault(Part):
-    """Breaks the calls that match; `nth` counts matching calls from 1, and without it every one is broken."""
+    """Breaks the calls that match: `times` of them from the `nth` on (the first is 1), without `nth` every one."""
 
     kind: Literal["throttle", "error_5xx", "reset_before", "reset_after", "slow", "access_denied"]
     caller: str | None = None
     service: str | None = None
     action: str | None = None
     nth: int | None = Field(default=None, ge=1)
+    times: int = Field(default=1, ge=1)
     seconds: Annotated[float, Field(gt=0)] | None = None
     """For `slow` only: real seconds, since timeouts of SDK calls are real."""
 
@@ -25,6 +26,14 @@ class Start(Part):
 
     machine: str
     input: dict[str, Any] = Field(default_factory=dict)
+
+
+class Scale(Part):
+    """Somebody changes a Deployment's replicas."""
+
+    deployment: Name
+    namespace: Name = "default"
+    replicas: int = Field(ge=0)
 
 
 class Moment(Part):
@@ -39,11 +48,15 @@ class Moment(Part):
     start: Start | None = None
     capacity: dict[str, dict[str, int]] | None = None
     """New capacity: zone → instance type → instances."""
+    scale: Scale | None = None
+    policy: str | None = None
+    """The text of a fleet.yaml that is uploaded, good or bad."""
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
         if len(self.model_fields_set - {"at"}) != 1:
-            raise PydanticCustomError("moment", "give exactly one of event, fault, abort, start, capacity")
+            kinds = ", ".join(name for name in type(self).model_fields if name != "at")
+            raise PydanticCustomError("moment", "give exactly one of {kinds}", {"kinds": kinds})
         return self
 
 
@@ -71,6 +84,9 @@ class ExpectedExecution(Part):
     machine: str
     status: Literal["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"]
     count: int | None = Field(default=None, ge=0)
+    error: str | None = None
+    cause: str = ""
+    """Part of the cause."""
 
 
 class Expect(Part):
@@ -80,4 +96,7 @@ class Expect(Part):
     nodes_replaced: int | None = Field(default=None, ge=0)
     floor_gpus: int = Field(default=0, ge=0)
     """Ready admitted GPUs must never be fewer than this, once they have been that many."""
+    evictions: int | None = Field(default=None, ge=0)
+    evictions_refused: int = Field(default=0, ge=0)
+    """At least so many: how often a drain asks depends on how long it must."""
     jobs_finished: tuple[str, ...] = ()

@@ -3,11 +3,8 @@
 It runs as a simulated thread, so that its own waits are timers of the clock like everybody's.
 """
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
-from typing import Any
 
 import yaml
 
@@ -16,10 +13,11 @@ from rehearsal.kube import Json
 from rehearsal.layer import SOURCE, built_layer
 from rehearsal.observer import Observed, Observer
 from rehearsal.rest.reading import is_ready
-from rehearsal.scenario import Moment, Scenario
+from rehearsal.scenario import Scenario
+from rehearsal.stage import outcome
+from rehearsal.stage.plot import Plot
 from rehearsal.stage.records import Records
 from rehearsal.stage.workloads import Object, objects_of
-from rehearsal.wire import Fault
 from rehearsal.world import World
 
 TEMPLATE = SOURCE.parents[1] / "template.yaml"
@@ -57,6 +55,7 @@ class Director:
         self._world, self._records, self._say = world, records, say
         self.scenario: Scenario = world.scenario
         self.outputs: dict[str, str] = {}
+        self._plot = Plot(world, records, self._create)
 
     def set_stage(self) -> None:
         """Bring up machines and workloads, and deploy the stack at the story's first instant.
@@ -83,10 +82,8 @@ class Director:
         """Create the stack, or update it to the code as it stands; then upload the policy."""
         world, built = self._world, BuiltCode({"GpuopsLayer": built_layer()})
         parameters = {"ClusterName": self.scenario.cluster, **STACK_PARAMETERS}
-        self.outputs = deploy(TEMPLATE, built, world.region.account, parameters)
-        body = self.scenario.policy_text.encode()
-        bucket = self.outputs["PolicyBucketName"]
-        world.region.account.client("s3").put_object(Bucket=bucket, Key="fleet.yaml", Body=body)
+        self.outputs = self._plot.outputs = deploy(TEMPLATE, built, world.region.account, parameters)
+        self._plot.upload_policy(self.scenario.policy_text)
         world.lambdas.warm()
 
     def play(self, observer: Observer) -> Observed:
@@ -94,7 +91,7 @@ class Director:
         self._say("the story runs")
         observer.start()
         self._world.clock.add_rest_check(observer.debt)
-        self._schedule()
+        self._plot.schedule()
         end = self.scenario.epoch + self.scenario.until_seconds
         for look in count(1):
             if self._is_over() or self._world.clock.now() >= end:
@@ -106,78 +103,19 @@ class Director:
         return observer.finish()
 
     def unmet(self, observed: Observed) -> Iterator[str]:
-        """Say what the scenario expected and did not get; what the observer forbids is not its business."""
-        for expected in self.scenario.expect.executions:
-            found = [r.status for r in self._records.all() if r.machine == expected.machine]
-            fitting = found.count(expected.status)
-            if fitting != expected.count if expected.count is not None else not fitting:
-                many = "some" if expected.count is None else expected.count
-                yield f"{many} {expected.machine} {expected.status}; there were: {found or 'none'}"
-        wanted = self.scenario.expect.nodes_replaced
-        if wanted not in (None, observed.nodes_replaced):
-            yield f"{wanted} nodes replaced; the observer saw {observed.nodes_replaced}"
-        for name in self.scenario.expect.jobs_finished:
-            if name not in self._finished_jobs():
-                yield f"job {name} finished on its own"
-
-    def _schedule(self) -> None:
-        """Set a timer for whatever the scenario does by itself."""
-        world, scenario = self._world, self.scenario
-        for release in scenario.releases:
-            if release.at > 0:
-                world.fleet.images.schedule(release)
-        for workload in scenario.workloads:
-            if workload.at > 0:
-                self._later(workload.at, f"workload/{workload.name}", partial(self._create, objects_of(workload)))
-        for number, moment in enumerate(scenario.timeline):
-            self._later(moment.at, f"moment/{number}", partial(self._happen, moment))
-        trigger = scenario.trigger
-        if trigger.kind == "event":
-            self._later(trigger.at, "trigger", lambda: self._emit(trigger.event or {}))
-        elif trigger.kind == "execution":
-            self._later(trigger.at, "trigger", lambda: self._start(trigger.machine or "", trigger.input))
-
-    def _later(self, at: float, key: str, act: Callable[[], object]) -> None:
-        self._world.clock.call_later(at, f"story/{key}", act)
-
-    def _happen(self, moment: Moment) -> None:
-        """Play one moment of the timeline; the scenario's model has made sure that it is one thing."""
-        if moment.event is not None:
-            self._emit(moment.event)
-        if moment.fault is not None:
-            given = moment.fault.model_dump(exclude_none=True)
-            self._world.wire.faults.append(Fault(**given))
-        if moment.abort is not None:
-            for record in self._records.running(moment.abort):
-                self._states().stop_execution(executionArn=record.arn, cause="aborted by the scenario")
-        if moment.start is not None:
-            self._start(moment.start.machine, moment.start.input)
-        if moment.capacity is not None:
-            self._world.fleet.set_capacity(moment.capacity)
-
-    def _emit(self, event: dict[str, Any]) -> None:
-        resources = event.get("resources", [])
-        self._world.region.emit(event["source"], event["detail-type"], event["detail"], resources)
-
-    def _start(self, machine: str, given: dict[str, Any]) -> None:
-        arn = self.outputs["".join(word.capitalize() for word in machine.split("_")) + "MachineArn"]
-        self._states().start_execution(stateMachineArn=arn, input=json.dumps(given))
-
-    def _states(self) -> Any:
-        return self._world.region.account.client("stepfunctions")
+        """Say what the scenario expected and did not get."""
+        return outcome.unmet(self.scenario.expect, self._records.all(), observed, self._finished_jobs())
 
     def _is_over(self) -> bool:
         """Everything expected has ended, well or badly, and nothing runs any more."""
-        wanted = self.scenario.expect.executions
-        ended = all(len(self._records.ended(e.machine)) >= (1 if e.count is None else e.count) for e in wanted)
-        finished = set(self.scenario.expect.jobs_finished) <= self._finished_jobs()
-        return bool(wanted) and ended and finished and not self._records.running()
+        expect = self.scenario.expect
+        return outcome.has_ended(expect, self._records.all()) and set(expect.jobs_finished) <= self._finished_jobs()
 
     def _finished_jobs(self) -> set[str]:
         jobs = list(self._world.mirror.objects["job"].values())
         return {j["metadata"]["name"] for j in jobs if _has(j, "Complete")}
 
-    def _create(self, objects: Iterator[Object] | Sequence[Object]) -> None:
+    def _create(self, objects: Iterable[Object]) -> None:
         for item in objects:
             namespace = item["metadata"].get("namespace", "default")
             self._world.kube.create(PATHS[item["kind"]].format(namespace=namespace), item)

@@ -1,0 +1,53 @@
+"""Compares what became of a scenario with what it expected.
+
+What the observer forbids is not this module's business: it holds in every scenario, and nobody has to ask for it.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+
+from rehearsal.observer import Observed
+from rehearsal.scenario import Expect, ExpectedExecution
+from rehearsal.stage.records import RUNNING, Record
+
+
+def has_ended(expect: Expect, records: Sequence[Record]) -> bool:
+    """Whether as many executions as are expected have ended, well or badly, and nothing runs any more."""
+    wanted = Counter[str]()
+    for expected in expect.executions:
+        wanted[expected.machine] += 1 if expected.count is None else expected.count
+    ended = Counter(record.machine for record in records if record.status != RUNNING)
+    return bool(wanted) and wanted <= ended and all(record.status != RUNNING for record in records)
+
+
+def unmet(expect: Expect, records: Sequence[Record], observed: Observed, finished: Collection[str]) -> Iterator[str]:
+    """Say what the scenario expected and did not get; `finished` are the Jobs that ended by themselves."""
+    for expected in expect.executions:
+        fitting = sum(_fits(expected, record) for record in records)
+        if fitting != expected.count if expected.count is not None else not fitting:
+            found = [_told(record) for record in records if record.machine == expected.machine]
+            yield f"{_asked(expected)}; there were: {', '.join(found) or 'none'}"
+    for what in ("nodes_replaced", "evictions"):
+        wanted, seen = getattr(expect, what), getattr(observed, what)
+        if wanted not in {None, seen}:
+            yield f"{what.replace('_', ' ')}: {wanted}; the observer saw {seen}"
+    if observed.evictions_refused < expect.evictions_refused:
+        yield f"at least {expect.evictions_refused} evictions refused; the observer saw {observed.evictions_refused}"
+    for name in expect.jobs_finished:
+        if name not in finished:
+            yield f"job {name} finished on its own"
+
+
+def _fits(expected: ExpectedExecution, record: Record) -> bool:
+    same = (record.machine, record.status) == (expected.machine, expected.status)
+    return same and expected.error in {None, record.error} and expected.cause in (record.cause or "")
+
+
+def _asked(expected: ExpectedExecution) -> str:
+    count = "some" if expected.count is None else expected.count
+    why = " ".join(filter(None, (expected.error, expected.cause and f"because of {expected.cause!r}")))
+    return f"{count} {expected.machine} {expected.status}{f' ({why})' if why else ''}"
+
+
+def _told(record: Record) -> str:
+    return record.status if not record.error else f"{record.status} ({record.error}: {record.cause})"
