@@ -29,6 +29,8 @@ def _judge_group(old: Group, new: Group, sizes: Mapping[str, int]) -> Iterator[F
     if len(serving) != sizes["desired"] or len(serving) != len(new.instances):
         states = ", ".join(f"{i.instance_id} {i.state}" for i in new.instances if i.state != "InService")
         yield "instances", f"{new.name}: {len(serving)} in service of {sizes['desired']} wanted; {states or 'no other'}"
+    if new.image and serving and new.image not in {i.image for i in serving}:
+        yield "launch_template", f"{new.name}: it would launch {new.image}, which none of its instances runs"
     if left := sorted(new.suspended - old.suspended):
         yield "suspended_processes", f"{new.name}: {', '.join(left)}"
     if new.protects_new and not old.protects_new:

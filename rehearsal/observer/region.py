@@ -25,6 +25,7 @@ class Instance:
     state: str
     """Lifecycle state: InService, Pending:Wait, Terminating…"""
     protected: bool
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Group:
     suspended: frozenset[str]
     protects_new: bool
     instances: tuple[Instance, ...]
+    image: str = ""
+    """What it would launch next; empty where no single launch template says so."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,22 @@ class Region:
     def groups(self) -> dict[str, Group]:
         """Every Auto Scaling group by name."""
         pages = self._pages("autoscaling", "describe_auto_scaling_groups")
-        return {g["AutoScalingGroupName"]: _group(g) for page in pages for g in page["AutoScalingGroups"]}
+        found = [group for page in pages for group in page["AutoScalingGroups"]]
+        images = self._images() if found else {}
+        return {g["AutoScalingGroupName"]: _group(g, images, self._next_image(g)) for g in found}
+
+    def _images(self) -> dict[str, str]:
+        """The image of every instance."""
+        reservations = [r for page in self._pages("ec2", "describe_instances") for r in page["Reservations"]]
+        return {i["InstanceId"]: i["ImageId"] for r in reservations for i in r["Instances"]}
+
+    def _next_image(self, group: Mapping[str, Any]) -> str:
+        template = group.get("LaunchTemplate")
+        if not template:
+            return ""
+        named = {"LaunchTemplateId": template["LaunchTemplateId"], "Versions": [template["Version"]]}
+        (version,) = self._client("ec2").describe_launch_template_versions(**named)["LaunchTemplateVersions"]
+        return str(version["LaunchTemplateData"].get("ImageId", ""))
 
     def ending(self, expected: Expectations) -> Ending:
         """All that the rules for the end look at."""
@@ -106,14 +124,20 @@ class Region:
         return self._clients[service]
 
 
-def _group(found: Mapping[str, Any]) -> Group:
+def _group(found: Mapping[str, Any], images: Mapping[str, str], image: str) -> Group:
     return Group(
         name=found["AutoScalingGroupName"],
         sizes={"min": found["MinSize"], "max": found["MaxSize"], "desired": found["DesiredCapacity"]},
         suspended=frozenset(p["ProcessName"] for p in found.get("SuspendedProcesses", [])),
         protects_new=bool(found.get("NewInstancesProtectedFromScaleIn")),
         instances=tuple(
-            Instance(i["InstanceId"], i["LifecycleState"], bool(i.get("ProtectedFromScaleIn")))
+            Instance(
+                i["InstanceId"],
+                i["LifecycleState"],
+                bool(i.get("ProtectedFromScaleIn")),
+                images.get(i["InstanceId"], ""),
+            )
             for i in found["Instances"]
         ),
+        image=image,
     )

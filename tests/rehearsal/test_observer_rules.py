@@ -190,6 +190,15 @@ def test_a_group_that_is_not_as_it_was_is_seen(after: Group, rule: str) -> None:
     assert rules(judge_groups({"gpu": GROUP}, {"gpu": after}, PLAIN)) == [rule]
 
 
+def test_a_group_that_would_launch_what_nobody_runs_is_seen() -> None:
+    """A roll that failed must leave the old image behind, one that succeeded the new one."""
+    instances = (replace(SERVING, image="ami-old"),)
+    left, restored = (replace(GROUP, instances=instances, image=image) for image in ("ami-new", "ami-old"))
+
+    assert rules(judge_groups({"gpu": GROUP}, {"gpu": left}, Expectations())) == ["launch_template"]
+    assert rules(judge_groups({"gpu": GROUP}, {"gpu": restored}, Expectations())) == []
+
+
 def test_a_group_may_end_as_expected_instead_of_as_it_was() -> None:
     """A group that is gone never does."""
     grown = replace(GROUP, sizes={"min": 0, "max": 3, "desired": 1})
