@@ -54,7 +54,7 @@ def close(run: Run, world: World) -> CloseAnswer:
         return CloseAnswer(reason="the run had no open change")
     restored, _ = _settings(undo, world)
     cluster = world.cluster(run.cluster)
-    restored += _marks(run, cluster)
+    restored += _marks(run, world, cluster)
     shrunk, surplus = _shrink(undo, world, cluster)
     again, left = _settings(undo, world)
     smokes = _smokes(run.group, world, cluster)
@@ -65,7 +65,7 @@ def close(run: Run, world: World) -> CloseAnswer:
         left += (f"protection of {', '.join(arrivals)}: reconcile takes it off once they are in service",)
     if not surplus and not arrivals:
         world.store.delete_undo(run)
-    late = _marks(run, cluster)  # an admission that saw the change open may have marked its node since
+    late = _marks(run, world, cluster)  # an admission that saw the change open may have marked its node since
     _let_go(run, world)
     restored += shrunk + again + smokes + late
     reason = f"{len(restored)} things put back, {len(left)} left"
@@ -93,10 +93,14 @@ def _settings(undo: Undo, world: World) -> tuple[tuple[str, ...], tuple[str, ...
     return goals.restored, goals.left + ((uneven,) if uneven else ())
 
 
-def _marks(run: Run, cluster: "Cluster") -> tuple[str, ...]:
-    """Take back the run's own cordons, and let Cluster Autoscaler have its nodes; what somebody else said stays."""
+def _marks(run: Run, world: World, cluster: "Cluster") -> tuple[str, ...]:
+    """Take back the run's own cordons, and let Cluster Autoscaler have its nodes; what somebody else said stays.
+
+    The node of an instance on its way out stays closed: a pod that it lets in now dies with it.
+    """
+    staying = {instance.id for instance in world.groups.describe(run.group).staying}
     nodes = cluster.nodes()
-    cordoned = [node for node in nodes if node.cordoned_by == run.id]
+    cordoned = [node for node in nodes if node.cordoned_by == run.id and node.instance in staying]
     for node in cordoned:
         cluster.uncordon(node)
     kept = [node for node in nodes if node.kept_for == run.id]

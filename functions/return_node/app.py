@@ -53,6 +53,8 @@ def return_node(request: Request, world: World) -> Returned:
         world.store.stop(request.run, f"no node was claimed for slot {request.instance}")
         return Returned(reason="no node was claimed: there is none to give back", node=None)
     world.store.stop(request.run, f"{request.instance} was returned")
+    if world.groups.describe(request.run.group).instance(request.instance) is None:
+        return Returned(reason=f"{request.instance} is on its way out: its node stays cordoned", node=None)
     return give_back(request, world.cluster(request.run.cluster))
 
 

@@ -74,6 +74,8 @@ class Groups:
 
     group: Group
     failure: str | None = None
+    refused: list[Exception] = field(default_factory=list)
+    """What the next terminations fail with, before they did anything."""
     calls: list[tuple[str, Any]] = field(default_factory=list)
 
     def describe(self, name: str) -> Group:
@@ -102,6 +104,8 @@ class Groups:
         self.group = replace(self.group, instances=changed)
 
     def terminate(self, name: str, *, decrement: bool) -> None:
+        if self.refused:
+            raise self.refused.pop(0)
         self.calls.append(("terminate", (name, decrement)))
         left = tuple(replace(i, lifecycle="Terminating") if i.id == name else i for i in self.group.instances)
         self.group = replace(self.group, instances=left, desired=self.group.desired - decrement)

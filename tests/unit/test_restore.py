@@ -183,3 +183,14 @@ def test_an_owner_is_dead_when_nothing_of_it_can_act(running: bool, ended: int |
     execution = Execution(running=running, ended=end)
 
     assert is_dead(NOW - timedelta(hours=1), execution, NOW) is dead
+
+
+def test_a_node_that_was_noted_but_not_terminated_is_still_owed() -> None:
+    """The note comes before the termination, which may fail: counted as given back, the surge would stay for ever."""
+    before = group(OLD_ONES)
+    undo = undo_of(before).model_copy(update={"decremented": frozenset({OLD_ONES[0].id})})
+    leaving = (replace(OLD_ONES[0], lifecycle="Terminating"), *OLD_ONES[1:])
+
+    assert owed_nodes(opened(before, undo), undo) == 1
+    assert owed_nodes(replace(opened(before, undo), instances=leaving), undo) == 0
+    assert owed_nodes(replace(opened(before, undo), instances=OLD_ONES[1:]), undo) == 0

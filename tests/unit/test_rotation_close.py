@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from moto import mock_aws
 
+from gpuops.domain.errors import Unavailable
 from tests.fakes.rotation import LT, NEW, instance, node, run
 from tests.fakes.steps import (
     CLOSE,
@@ -222,3 +223,41 @@ def test_latest_follows_again_after_a_success(world: World) -> None:
     closed = CLOSE.close(run(), world)
 
     assert (world.groups.group.launch, closed.left) == (latest, ())
+
+
+def test_a_surplus_node_whose_termination_failed_is_taken_out_by_the_next_close(world: World) -> None:
+    """The note was written, the call was refused: the node is there, and still owed."""
+    opened(world)
+    launch(world, 10)
+    world.groups.refused = [Unavailable("throttled")]
+    with pytest.raises(Unavailable, match="throttled"):
+        CLOSE.close(run(), world)
+
+    CLOSE.close(run(), world)
+
+    assert ("terminate", (instance(10).id, True)) in world.groups.calls
+    assert (world.groups.group.desired, leftovers(world)) == (3, [])
+
+
+def test_a_surplus_node_that_was_terminated_stays_cordoned(world: World) -> None:
+    """It goes on for minutes behind its termination: a pod that is let in now would die with it."""
+    opened(world)
+    launch(world, 10)
+
+    closed = CLOSE.close(run(), world)
+
+    going = next(n for n in world.connected.all_nodes if n.instance == instance(10).id)
+    assert going.unschedulable
+    assert not any(going.name in what for what in closed.restored if what.startswith("uncordoned"))
+
+
+def test_the_node_of_an_instance_on_its_way_out_stays_cordoned(world: World) -> None:
+    """An old node that was retired when the run died is no node to give back."""
+    opened(world)
+    mine = world.connected.all_nodes[0]
+    world.connected.cordon(mine, "run-1")
+    world.groups.terminate(mine.instance, decrement=False)
+
+    CLOSE.close(run(), world)
+
+    assert world.connected.all_nodes[0].unschedulable

@@ -281,3 +281,18 @@ def test_the_fencing_number_grows_with_each_holder(world: World) -> None:
     second = opened(world, "run-2")
 
     assert second.fence > first.fence
+
+
+def test_the_node_of_an_instance_that_terminates_late_is_not_given_back(world: World) -> None:
+    """Its retirement was overdue, not undone: a pod that is let in now dies with it."""
+    change = opened(world)
+    launch(world, 10)
+    claim(world, change, 0)
+    world.connected.cordon(world.connected.all_nodes[0], "run-1")
+    retire(world, change, 0)
+
+    request = {"run": run(), "instance": instance(0).id, "claim": {"status": "claimed"}}
+    returned = RETURN.return_node(RETURN.Request.model_validate(request), world)
+
+    assert (returned.node, world.connected.all_nodes[0].unschedulable) == (None, True)
+    assert "on its way out" in returned.reason

@@ -83,8 +83,12 @@ def lopsided(group: Group) -> str | None:
 
 
 def owed_nodes(group: Group, undo: Undo) -> int:
-    """Return how many nodes of the surge are still part of the desired capacity."""
-    return min(max(0, undo.surge - len(undo.decremented)), max(0, group.desired - undo.desired))
+    """Return how many nodes of the surge are still part of the desired capacity.
+
+    A note alone gives nothing back: the termination after it may have failed, and then the instance stays.
+    """
+    given = sum(group.instance(name) is None for name in undo.decremented)
+    return min(max(0, undo.surge - given), max(0, group.desired - undo.desired))
 
 
 def plan_restore(group: Group, undo: Undo, latest: Mapping[str, int]) -> Restore:
