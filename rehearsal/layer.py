@@ -37,10 +37,19 @@ def built_layer(source: Path = SOURCE) -> Path:
         layers.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=layers) as folder:
             _build(source, Path(folder) / "built")
-            (Path(folder) / "built").rename(wanted)
+            _put(Path(folder) / "built", wanted)
         _forget_oldest(layers)
     wanted.touch()
     return wanted
+
+
+def _put(built: Path, wanted: Path) -> None:
+    """Move the layer to its place, unless somebody who built the same was faster."""
+    try:
+        built.rename(wanted)
+    except OSError:
+        if not wanted.exists():
+            raise
 
 
 def _build(source: Path, target: Path) -> None:
