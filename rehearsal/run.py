@@ -44,8 +44,17 @@ class Unseen:
         """Nothing."""
 
 
-def rehearse(scenario: Scenario, *, out: Path, pace: float | None = None, view: View | None = None) -> Result:
+def rehearse(
+    scenario: Scenario,
+    *,
+    out: Path,
+    pace: float | None = None,
+    view: View | None = None,
+    beside: Callable[[World], None] = lambda _: None,
+) -> Result:
     """Run the scenario, write report.html, journal.jsonl and result.json into `out`, and return the result.
+
+    `beside` is called when the story begins: for what somebody does to the world that no scenario can say.
 
     Raises: StageError, DeployError, ChildProcessError when the rehearsal itself could not be set up.
     """
@@ -59,8 +68,7 @@ def rehearse(scenario: Scenario, *, out: Path, pace: float | None = None, view: 
         world.mirror.subscribe(chronicle.on_event)
         view.watch(chronicle, world.clock.next_key)
         director = Director(world, records, view.phase)
-        observed = _play(world, director)
-        unmet = tuple(director.unmet(observed))
+        observed, unmet = _play(world, director, beside)
         result = Result(
             scenario=scenario.name,
             status="failed" if observed.violations or unmet else "passed",
@@ -76,18 +84,27 @@ def rehearse(scenario: Scenario, *, out: Path, pace: float | None = None, view: 
     return result
 
 
-def _play(world: World, director: Director) -> Observed:
-    """Run the director as a simulated thread, and wait for it in real time; Ctrl-C ends the wait."""
-    answer: list[Observed | BaseException] = []
+Outcome = tuple[Observed, tuple[str, ...]]
+
+
+def _play(world: World, director: Director, beside: Callable[[World], None]) -> Outcome:
+    """Run the director as a simulated thread, and wait for it in real time; Ctrl-C ends the wait.
+
+    Time ends with the director, or the next tick would begin while everything is taken down.
+    """
+    answer: list[Outcome | BaseException] = []
     done = threading.Event()
 
     def act() -> None:
         try:
             director.set_stage()
-            answer.append(director.play(_observer(world, director)))
+            beside(world)
+            observed = director.play(_observer(world, director))
+            answer.append((observed, tuple(director.unmet(observed))))
         except (Exception, ClockStopped) as error:  # noqa: BLE001 - raised again by whoever waits
             answer.append(error)
         finally:
+            world.clock.stop()
             done.set()
 
     SimThread(world.clock, act, key="director").start()
