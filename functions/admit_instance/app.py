@@ -1,4 +1,4 @@
-"""Lift the startup taint from a node that proved itself, and let its instance into service; or abandon the instance.
+"""Let an instance that proved itself into service, and lift its node's startup taint; or abandon the instance.
 
 While a change of the group is open, Cluster Autoscaler is told to leave the node alone: it would take a newcomer that
 waits for its first pod for one too many.
@@ -17,6 +17,7 @@ from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
 from gpuops.adapters.store import Store
 from gpuops.domain.admission.answers import Admitted, Checked, Failure, Found, Smoked
+from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.node import ALIVE
 from gpuops.domain.cluster import Node
 from gpuops.domain.keys import STARTUP_TAINT_KEY
@@ -40,23 +41,37 @@ Change = Callable[[], str | None]
 
 
 def admit(request: Request, now: datetime, cluster: Cluster, instances: Instances, change: Change) -> Admitted:
-    """Admit, unless instance or node went away meanwhile. The hook is answered last: that cannot be taken back."""
+    """Admit, unless instance or node went away meanwhile.
+
+    The hook is answered first: an open node takes work at once, and a hook that then lapses would kill it. Whoever dies
+    in between leaves an instance in service behind its taint, which the next call, or `reconcile`, takes off.
+    """
     found = request.find
     if request.verdict == "abandon" or found is None or found.instance is None or found.node is None:
         return abandon(request, instances)
-    lifecycle = instances.lifecycle(found.instance)
-    if lifecycle not in ALIVE:
-        state = lifecycle or "no longer in its group"
-        return Admitted(status="abandoned", reason=f"{found.instance} is {state}: its hook did not wait")
     node = cluster.node(found.node)
     if node is None or node.instance != found.instance:
         return abandon(request, instances, f"node {found.node} went away before it was admitted")
+    lost = let_in(found.instance, found.hook, instances)
+    if lost is not None:
+        return Admitted(status="abandoned", reason=lost)
     cluster.mark_admitted(node, now)
     keep(node, cluster, change)
     cluster.remove_taint(node.name, STARTUP_TAINT_KEY)
-    if found.hook is not None:
-        instances.complete(found.hook, found.instance, "CONTINUE")
     return Admitted(status="admitted", reason=f"{node.name}: {request.smoke.reason if request.smoke else 'checked'}")
+
+
+def let_in(instance: str, hook: Hook | None, instances: Instances) -> str | None:
+    """Answer the hook with CONTINUE; return why the instance takes no work, or None when it may.
+
+    A hook that no longer waits was continued, by us before, or abandoned: only the instance itself knows.
+    """
+    if hook is not None and instances.complete(hook, instance, "CONTINUE"):
+        return None
+    lifecycle = instances.lifecycle(instance)
+    if lifecycle in ALIVE:
+        return None
+    return f"{instance} is {lifecycle or 'no longer in its group'}: its hook did not wait"
 
 
 def keep(node: Node, cluster: Cluster, change: Change) -> None:

@@ -231,7 +231,7 @@ def admit(cluster: FakeCluster, instances: FakeInstances, *changes: str | None, 
     return ADMIT.admit(ADMIT.Request.model_validate(given), NOW, cluster, instances, lambda: next(looks))
 
 
-def test_admission_lifts_our_taint_alone_and_then_answers_the_hook() -> None:
+def test_admission_answers_the_hook_and_then_lifts_our_taint_alone() -> None:
     """Twice is as good as once."""
     cluster, instances = FakeCluster(NODE), FakeInstances()
 
@@ -254,6 +254,55 @@ def test_cluster_autoscaler_leaves_a_newcomer_alone_while_the_change_is_open(
 
     assert cluster.known[NAME].kept_for == kept
     assert (SCALE_DOWN_DISABLED in cluster.known[NAME].annotations) is (kept is not None)
+
+
+class CrashError(Exception):
+    """The function died here."""
+
+
+@pytest.mark.parametrize("act", ["complete", "mark_admitted", "keep", "remove_taint"])
+@pytest.mark.parametrize("crash", ["before", "after"])
+def test_no_order_of_crashes_opens_a_node_before_its_hook_is_answered(act: str, crash: str) -> None:
+    """An open node in a waiting instance takes work, and a hook that then lapses kills it."""
+    cluster, instances = FakeCluster(NODE), FakeInstances()
+    where: Any = instances if act == "complete" else cluster
+    sound = getattr(where, act)
+
+    def die(*arguments: Any) -> None:
+        if crash == "after":
+            sound(*arguments)
+        raise CrashError
+
+    setattr(where, act, die)
+    with pytest.raises(CrashError):
+        admit(cluster, instances, "roll-1", "roll-1")
+    assert cluster.known[NAME].pending or instances.state == "InService"
+    setattr(where, act, sound)
+
+    assert admit(cluster, instances, "roll-1", "roll-1").status == "admitted"
+    assert (cluster.known[NAME].admitted, cluster.known[NAME].kept_for) == (True, "roll-1")
+    assert (instances.answers, instances.state) == (["CONTINUE"], "InService")
+
+
+@pytest.mark.parametrize(
+    ("lapsed", "status"), [("InService", "admitted"), ("Terminating:Wait", "abandoned"), (None, "abandoned")]
+)
+def test_a_hook_that_lapsed_under_our_answer_is_judged_by_what_became_of_the_instance(
+    lapsed: str | None, status: str
+) -> None:
+    """Auto Scaling says the same of an action that was continued and of one that was abandoned: none is active."""
+
+    class Lapsing(FakeInstances):
+        def complete(self, hook: Hook, instance: str, result: str) -> bool:
+            self.state = lapsed
+            return False
+
+    cluster = FakeCluster(NODE)
+
+    answer = admit(cluster, Lapsing())
+
+    assert (answer.status, cluster.known[NAME].pending) == (status, status == "abandoned")
+    assert (ADMITTED in cluster.known[NAME].annotations) is (status == "admitted")
 
 
 @pytest.mark.parametrize("lifecycle", ["Terminating:Wait", None])
