@@ -22,6 +22,8 @@ Request = TypeVar("Request", bound=BaseModel)
 Handler = Callable[[Request, datetime], BaseModel]
 Answer = dict[str, Any]
 
+PROOF = ("driver", "cuda", "product", "uuids", "evidence")
+"""What a smoke proved belongs in its line: of a child machine that fails, nothing but the reason comes back."""
 EXPECTED = (Conflict, Invalid, Refused, Unavailable, Unhealthy)
 
 logger = Logger(service="gpuops", utc=True)
@@ -152,10 +154,11 @@ def _subject(event: Any) -> str | None:
 
 def _about(answer: Answer, asked: str | None) -> Answer:
     """Whom the line is about where only the answer knows, and the slot that was asked for, if there was one."""
+    proof = {key: answer[key] for key in PROOF if answer.get(key)}
     name = answer.get("instance")
     if not isinstance(name, str) or name == asked:
-        return {}
-    return {"subject": name, "slot": asked} if asked else {"subject": name}
+        return proof
+    return proof | ({"subject": name, "slot": asked} if asked else {"subject": name})
 
 
 def _at(event: Any, *path: str) -> Any:

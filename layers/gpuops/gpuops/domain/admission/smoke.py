@@ -8,7 +8,7 @@ cut, and stripped of everything but printable characters.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 DEVICE = "nvidia-smi"
 SAMPLE = "vectoradd"
@@ -49,6 +49,28 @@ class Verdict:
     product: str | None = None
     uuids: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a report keeps of a verdict."""
+
+    driver: str
+    cuda: str
+    product: str
+    uuids: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
+def read_proof(answer: Mapping[str, Any]) -> Proof:
+    """Return what an answer, or the journal's line of it, shows; bounded once more, for it came from outside."""
+    return Proof(
+        driver=clean(str(answer.get("driver") or "")),
+        cuda=clean(str(answer.get("cuda") or "")),
+        product=clean(str(answer.get("product") or "")),
+        uuids=tuple(clean(str(uuid)) for uuid in (answer.get("uuids") or ())[:MAX_UUIDS]),
+        evidence=tuple(clean(str(line)) for line in (answer.get("evidence") or ())[:MAX_EVIDENCE]),
+    )
 
 
 def judge_smoke(job: JobState, logs: Mapping[str, str], *, overdue: bool) -> Verdict:

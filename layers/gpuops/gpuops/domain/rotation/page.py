@@ -19,13 +19,14 @@ vertical-align:top}th{font-weight:600}td.n{text-align:right;white-space:nowrap}
 
 def render_page(report: Report) -> str:
     """Return the page."""
-    mood = "bad" if report.error else "good"
+    mood = "good" if report.good else "bad"
     run = report.run or {}
     parts = [
         f"<h1>{escape(report.name)}</h1>",
         f'<p class="outcome {mood}">{escape(report.outcome)}</p><p>{escape(report.reason)}</p>',
         _facts([(key, str(run[key])) for key in ("cluster", "group", "mode", "policy", "execution") if key in run]),
         *_plan(report),
+        *_admission(report),
         *_steps(report),
         *_close(report),
     ]
@@ -54,6 +55,23 @@ def _plan(report: Report) -> Iterable[str]:
         for node in report.ended()
     ]
     yield _table(("instance", "its place in the order", "", "ended"), rows)
+
+
+def _admission(report: Report) -> Iterable[str]:
+    """Whose admission it was, and what its node and GPUs proved."""
+    steps = {name: step for name in ("find", "check", "admit") if (step := getattr(report, name))}
+    if not steps:
+        return
+    found, proof = report.find or {}, report.proof
+    facts = {"instance": found.get("instance"), "node": found.get("node")}
+    if proof:
+        facts |= {"driver": proof.driver, "CUDA": proof.cuda, "product": proof.product, "UUIDs": ", ".join(proof.uuids)}
+    yield "<h2>Admission</h2>"
+    yield _facts([(key, str(value or "unknown")) for key, value in facts.items()])
+    rows = [(name, str(step.get("status", "")), str(step.get("reason", ""))) for name, step in steps.items()]
+    yield _table(("step", "verdict", "reason"), rows)
+    if proof:
+        yield "<h2>Evidence</h2>" + _list(proof.evidence)
 
 
 def _steps(report: Report) -> Iterable[str]:

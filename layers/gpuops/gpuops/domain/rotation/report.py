@@ -1,10 +1,15 @@
-"""What a run's report holds: what was planned, each node's steps with their times, what was put back, what failed."""
+"""What a run's report holds: what was planned, each node's steps with their times, what was put back, what failed.
+
+A rotation and an admission share it, because an operator reads both to answer one question: why is this node here?
+"""
 
 import re
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, computed_field
+from pydantic import BaseModel, Field, computed_field
+
+from gpuops.domain.admission.smoke import Proof, read_proof
 
 Line = dict[str, Any]
 CLAIM = "claim_node"
@@ -36,6 +41,11 @@ class Report(BaseModel):
     change: Line | None = None
     nodes: list[Line] = []
     close: Line | None = None
+    find: Line | None = None
+    check: Line | None = None
+    smoke: Line | None = Field(default=None, exclude=True)
+    """As it came; what is written of it is `proof`."""
+    admit: Line | None = None
     error: Line | None = None
     lines: list[Line] = []
 
@@ -44,12 +54,30 @@ class Report(BaseModel):
         """One word for the head of the page."""
         if self.error:
             return f"failed: {self.error.get('name', 'error')}"
-        return str((self.plan or {}).get("status", "unknown")).replace("roll", "rolled")
+        return str(self._last.get("status", "unknown")).replace("roll", "rolled")
 
     @property
     def reason(self) -> str:
         """Why it ended so."""
-        return str((self.error or self.plan or {}).get("reason", ""))
+        return str((self.error or self._last).get("reason", ""))
+
+    @property
+    def good(self) -> bool:
+        """Whether what was asked for came about."""
+        return self.error is None and self.outcome != "abandoned"
+
+    @property
+    def _last(self) -> Line:
+        """The answer that decided it: of a rotation its plan, of an admission the last step that there was."""
+        return self.plan or self.admit or self.find or {}
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def proof(self) -> Proof | None:
+        """What the smoke's log showed; of one that failed, only the journal knows."""
+        lines = [line for line in self.lines if line.get("evidence")]
+        found = self.smoke or (lines[-1] if lines else None)
+        return read_proof(found) if found else None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
