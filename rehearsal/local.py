@@ -12,12 +12,12 @@ import sys
 import threading
 from pathlib import Path
 
-from rehearsal.clock import ClockStopped, SimThread
 from rehearsal.control_plane import find_or_build
 from rehearsal.control_plane.components import kubeconfig
 from rehearsal.deploy import BUCKET
 from rehearsal.scenario import Scenario, ScenarioError, load
 from rehearsal.stage.director import Director
+from rehearsal.stage.perform import perform
 from rehearsal.stage.records import Records
 from rehearsal.world import World
 
@@ -54,32 +54,13 @@ def serve(scenario: Scenario, out: Path, *, port: int, pace: float, ended: threa
     """Bring the world up, say how to reach it, and keep it until `ended`."""
     records = Records()
     with World(scenario, find_or_build(), out, pace=pace, port=port, listener=records.listen) as world:
-        _set_stage(world, LocalDirector(world, records, say))
+        perform(world.clock, LocalDirector(world, records, say).set_stage)
         if ended.is_set():
             return
         config = kubeconfig(world.plane.server, ca=world.plane.ca_file, token=world.plane.admin_token)
         (out / "kubeconfig").write_text(json.dumps(config), encoding="utf-8")
         say(GUIDE.format(name=scenario.name, url=world.region.url, out=out))
         ended.wait()
-
-
-def _set_stage(world: World, director: Director) -> None:
-    """On the clock, as the director's waits are; raises here what goes wrong there."""
-    failed: list[BaseException] = []
-    done = threading.Event()
-
-    def act() -> None:
-        try:
-            director.set_stage()
-        except (Exception, ClockStopped) as error:  # noqa: BLE001 - raised again by whoever waits
-            failed.append(error)
-        finally:
-            done.set()
-
-    SimThread(world.clock, act, key="director").start()
-    done.wait()
-    if failed:
-        raise failed[0]
 
 
 def say(text: str) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rehearsal.chronicle import Chronicle
-from rehearsal.clock import ClockStopped, SimThread
 from rehearsal.control_plane import find_or_build
 from rehearsal.observer import AwsAccess, KubeAccess, Observed, Observer
 from rehearsal.report import Result, page
 from rehearsal.scenario import Scenario
 from rehearsal.stage.director import Director
+from rehearsal.stage.perform import perform
 from rehearsal.stage.records import Records
 from rehearsal.world import World
 
@@ -88,31 +87,18 @@ Outcome = tuple[Observed, tuple[str, ...]]
 
 
 def _play(world: World, director: Director, beside: Callable[[World], None]) -> Outcome:
-    """Run the director as a simulated thread, and wait for it in real time; Ctrl-C ends the wait.
+    """Time ends with the director, or the next tick would begin while everything is taken down."""
 
-    Time ends with the director, or the next tick would begin while everything is taken down.
-    """
-    answer: list[Outcome | BaseException] = []
-    done = threading.Event()
-
-    def act() -> None:
+    def act() -> Outcome:
         try:
             director.set_stage()
             beside(world)
             observed = director.play(_observer(world, director))
-            answer.append((observed, tuple(director.unmet(observed))))
-        except (Exception, ClockStopped) as error:  # noqa: BLE001 - raised again by whoever waits
-            answer.append(error)
+            return observed, tuple(director.unmet(observed))
         finally:
             world.clock.stop()
-            done.set()
 
-    SimThread(world.clock, act, key="director").start()
-    while not done.wait(0.2):
-        pass
-    if isinstance(answer[0], BaseException):
-        raise answer[0]
-    return answer[0]
+    return perform(world.clock, act)
 
 
 def _observer(world: World, director: Director) -> Observer:
