@@ -25,7 +25,9 @@ from rehearsal.scenario import Group, Release
 NODE_DELETION_SECONDS = 20
 HOOK = "gpuops-admit"
 GROUP_TAG = "gpuops:group"
-"""What the stack's roles require of every group and launch template that they may change."""
+"""For people: whose launch template it is."""
+CLUSTER_TAG = "gpuops:cluster"
+"""What the stack's roles require, by value, of every group and launch template that they may change."""
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 
 
@@ -80,13 +82,15 @@ class Fleet:
             "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": group.name}]}],
         }
         name = f"{cluster.name}-{group.name}"
-        tags = {"ResourceType": "launch-template", "Tags": [{"Key": GROUP_TAG, "Value": group.name}]}
+        ours = {CLUSTER_TAG: cluster.name, GROUP_TAG: group.name}
+        tags = {"ResourceType": "launch-template", "Tags": [{"Key": k, "Value": v} for k, v in ours.items()]}
         given = {"LaunchTemplateName": name, "LaunchTemplateData": data, "TagSpecifications": [tags]}
         made = self.templates.create_launch_template(given)
         return str(made["LaunchTemplate"]["LaunchTemplateId"])
 
     def _request(self, group: Group, template: str) -> dict[str, Any]:
-        tags = {f"kubernetes.io/cluster/{self.eks.cluster.name}": "owned", GROUP_TAG: group.name}
+        cluster = self.eks.cluster.name
+        tags = {f"kubernetes.io/cluster/{cluster}": "owned", CLUSTER_TAG: cluster, GROUP_TAG: group.name}
         return {
             "AutoScalingGroupName": group.name,
             "LaunchTemplate": {"LaunchTemplateId": template, "Version": "1"},

@@ -58,9 +58,10 @@ def _entries(params: Params) -> Mapping[str, Sequence[str] | None]:
 
 
 def _run_instances(_operation: str, params: Params, lookup: Lookup) -> Sequence[Ask]:
-    """A group that takes a launch template: Auto Scaling checks that the caller may run instances from it.
+    """A group that takes a launch template: Auto Scaling checks that the caller may run and tag instances from it.
 
     Source: "Control Amazon EC2 launch template usage in Auto Scaling groups", Amazon EC2 Auto Scaling user guide.
+    AWS asks for the tags where the template has TagSpecifications; here it is always asked, as a template may get them.
     """
     forms = ("LaunchTemplate.", "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification.")
     prefix = next((f for f in forms if any(k.startswith(f"{f}LaunchTemplate") for k in params)), None)
@@ -71,7 +72,9 @@ def _run_instances(_operation: str, params: Params, lookup: Lookup) -> Sequence[
     kinds = ("instance", "network-interface", "security-group", "subnet", "volume")
     image = r.arn("ec2", "image/unknown", account="")
     touched = [template, image, *(r.arn("ec2", f"{kind}/unknown") for kind in kinds)]
-    return [Ask("ec2:RunInstances", t, keys, partial(lookup.tags_of, t)) for t in touched]
+    tagging = {"ec2:createaction": ("RunInstances",)}
+    tagged = [Ask("ec2:CreateTags", r.arn("ec2", f"{kind}/unknown"), tagging) for kind in ("instance", "volume")]
+    return [*(Ask("ec2:RunInstances", t, keys, partial(lookup.tags_of, t)) for t in touched), *tagged]
 
 
 def _rows(service: str, operations: str, asker: Asker) -> Iterable[tuple[str, Asker]]:

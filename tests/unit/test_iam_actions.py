@@ -147,12 +147,12 @@ def test_a_call_asks_for_the_action_and_resource_that_iam_documents(
     assert asked(service, operation, **params) == expected
 
 
-def test_a_group_that_takes_a_launch_template_asks_to_run_instances() -> None:
+def test_a_group_that_takes_a_launch_template_asks_to_run_and_tag_instances() -> None:
     """As AWS does; without a template in the call it does not."""
     form = {"AutoScalingGroupName": "gpu", "LaunchTemplate.LaunchTemplateName": "gpu-template"}
     actions = {action for action, _ in asked("autoscaling", "UpdateAutoScalingGroup", **form)}
 
-    assert actions == {"autoscaling:UpdateAutoScalingGroup", "ec2:RunInstances"}
+    assert actions == {"autoscaling:UpdateAutoScalingGroup", "ec2:RunInstances", "ec2:CreateTags"}
     assert asked("autoscaling", "UpdateAutoScalingGroup", AutoScalingGroupName="gpu", MaxSize="9") == [
         ("autoscaling:UpdateAutoScalingGroup", GROUP)
     ]

@@ -1,0 +1,102 @@
+"""The template's rights, statement by statement: no role may write what its function never writes.
+
+The wire shows that a role has what its function needs; nothing but this shows that it has no more.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).parents[2]
+RESOURCES: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+READS = {"dynamodb:GetItem", "dynamodb:Query"}
+WRITES = {
+    "DetectRelease": {"PutItem release", "UpdateItem release"},
+    "PlanRotation": {"PutItem release"},
+    "OpenChange": {"PutItem rotation", "PutItem lock", "PutItem open", "UpdateItem fence", "UpdateItem undo"},
+    "ClaimNode": {"PutItem claim", "UpdateItem undo"},
+    "DrainNode": {"UpdateItem undo"},
+    "RetireNode": {"UpdateItem undo"},
+    "ReturnNode": {"UpdateItem undo"},
+    "CloseChange": {
+        "UpdateItem undo",
+        *(f"DeleteItem {kind}" for kind in ("claim", "rotation", "lock", "undo", "open")),
+    },
+    "AdmitInstance": {"UpdateItem undo"},
+    "ListLeftovers": {"DeleteItem open"},
+}
+"""What each function writes to the table, beside its journal."""
+OURS = {"Ref": "ClusterName"}
+
+
+def statements(function: str) -> Iterator[dict[str, Any]]:
+    """The function's own statements; one under a template condition too."""
+    for policy in RESOURCES[f"{function}Function"]["Properties"]["Policies"]:
+        for statement in policy.get("Statement", ()):
+            yield statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
+def functions() -> list[str]:
+    """Every function of the template."""
+    kind = "AWS::Serverless::Function"
+    return [name.removesuffix("Function") for name, value in RESOURCES.items() if value["Type"] == kind]
+
+
+@pytest.mark.parametrize("function", functions())
+def test_a_function_may_write_only_the_items_that_it_writes(function: str) -> None:
+    """The table is shared: a role that may put `undo#` items could make reconcile do anything to a group."""
+    found = {
+        f"{action.removeprefix('dynamodb:')} {key.removesuffix('#*')}"
+        for statement in statements(function)
+        for action in statement["Action"]
+        if action.startswith("dynamodb:") and action not in READS
+        for key in statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    }
+
+    assert found == WRITES.get(function, set())
+
+
+@pytest.mark.parametrize("function", functions())
+def test_what_is_changed_carries_the_clusters_own_name(function: str) -> None:
+    """Two stacks in one account: neither may touch the other's groups and launch templates."""
+    for statement in statements(function):
+        changes = [a for a in statement["Action"] if _changes(a)]
+        service = changes[0].partition(":")[0] if changes else ""
+        wanted = {f"{service}:ResourceTag/gpuops:cluster": OURS}
+        assert not changes or statement["Condition"]["StringEquals"] == wanted, changes
+
+
+@pytest.mark.parametrize("function", ["OpenChange", "CloseChange"])
+def test_instances_and_their_tags_come_from_launch_templates_only(function: str) -> None:
+    """The two rights that AWS asks of whoever sets a launch template, and no machine beyond it."""
+    guards = {
+        statement["Action"][0]: statement["Condition"] for statement in statements(function) if _guarded(statement)
+    }
+
+    assert guards["ec2:RunInstances"]["Bool"] == {"ec2:IsLaunchTemplateResource": "true"}
+    assert "ec2:LaunchTemplate" in guards["ec2:RunInstances"]["ArnLike"]
+    assert guards["ec2:CreateTags"] == {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
+
+
+def test_events_are_told_as_gpuops_and_heard_for_this_cluster_only() -> None:
+    """Another cluster's stack hears its own; another hook's launches are not ours to admit."""
+    (told,) = [s for s in statements("DetectRelease") if s["Action"] == ["events:PutEvents"]]
+    heard = RESOURCES["RotateAmi"]["Properties"]["Events"]["ReleaseDetected"]["Properties"]["Pattern"]
+    launch = RESOURCES["AdmitNode"]["Properties"]["Events"]["InstanceLaunch"]["Properties"]["Pattern"]
+
+    assert told["Condition"] == {"StringEquals": {"events:source": "gpuops"}}
+    assert heard["detail"] == {"cluster": [OURS]}
+    assert launch["detail"] == {"LifecycleHookName": [{"prefix": "gpuops"}]}
+
+
+def _changes(action: str) -> bool:
+    """Whether the action changes a group or a launch template."""
+    service, _, name = action.partition(":")
+    return (service == "autoscaling" and not name.startswith("Describe")) or action == "ec2:CreateLaunchTemplateVersion"
+
+
+def _guarded(statement: dict[str, Any]) -> bool:
+    return isinstance(statement["Action"], list) and statement["Action"][0] in {"ec2:RunInstances", "ec2:CreateTags"}
