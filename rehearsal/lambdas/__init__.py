@@ -100,7 +100,10 @@ class Lambdas:
         self._clock.call_later(0, f"lambda-event/{name}/{self._asynchronous}", lambda: self._drop(name, payload))
 
     def close(self) -> None:
-        """End every process and remove what was unpacked."""
+        """End every process, in the middle of an invocation too, and remove what was unpacked."""
+        for function in list(self._functions.values()):
+            if function.process is not None:
+                function.process.kill()
         for name in self.names():
             self.remove(name)
         shutil.rmtree(self._folder, ignore_errors=True)

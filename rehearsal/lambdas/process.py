@@ -58,8 +58,12 @@ class FunctionProcess:
         text = f"Task timed out after {self.spec.timeout_seconds:.2f} seconds"
         return _failure("Sandbox.Timedout", request_id, text)
 
+    def kill(self) -> None:
+        """End the process; an invocation under way is told."""
+        self.process.kill()
+
     def close(self) -> None:
-        """End the process; safe to call twice."""
+        """End the process and its API; safe to call twice."""
         self.process.kill()
         self.process.wait()
         self._api.close()
