@@ -20,6 +20,7 @@ from rehearsal.stage.records import Records
 from rehearsal.world import World
 
 REPORTED = ("gpuops-rotate-ami", "gpuops-admit-node")
+WAITS_SHOWN = 3
 WHAT_IS_REAL = Path(__file__).parent / "what_is_real.md"
 
 
@@ -65,7 +66,7 @@ def rehearse(
         chronicle = Chronicle(world.clock, scenario.epoch)
         records.chronicle = chronicle
         world.mirror.subscribe(chronicle.on_event)
-        view.watch(chronicle, world.clock.next_key)
+        view.watch(chronicle, lambda: _waited_for(world))
         director = Director(world, records, view.phase)
         observed, unmet = _play(world, director, beside)
         result = Result(
@@ -99,6 +100,16 @@ def _play(world: World, director: Director, beside: Callable[[World], None]) -> 
             world.clock.stop()
 
     return perform(world.clock, act)
+
+
+def _waited_for(world: World) -> str:
+    """Say what comes next and when; an execution by its name, a machine or pod by its timer."""
+    told = (f"{_short(key)} in {seconds:,.0f} s" for seconds, key in world.clock.upcoming(WAITS_SHOWN, "director"))
+    return "; ".join(told) or "nothing"
+
+
+def _short(key: str) -> str:
+    return key.rsplit(":", 1)[-1].split("#")[0]
 
 
 def _observer(world: World, director: Director) -> Observer:

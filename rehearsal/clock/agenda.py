@@ -61,6 +61,11 @@ class Agenda:
             heapq.heappop(self._heap)
         return self._heap[0][3] if self._heap else None
 
+    def first(self, count: int, hidden: str) -> list[Timer]:
+        """The next entries, but for those whose key begins with `hidden`."""
+        shown = (entry for entry in self._heap if entry[3].live and not entry[3].key.startswith(hidden))
+        return [entry[3] for entry in heapq.nsmallest(count, shown)]
+
     def pop(self) -> list[Timer]:
         """The next entry with, if it belongs to a batch, all the others of its batch and instant."""
         first = heapq.heappop(self._heap)

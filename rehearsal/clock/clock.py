@@ -103,11 +103,10 @@ class Clock:
         """Keys given to `call_later` which are still to fire."""
         return self._agenda.keys()
 
-    def next_key(self) -> str:
-        """What is due next, and in how many simulated seconds; for a person who watches."""
+    def upcoming(self, count: int, hidden: str) -> list[tuple[float, str]]:
+        """What is due next: simulated seconds from now, and key; for a person who watches. `hidden` begins no key."""
         with self.baton.lock:
-            top = self._agenda.top()
-            return f"{top.key} in {top.due - self.now():,.0f} s" if top else "nothing"
+            return [(t.due - self.now(), t.key) for t in self._agenda.first(count, hidden)]
 
     def stats(self) -> dict[str, Any]:
         """Figures of the run so far, as JSON."""

@@ -353,3 +353,14 @@ def test_the_same_seed_gives_the_same_story(make: Callable[..., Clock]) -> None:
 def _burn(stop: threading.Event) -> None:
     while not stop.is_set():
         sum(range(1000))
+
+
+def test_what_comes_next_is_told_without_the_director() -> None:
+    """For a person who watches: keys and seconds, nearest first; a cancelled timer is not waited for."""
+    clock = Clock(1000.0)
+    clock.call_later(30, "director", lambda: None)
+    clock.call_later(20, "b", lambda: None)
+    clock.call_later(10, "a", lambda: None)
+    clock.cancel(clock.call_later(5, "gone", lambda: None))
+
+    assert clock.upcoming(3, "director") == [(10.0, "a"), (20.0, "b")]
