@@ -109,7 +109,7 @@ def _waited_for(world: World) -> str:
 
 
 def _short(key: str) -> str:
-    return key.rsplit(":", 1)[-1].split("#")[0]
+    return key.rpartition(":")[2].partition("#")[0]
 
 
 def _observer(world: World, director: Director) -> Observer:
