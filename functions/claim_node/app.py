@@ -1,8 +1,9 @@
 """Claim an admitted new node for one slot of the plan, and choose which old node it stands in for.
 
-In:  {"run": {...}, "change": {...}, "instance": "i-0slot", "decrement": false, "claim"?: {"deadline"}, "now": "..."}
+In:  {"run": {...}, "change": {...}, "instance": "i-0slot", "decrement": false, "claim"?: <previous answer>,
+      "now": "..."}
 Out: {"status": "claimed" | "waiting" | "gone" | "stopped" | "overdue", "reason", "instance": "i-0old",
-      "node": "ip-10-0-1-7.ec2.internal", "deadline": "..."}
+      "node": "ip-10-0-1-7.ec2.internal", "started": "...", "deadline": "...", "wait_seconds": 20}
 """
 
 from datetime import datetime, timedelta
@@ -16,13 +17,15 @@ from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.claim import Claim, claimable, decide_turn
 from gpuops.domain.rotation.group import Group, Instance
 from gpuops.domain.rotation.messages import Change
+from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
 
-class Deadline(BaseModel):
+class Times(BaseModel):
     """What the answer before said."""
 
+    started: datetime
     deadline: datetime
 
 
@@ -33,7 +36,7 @@ class ClaimNode(BaseModel):
     change: Change
     instance: str
     decrement: bool
-    claim: Deadline | None = None
+    claim: Times | None = None
 
 
 class ClaimAnswer(BaseModel):
@@ -45,7 +48,10 @@ class ClaimAnswer(BaseModel):
     """The old instance that this slot replaces, once claimed."""
     node: str | None = None
     """The new node, once claimed."""
+    started: datetime
     deadline: datetime
+    wait_seconds: int = 0
+    """Before the next call, if it is still waiting."""
 
 
 @entry(ClaimNode)
@@ -61,36 +67,37 @@ def claim(request: ClaimNode, now: datetime, world: World) -> ClaimAnswer:
     undo = world.store.undo(run.group)
     if undo is None:
         raise Conflict(f"run {run.id} has no open change of {run.group}")
-    deadline = request.claim.deadline if request.claim else now + _patience(run, world)
+    times = request.claim or Times(started=now, deadline=now + _patience(run, world))
     claims = world.store.claims(run.group)
     if mine := next((item for item in claims if item.slot == request.instance), None):
-        return _claimed(mine, deadline)
+        return _claimed(mine, times)
     group = world.groups.describe(run.group)
     turn = decide_turn(group, undo, claims, decrement=request.decrement)
     if turn.status == "gone":
-        return ClaimAnswer(status="gone", reason=turn.reason, deadline=deadline)
+        return ClaimAnswer(status="gone", reason=turn.reason, **dict(times))
     if undo.stopped:
-        return ClaimAnswer(status="stopped", reason=f"the run stopped: {undo.stopped}", deadline=deadline)
+        return ClaimAnswer(status="stopped", reason=f"the run stopped: {undo.stopped}", **dict(times))
     if turn.old is None:
-        return _waiting(turn.reason, request, deadline, now, world)
+        return _waiting(turn.reason, request, times, now, world)
     free = claimable(group, undo, [item.new for item in claims], turn.old.zone)
     if mine := _take_first(request, turn.old, free, world):
-        return _claimed(mine, deadline)
-    return _waiting(_shortage(group, undo, len(free)), request, deadline, now, world)
+        return _claimed(mine, times)
+    return _waiting(_shortage(group, undo, len(free)), request, times, now, world)
 
 
-def _claimed(mine: Claim, deadline: datetime) -> ClaimAnswer:
+def _claimed(mine: Claim, times: Times) -> ClaimAnswer:
     reason = f"node {mine.node} is ready for what runs on {mine.old}"
-    return ClaimAnswer(status="claimed", reason=reason, instance=mine.old, node=mine.node, deadline=deadline)
+    return ClaimAnswer(status="claimed", reason=reason, instance=mine.old, node=mine.node, **dict(times))
 
 
-def _waiting(reason: str, request: ClaimNode, deadline: datetime, now: datetime, world: World) -> ClaimAnswer:
+def _waiting(reason: str, request: ClaimNode, times: Times, now: datetime, world: World) -> ClaimAnswer:
     """Wait, or stop the run: the slots after this one would wait as long for the same missing node."""
-    if now < deadline:
-        return ClaimAnswer(status="waiting", reason=reason, deadline=deadline)
-    why = f"{reason} until {deadline.isoformat()}{_why(request.run, world)}"
+    if now < times.deadline:
+        pause = wait_seconds(times.started, now, times.deadline)
+        return ClaimAnswer(status="waiting", reason=reason, wait_seconds=pause, **dict(times))
+    why = f"{reason} until {times.deadline.isoformat()}{_why(request.run, world)}"
     world.store.stop(request.run, why)
-    return ClaimAnswer(status="overdue", reason=why, deadline=deadline)
+    return ClaimAnswer(status="overdue", reason=why, **dict(times))
 
 
 def _why(run: Run, world: World) -> str:

@@ -2,7 +2,7 @@
 
 In:  {"run": {...}, "change": {"fence"}, "instance": "i-...", "drain"?: <previous answer>, "now": "..."}
 Out: {"status": "drained" | "draining" | "overdue", "reason", "node", "started", "deadline",
-      "evicted", "refused", "waiting_for"}
+      "evicted", "refused", "waiting_for", "wait_seconds"}
 """
 
 from datetime import datetime, timedelta
@@ -32,6 +32,8 @@ class Drained(BaseModel):
     evicted: int = 0
     refused: int = 0
     waiting_for: tuple[str, ...] = ()
+    wait_seconds: int = 0
+    """Before the next call, if it is still draining."""
 
 
 class Request(BaseModel):
@@ -83,6 +85,7 @@ def _evict(before: Drained, now: datetime, group: GroupPolicy, cluster: Cluster,
         evicted=before.evicted + len(answers) - len(refused) + len(decision.delete),
         refused=before.refused + len(refused),
         waiting_for=tuple(named(decision, refused)),
+        wait_seconds=decision.wait_seconds,
     )
 
 

@@ -1,7 +1,7 @@
 """Terminate a drained instance, with decrement where the plan says so, and see that instance and Node are gone.
 
 In:  {"run": {...}, "change": {...}, "instance": "i-0old", "decrement": false, "retire"?: {"deadline"}, "now": "..."}
-Out: {"status": "retiring" | "retired" | "overdue", "reason", "deadline": "..."}
+Out: {"status": "retiring" | "retired" | "overdue", "reason", "deadline": "...", "wait_seconds": 20}
 """
 
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from gpuops.adapters.world import World
 from gpuops.domain.rotation.messages import Change
+from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
@@ -40,6 +41,8 @@ class RetireAnswer(BaseModel):
     status: Literal["retiring", "retired", "overdue"]
     reason: str
     deadline: datetime
+    wait_seconds: int = 0
+    """Before the next call, if it is still retiring."""
 
 
 @entry(RetireNode)
@@ -58,14 +61,19 @@ def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
         if request.decrement:
             world.store.give_back(run, name)
         world.groups.terminate(name, decrement=request.decrement)
-        return RetireAnswer(status="retiring", reason=f"{name} is terminated", deadline=deadline)
+        return _retiring(f"{name} is terminated", deadline, now)
     waiting = _waits_for(request, [instance.id for instance in group.instances], world)
     if waiting is None:
         return RetireAnswer(status="retired", reason=f"{name} and its Node are gone", deadline=deadline)
     if now < deadline:
-        return RetireAnswer(status="retiring", reason=waiting, deadline=deadline)
+        return _retiring(waiting, deadline, now)
     world.store.stop(run, f"{name}: {waiting} until {deadline.isoformat()}")
     return RetireAnswer(status="overdue", reason=f"{waiting} until {deadline.isoformat()}", deadline=deadline)
+
+
+def _retiring(reason: str, deadline: datetime, now: datetime) -> RetireAnswer:
+    pause = wait_seconds(deadline - PATIENCE, now, deadline)
+    return RetireAnswer(status="retiring", reason=reason, deadline=deadline, wait_seconds=pause)
 
 
 def _waits_for(request: RetireNode, left: list[str], world: World) -> str | None:

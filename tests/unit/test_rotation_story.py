@@ -7,6 +7,7 @@ leave late or by themselves.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -196,8 +197,9 @@ def test_an_overdue_claim_stops_the_nodes_that_have_not_begun(world: World) -> N
     change = opened(world)
     waiting = claim(world, change, 0)
 
-    late = claim(world, change, 0, waiting.deadline, claim={"deadline": waiting.deadline})
+    late = claim(world, change, 0, waiting.deadline, claim=waiting.model_dump())
 
+    assert (waiting.wait_seconds, waiting.deadline - NOW) == (20, timedelta(hours=1))
     assert (waiting.status, late.status) == ("waiting", "overdue")
     assert claim(world, change, 1).status == "stopped"
 
@@ -211,7 +213,7 @@ def test_an_overdue_claim_says_what_became_of_the_newcomers(world: World, *, tol
     if told:
         world.store.tell_abandoned("gpu", "i-9 was abandoned: no passed CUDA sample")
 
-    late = claim(world, change, 0, waiting.deadline, claim={"deadline": waiting.deadline})
+    late = claim(world, change, 0, waiting.deadline, claim=waiting.model_dump())
 
     assert late.reason.endswith("no passed CUDA sample" if told else "g4dn.xlarge capacity")
 
@@ -270,6 +272,7 @@ def test_a_node_that_outlives_its_instance_is_waited_for(world: World) -> None:
     late = RETIRE.retire(request, waiting.deadline, world)
 
     assert (waiting.status, waiting.reason) == ("retiring", f"Node node-{gone} is still there")
+    assert (waiting.wait_seconds, late.wait_seconds) == (20, 0)
     assert late.status == "overdue"
 
 

@@ -61,7 +61,8 @@ class Drain(_Part):
     deadline_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
     """How long evictions may take, once no Job is waited for any more."""
     on_deadline: Literal["fail", "wait", "force"] = "fail"
-    """`fail` gives the node back; `wait` goes on; `force` deletes what is left, past its disruption budget."""
+    """`fail` gives the node back; `wait` goes on, `force` deletes what is left, past its disruption budget: both give
+    the node back after 14 more days."""
     bare_pods: Literal["block", "evict"] = "block"
     """A pod without a controller is gone for good once evicted, so by default it blocks."""
     empty_dir: Literal["block", "evict"] = "evict"

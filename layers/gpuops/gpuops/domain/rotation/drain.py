@@ -11,10 +11,13 @@ from typing import Literal
 
 from gpuops.domain.cluster import Pod
 from gpuops.domain.policy import Drain
+from gpuops.domain.rotation.waiting import wait_seconds
 
 TERMINATING = "terminating"
 MAX_NAMED = 10
 """A payload travels through every state: the rest is counted."""
+AFTER_DEADLINE = timedelta(days=14)
+"""How long a drain that does not fail at its deadline goes on: an execution's history has an end, too."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class DrainDecision:
     """Pods that must go, but not by an eviction now, and why."""
     deadline: datetime
     overdue: bool
+    wait_seconds: int
+    """Before the next pass: seldom while Jobs run, often while pods are on their way."""
 
     @property
     def left(self) -> tuple[Pod, ...]:
@@ -59,14 +64,18 @@ def decide_drain(
     jobs_until = clock.started + job_grace
     graced = tuple(pod for pod in staying if pod.completes and not pod.deleting and now < jobs_until)
     deadline = now + timedelta(minutes=policy.deadline_minutes) if graced else clock.deadline
-    overdue = now >= deadline
-    if overdue and policy.on_deadline == "force":
+    limit = deadline if policy.on_deadline == "fail" else deadline + AFTER_DEADLINE
+    overdue = now >= limit
+    begun = deadline - timedelta(minutes=policy.deadline_minutes)
+    pause = wait_seconds(clock.started, now, jobs_until) if graced else wait_seconds(begun, now, deadline, limit)
+    if now >= deadline and policy.on_deadline == "force":
         going = {pod: TERMINATING for pod in staying if pod.deleting}
-        return DrainDecision((), tuple(pod for pod in staying if pod not in going), going, deadline, overdue=False)
+        forced = tuple(pod for pod in staying if pod not in going)
+        return DrainDecision((), forced, going, deadline, overdue, pause)
     waiting = {pod: f"runs until it ends, or until {jobs_until.isoformat()}" for pod in graced}
     waiting |= {pod: why for pod in staying if pod not in waiting and (why := _held(pod, policy))}
     evict = tuple(pod for pod in staying if pod not in waiting)
-    return DrainDecision(evict, (), waiting, deadline, overdue and policy.on_deadline == "fail")
+    return DrainDecision(evict, (), waiting, deadline, overdue, pause)
 
 
 def must_go(pod: Pod) -> bool:
@@ -84,7 +93,7 @@ def drain_state(decision: DrainDecision, refused: Mapping[Pod, str], volumes: It
     why = next(iter(named(decision, refused)), "")
     reason = f"{what} left" + (f": {why}" if why else "")
     if decision.overdue:
-        return DrainState("overdue", f"{reason} at {decision.deadline.isoformat()}")
+        return DrainState("overdue", f"{reason}; the deadline was {decision.deadline.isoformat()}")
     return DrainState("draining", reason)
 
 

@@ -1,0 +1,22 @@
+"""When to look again at something that takes its time.
+
+Every look costs nine events of an execution's history, which ends at 25,000: a fixed pause of 20 s would end a drain
+that waits for a training Job after sixteen hours. So the pause grows with what was waited already, and what is looked
+at again is noticed at most a twenty-fourth of that time late.
+"""
+
+import math
+from datetime import datetime, timedelta
+
+SHORTEST, LONGEST = timedelta(seconds=20), timedelta(minutes=15)
+SHARE = 24
+LOOKS = 480
+"""Waits of months, too, come to about so many looks: past five days their pauses may be longer than the longest."""
+
+
+def wait_seconds(since: datetime, now: datetime, *ends: datetime) -> int:
+    """Return the pause before the next look, never past the next of the ends: at each of them something is decided."""
+    longest = max(LONGEST, (max(ends) - since) / LOOKS)
+    pause = min(max(SHORTEST, (now - since) / SHARE), longest)
+    left = min((end - now for end in ends if end > now), default=pause)
+    return max(1, math.ceil(min(pause, left).total_seconds()))
