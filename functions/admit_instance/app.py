@@ -3,8 +3,9 @@
 While a change of the group is open, Cluster Autoscaler is told to leave the node alone: it would take a newcomer that
 waits for its first pod for one too many.
 
-In:  {"verdict": "admit" | "abandon", "run"?, "find"?, "check"?, "smoke"?, "error"?: {"name", "reason"}, "now": "..."}
-Out: {"status": "admitted" | "abandoned", "reason"}
+In:  {"verdict": "admit" | "abandon" | "release", "run"?, "find"?, "check"?, "smoke"?, "error"?: {"name", "reason"},
+      "now": "..."}
+Out: {"status": "admitted" | "abandoned" | "waiting" | "released", "reason"}
 """
 
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from gpuops.entry import entry
 class Request(BaseModel):
     """In. After an early failure little of it is there."""
 
-    verdict: Literal["admit", "abandon"]
+    verdict: Literal["admit", "abandon", "release"]
     run: Run | None = None
     find: Found | None = None
     check: Checked | None = None
@@ -84,6 +85,33 @@ def keep(node: Node, cluster: Cluster, change: Change) -> None:
         cluster.let_go(node)
 
 
+Connect = Callable[[], Cluster]
+
+
+def release(request: Request, now: datetime, instances: Instances, connect: Connect) -> Admitted:
+    """Let in an instance that is not ours to judge. Its hook first: no cluster, or fault of one, is in its way.
+
+    A node that carries our startup taint loses it, for nobody else takes it off; it is not marked as admitted.
+    """
+    found = request.find
+    if found is None or found.instance is None:
+        return abandon(request, instances)
+    lost = let_in(found.instance, found.hook, instances)
+    if lost is not None:
+        return Admitted(status="released", reason=lost)
+    if request.run is None:
+        return Admitted(status="released", reason=f"{found.reason}; a startup taint stays on its node")
+    cluster = connect()
+    node = cluster.node_of(found.instance)
+    if node is None and found.deadline is not None and now < found.deadline:
+        return Admitted(status="waiting", reason=f"{found.reason}; {found.instance} has registered no node yet")
+    if node is None:
+        return Admitted(status="released", reason=f"{found.reason}; {found.instance} has registered no node")
+    cluster.remove_taint(node.name, STARTUP_TAINT_KEY)
+    lifted = "its startup taint is lifted" if node.pending else "it has no startup taint"
+    return Admitted(status="released", reason=f"{node.name}: {found.reason}; {lifted}")
+
+
 def abandon(request: Request, instances: Instances, why: str = "") -> Admitted:
     """Let Auto Scaling replace the instance; without a hook it stays, behind its startup taint."""
     found, steps = request.find, (request.error, request.smoke, request.check, request.find)
@@ -96,8 +124,9 @@ def abandon(request: Request, instances: Instances, why: str = "") -> Admitted:
 
 def tell(answer: Admitted, request: Request, store: Store) -> Admitted:
     """Let the roll that waits for this newcomer know why it is none; nobody may be waiting."""
-    if answer.status == "abandoned" and request.run is not None and request.find is not None:
-        store.tell_abandoned(request.run.group, f"{request.find.instance} was abandoned: {answer.reason}")
+    what = {"abandoned": "was abandoned", "released": "was let in unjudged"}.get(answer.status)
+    if what and request.run is not None and request.find is not None:
+        store.tell_abandoned(request.run.group, f"{request.find.instance} {what}: {answer.reason}")
     return answer
 
 
@@ -105,6 +134,9 @@ def tell(answer: Admitted, request: Request, store: Store) -> Admitted:
 def handler(request: Request, now: datetime) -> Admitted:
     """Act on the verdict of the steps before. An abandoned instance needs no cluster: that may be what failed."""
     instances, store = Instances.from_env(), Store.from_env()
+    cluster = request.run.cluster if request.run else ""
+    if request.verdict == "release":
+        return tell(release(request, now, instances, lambda: Cluster.connect(cluster)), request, store)
     if request.verdict == "abandon" or request.run is None:
         return tell(abandon(request, instances), request, store)
     group = request.run.group
@@ -113,5 +145,5 @@ def handler(request: Request, now: datetime) -> Admitted:
         undo = store.undo(group)
         return undo.run.id if undo else None
 
-    answer = admit(request, now, Cluster.connect(request.run.cluster), instances, change)
+    answer = admit(request, now, Cluster.connect(cluster), instances, change)
     return tell(answer, request, store)

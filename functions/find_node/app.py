@@ -1,7 +1,10 @@
 """Find the node of a launched instance; ask Auto Scaling for patience meanwhile.
 
+An instance that the policy does not let us judge (mode observe, group not named, policy unreadable) is nobody else's to
+let in: its launch hook is ours. So it is handed on to be released, before anything that could fail is asked about it.
+
 In:  {"event": <launch event>, "execution": {"id", "name", "machine"}, "run"?, "find"?: <previous answer>, "now"}
-Out: {"status": "found" | "waiting" | "ignored" | "gone" | "overdue", "reason",
+Out: {"status": "found" | "waiting" | "ignored" | "gone" | "overdue" | "unchecked" | "unreadable", "reason",
       "run", "instance", "node", "hook", "deadline"}
 """
 
@@ -17,7 +20,9 @@ from gpuops.adapters.policies import Policies
 from gpuops.domain.admission.answers import Found
 from gpuops.domain.admission.event import Ignored, Launch, read_event
 from gpuops.domain.admission.node import ALIVE, PENDING, decide_find
+from gpuops.domain.errors import Invalid, Refused
 from gpuops.domain.policy import GroupPolicy, Policy
+from gpuops.domain.policy.models import Admission
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
@@ -48,14 +53,44 @@ def find(request: Request, now: datetime, policy: Policy, instances: Instances, 
     if isinstance(launch, Ignored):
         return Found(status="ignored", reason=launch.reason)
     group = next((group for group in policy.groups if group.group == launch.group), None)
-    if group is None:
-        return Found(status="ignored", reason=f"group {launch.group} is not in the policy (version {policy.version})")
-    if group.mode != "apply":
-        return Found(status="ignored", reason=f"mode {group.mode}: {launch.instance} would be admitted")
+    if group is None or group.mode != "apply":
+        return hand_on(launch, instances, unchecked(launch, request.execution, group, policy, now))
     run = run_of(request.execution, group, policy.version)
     patience = timedelta(minutes=group.admission.deadline_minutes)
     deadline = (request.find and request.find.deadline) or now + patience
     return look(launch, run, instances, connect, deadline=deadline, now=now)
+
+
+def unchecked(launch: Launch, execution: Execution, group: GroupPolicy | None, policy: Policy, now: datetime) -> Found:
+    """Hand the instance on unjudged; the node of a group that is not named is in the cluster of the others, if any."""
+    why = f"not checked: mode {group.mode}" if group else f"not checked: group {launch.group} is not in the policy"
+    clusters = {other.cluster for other in policy.groups}
+    if group is None and len(clusters) == 1:
+        group = GroupPolicy(cluster=clusters.pop(), group=launch.group)
+    run = run_of(execution, group, policy.version) if group else None
+    deadline = now + timedelta(minutes=(group.admission if group else Admission()).deadline_minutes)
+    return Found(status="unchecked", reason=why, run=run, deadline=deadline)
+
+
+def unreadable(request: Request, fault: Exception, instances: Instances) -> Found:
+    """Nobody can say what to ask of the instance. Its startup taint keeps work away; churning instances would not help.
+
+    Once the policy is mended, `reconcile` takes up its admission.
+    """
+    launch = read_event(request.event)
+    if isinstance(launch, Ignored):
+        return Found(status="ignored", reason=launch.reason)
+    return hand_on(launch, instances, Found(status="unreadable", reason=f"not checked: {fault}"))
+
+
+def hand_on(launch: Launch, instances: Instances, found: Found) -> Found:
+    """Add whose hook waits; an instance that went away waits for nothing."""
+    lifecycle = instances.lifecycle(launch.instance)
+    if lifecycle not in ALIVE:
+        reason = f"{launch.instance} is {lifecycle or 'no longer in its group'}"
+        return found.model_copy(update={"status": "gone", "reason": reason, "instance": launch.instance})
+    hook = launch.hook or (instances.launch_hook(launch.group) if lifecycle in PENDING else None)
+    return found.model_copy(update={"instance": launch.instance, "hook": hook})
 
 
 def look(
@@ -96,6 +131,9 @@ def run_of(execution: Execution, group: GroupPolicy, version: str) -> Run:
 @entry(Request)
 def handler(request: Request, now: datetime) -> Found:
     """The policy is read at its newest once, and at that version ever after."""
-    policies = Policies.from_env()
-    policy = policies.at(request.run.policy) if request.run else policies.latest()
-    return find(request, now, policy, Instances.from_env(), Cluster.connect)
+    policies, instances = Policies.from_env(), Instances.from_env()
+    try:
+        policy = policies.at(request.run.policy) if request.run else policies.latest()
+    except (Invalid, Refused) as fault:
+        return unreadable(request, fault, instances)
+    return find(request, now, policy, instances, Cluster.connect)

@@ -130,5 +130,5 @@ def _hook(group: Group) -> dict[str, Any]:
         "LifecycleHookName": HOOK,
         "LifecycleTransition": LAUNCHING,
         "HeartbeatTimeout": group.hook_heartbeat_seconds,
-        "DefaultResult": "ABANDON",
+        "DefaultResult": "CONTINUE",
     }

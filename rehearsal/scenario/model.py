@@ -77,7 +77,16 @@ def _dangling(scenario: Scenario) -> Iterator[tuple[Place, str]]:
     for i, workload in enumerate(scenario.workloads):
         if workload.kind != "job" and workload.run_seconds is not None:
             yield ("workloads", i, "run_seconds"), f"only a job ends by itself, not a {workload.kind}"
+    yield from _astray(scenario)
     yield from _repeated(scenario)
+
+
+def _astray(scenario: Scenario) -> Iterator[tuple[Place, str]]:
+    """Moments of groups that there are not."""
+    named = [group.name for group in scenario.groups]
+    for i, moment in enumerate(scenario.timeline):
+        if moment.terminate is not None and moment.terminate not in named:
+            yield ("timeline", i, "terminate"), f"no group named {moment.terminate!r} (there are: {', '.join(named)})"
 
 
 def _repeated(scenario: Scenario) -> Iterator[tuple[Place, str]]:

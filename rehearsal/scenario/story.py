@@ -49,6 +49,8 @@ class Moment(Part):
     capacity: dict[str, dict[str, int]] | None = None
     """New capacity: zone → instance type → instances."""
     scale: Scale | None = None
+    terminate: Name | None = None
+    """Takes the first instance in service from this group; Auto Scaling launches another."""
     policy: str | None = None
     """The text of a fleet.yaml that is uploaded, good or bad."""
 

@@ -66,6 +66,8 @@ class Plot:
             self._world.fleet.set_capacity(moment.capacity)
         if moment.scale is not None:
             self._scale(moment.scale)
+        if moment.terminate is not None:
+            self._terminate(moment.terminate)
         if moment.policy is not None:
             self.upload_policy(moment.policy)
 
@@ -80,6 +82,12 @@ class Plot:
     def _scale(self, scale: Scale) -> None:
         path = f"/apis/apps/v1/namespaces/{scale.namespace}/deployments/{scale.deployment}/scale"
         self._world.kube.patch(path, {"spec": {"replicas": scale.replicas}})
+
+    def _terminate(self, group: str) -> None:
+        autoscaling = self._world.region.account.client("autoscaling")
+        found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"][0]
+        first = min(i["InstanceId"] for i in found["Instances"] if i["LifecycleState"] == "InService")
+        autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=first, ShouldDecrementDesiredCapacity=False)
 
     def _states(self) -> Any:
         return self._world.region.account.client("stepfunctions")

@@ -59,12 +59,29 @@ def test_an_abandoned_launch_is_terminated_and_replaced(world: FleetWorld) -> No
     assert "Cancelled" in [each["StatusCode"] for each in found]
 
 
-def test_silence_ends_in_the_hooks_default(world: FleetWorld) -> None:
-    """The heartbeat timeout of 300 seconds, then ABANDON."""
-    lost = waiting(world)
+def waiting_for_abandon(world: FleetWorld) -> str:
+    """One more instance that waits, launched after the hook's default became ABANDON."""
+    complete(world, "CONTINUE", InstanceId=waiting(world))
+    launching = {"LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING", "HeartbeatTimeout": 300}
+    world.client("autoscaling").put_lifecycle_hook(**HOOK, **launching, DefaultResult="ABANDON")
+    world.client("autoscaling").set_desired_capacity(AutoScalingGroupName="gpu", DesiredCapacity=3)
+    world.clock.advance(40)
+    return waiting(world)
+
+
+def test_silence_lets_an_instance_in_behind_the_recommended_hook(world: FleetWorld) -> None:
+    """The heartbeat timeout of 300 seconds, then CONTINUE: whoever fails to answer costs no instance."""
+    kept = waiting(world)
     world.clock.advance(240)
-    assert waiting(world) == lost
+    assert waiting(world) == kept
     world.clock.advance(60)
+    assert world.states()[kept] == "InService"
+
+
+def test_silence_ends_in_the_hooks_default(world: FleetWorld) -> None:
+    """An operator's hook may say ABANDON."""
+    lost = waiting_for_abandon(world)
+    world.clock.advance(300)
     assert world.states()[lost] == "Terminating"
     assert "Heartbeat Timeout elapsed" in world.near.heard("EC2 Instance Launch Unsuccessful")[0]["StatusMessage"]
 
@@ -80,7 +97,7 @@ def test_a_heartbeat_starts_the_timeout_anew(world: FleetWorld) -> None:
 
 def test_heartbeats_cannot_hold_an_instance_for_ever(world: FleetWorld) -> None:
     """A hundred timeouts are the end of any patience."""
-    lost = waiting(world)
+    lost = waiting_for_abandon(world)
     for _ in range(100):
         world.client("autoscaling").record_lifecycle_action_heartbeat(**HOOK, InstanceId=lost)
         world.clock.advance(297)

@@ -9,7 +9,10 @@ from tests.machines.happy import LAUNCHED
 from tests.machines.machine_world import Slow, answers, fails, run
 
 FIND, CHECK = ["FindNode", "Found?"], ["CheckNode", "Checked?"]
-JUDGED = ["AdmitInstance", "WriteReport", "Admitted?"]
+ASKED = ["AdmitInstance", "Answered?"]
+JUDGED = [*ASKED, "WriteReport", "Admitted?"]
+UNJUDGED = ["AdmitInstance", "WriteReport", "Admitted?"]
+"""AdmitInstance itself failed."""
 BEFORE = {
     "FindNode": ["KeepEvent"],
     "ConfigureNode": ["KeepEvent", *FIND],
@@ -73,6 +76,38 @@ def test_an_instance_that_went_away_is_only_reported() -> None:
 
     assert result.status == "SUCCEEDED"
     assert result.path == ["KeepEvent", *FIND, "WriteReport", "Admitted?", "Ignored"]
+
+
+def test_an_instance_that_is_not_judged_is_let_in_and_its_node_waited_for() -> None:
+    """Mode observe: neither configured nor checked nor smoked, and never in the way."""
+    lambdas = {"FindNode": answers("unchecked"), "AdmitInstance": answers("waiting", "released")}
+
+    result = run("admit_node", LAUNCHED, lambdas)
+
+    assert result.path == ["KeepEvent", *FIND, *ASKED, "WaitForRelease", *JUDGED, "Released"]
+    assert [payload["verdict"] for payload in result.called("AdmitInstance")] == ["release", "release"]
+    assert (result.status, result.output["status"], result.seconds) == ("SUCCEEDED", "released", 15)
+
+
+def test_a_policy_that_cannot_be_read_is_told_loudly_and_abandons_nothing() -> None:
+    """The execution fails, for somebody has to mend the policy; the instance is let in behind its taint."""
+    lambdas = {"FindNode": answers({"status": "unreadable", "run": None}), "AdmitInstance": answers("released")}
+
+    result = run("admit_node", LAUNCHED, lambdas)
+
+    assert result.path == ["KeepEvent", *FIND, *JUDGED, "Unreadable"]
+    assert result.called("AdmitInstance")[0]["verdict"] == "release"
+    assert (result.error, result.cause) == ("Invalid", "because released")
+
+
+@pytest.mark.parametrize("function", ["FindNode", "CheckNode"])
+def test_an_overdue_node_that_cannot_be_abandoned_keeps_its_own_reason(function: str) -> None:
+    """What was wrong with the node comes first; what failed afterwards is told too."""
+    lambdas = {function: answers("overdue"), "AdmitInstance": fails(Conflict("throttled"))}
+
+    result = run("admit_node", LAUNCHED, lambdas)
+
+    assert (result.error, result.cause) == ("Unhealthy", "because overdue; then AdmitInstance: throttled")
 
 
 @pytest.mark.parametrize(("function", "asked"), [("FindNode", FIND), ("CheckNode", CHECK)])
@@ -139,7 +174,7 @@ def test_an_instance_that_cannot_be_judged_is_not_called_admitted(smoke: Any, ca
     """The report is written all the same, and what went wrong before is told first."""
     result = run("admit_node", LAUNCHED, {"SmokeNodeMachine": smoke, "AdmitInstance": fails(Conflict("taint stays"))})
 
-    assert result.path == [*BEFORE["AdmitInstance"], *JUDGED, "Abandoned"]
+    assert result.path == [*BEFORE["AdmitInstance"], *UNJUDGED, "Abandoned"]
     assert result.error in {"Conflict", "Unhealthy"}
     assert result.cause == cause
 

@@ -9,7 +9,7 @@ from tests.machines.happy import SMOKE
 from tests.machines.machine_world import answers, fails, run
 
 READ = ["WaitForSmoke", "ReadSmoke", "Smoked?"]
-CLEANED = ["ReadSmokeOnce", "SmokeFailed"]
+CLEANED = ["ReadSmokeAndGiveUp", "SmokeFailed"]
 
 
 def test_a_smoke_that_passes_answers_with_its_evidence() -> None:
@@ -73,7 +73,7 @@ def test_a_clean_up_that_fails_does_not_hide_what_led_to_it() -> None:
     result = run("smoke_node", SMOKE, {"ReadSmoke": fails(Conflict("no logs"))})
 
     assert result.path[-2:] == CLEANED
-    assert (result.error, result.cause) == ("Conflict", "no logs; then ReadSmokeOnce: no logs")
+    assert (result.error, result.cause) == ("Conflict", "no logs; then ReadSmokeAndGiveUp: no logs")
 
 
 def _read(reading: Any, cleaning: Any) -> Any:

@@ -9,7 +9,7 @@ from gpuops.adapters.jobs import job_name
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.smoke import JobState
 from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Invalid, Unhealthy
+from gpuops.domain.errors import Invalid, Unavailable, Unhealthy
 from gpuops.domain.keys import (
     ADMITTED,
     PLUGIN_CONFIG_LABEL,
@@ -89,20 +89,53 @@ def test_find_gives_up_at_the_deadline_without_another_heartbeat() -> None:
     assert (overdue.status, instances.beats) == ("overdue", 0)
 
 
+OBSERVED = Policy(version="v1", groups=(GROUP.model_copy(update={"mode": "observe"}),))
+UNNAMED = Policy(version="v1", groups=(GROUP.model_copy(update={"group": "other"}),))
+
+
 @pytest.mark.parametrize(
     ("policy", "says"),
-    [
-        (Policy(version="v1", groups=(GROUP.model_copy(update={"group": "other"}),)), "gpu is not in the policy"),
-        (Policy(version="v1", groups=(GROUP.model_copy(update={"mode": "observe"}),)), "mode observe"),
-    ],
+    [(OBSERVED, "not checked: mode observe"), (UNNAMED, "not checked: group gpu is not in the policy")],
 )
-def test_find_leaves_strangers_groups_and_observed_ones_alone(policy: Policy, says: str) -> None:
-    """It asks neither Auto Scaling nor the cluster."""
+def test_find_hands_on_what_it_must_not_judge_before_it_asks_the_cluster(policy: Policy, says: str) -> None:
+    """The hook is ours, whatever the policy says: without an answer every new instance would be replaced for ever."""
     instances = FakeInstances()
 
-    ignored = find(FakeCluster(NODE), instances, policy)
+    def unreachable(_: str) -> FakeCluster:
+        raise Unavailable("no way in")
 
-    assert (ignored.status, says in ignored.reason, instances.beats) == ("ignored", True, 0)
+    request = FIND.Request.model_validate({"event": EVENT, "execution": {"id": RUN["execution"], "name": "run-1"}})
+    handed = FIND.find(request, NOW, policy, instances, unreachable)
+
+    assert (handed.status, handed.reason, instances.beats) == ("unchecked", says, 0)
+    assert (handed.instance, handed.hook, handed.deadline) == (INSTANCE, HOOK, LATER)
+    assert handed.run.model_dump() == {**RUN, "mode": "observe"}
+
+
+def test_find_does_not_guess_the_cluster_of_a_group_that_is_not_named() -> None:
+    """Two clusters in the policy: the hook is answered all the same."""
+    two = (*UNNAMED.groups, GROUP.model_copy(update={"group": "third", "cluster": "elsewhere"}))
+
+    handed = find(FakeCluster(NODE), FakeInstances(), Policy(version="v1", groups=two))
+
+    assert (handed.status, handed.run, handed.hook) == ("unchecked", None, HOOK)
+
+
+def test_find_does_not_hand_on_what_went_away() -> None:
+    """Nobody waits any more."""
+    gone = find(FakeCluster(NODE), FakeInstances("Terminating:Wait"), OBSERVED)
+
+    assert (gone.status, "Terminating:Wait" in gone.reason) == ("gone", True)
+
+
+def test_a_policy_that_cannot_be_read_churns_no_instances() -> None:
+    """A wrong upload must not cost an instance after the other; the reason names the fault."""
+    request = FIND.Request.model_validate({"event": EVENT, "execution": {"id": RUN["execution"], "name": "run-1"}})
+
+    handed = FIND.unreadable(request, Invalid("fleet.yaml: line 3: surgee"), FakeInstances())
+
+    assert (handed.status, handed.run, handed.hook) == ("unreadable", None, HOOK)
+    assert "line 3: surgee" in handed.reason
 
 
 def test_find_looks_up_the_hook_that_reconcile_does_not_know() -> None:
@@ -354,8 +387,63 @@ def test_without_a_hook_there_is_nothing_to_answer(more: dict[str, Any]) -> None
     assert instances.answers == []
 
 
-@pytest.mark.parametrize(("verdict", "told"), [("abandon", 1), ("admit", 0)])
-def test_the_roll_that_waits_is_told_why_its_newcomer_is_none(verdict: str, told: int) -> None:
+def release(cluster: FakeCluster | None, instances: FakeInstances, now: datetime = NOW, **more: Any) -> Any:
+    """One call of admit_instance for an instance that is not to be judged; without a cluster none can be reached."""
+    found = {**FOUND, "status": "unchecked", "reason": "not checked: mode observe", "node": None}
+    request = ADMIT.Request.model_validate({"verdict": "release", "run": RUN, "find": found, **more})
+
+    def connect() -> FakeCluster:
+        if cluster is None:
+            raise Unavailable("no way in")
+        return cluster
+
+    return ADMIT.release(request, now, instances, connect)
+
+
+def test_an_instance_that_is_not_judged_is_let_in_and_loses_our_taint() -> None:
+    """Its hook is answered before its node is there; nobody but us lifts the taint; it does not count as admitted."""
+    cluster, instances = FakeCluster(), FakeInstances()
+
+    waiting = release(cluster, instances)
+    assert (waiting.status, instances.answers) == ("waiting", ["CONTINUE"])
+    cluster.known[NAME] = NODE
+    answers = [release(cluster, instances) for _ in range(2)]
+
+    assert [answer.status for answer in answers] == ["released", "released"]
+    assert answers[0].reason == f"{NAME}: not checked: mode observe; its startup taint is lifted"
+    assert (cluster.known[NAME].taints, cluster.known[NAME].annotations) == ((GPU_TAINT,), {})
+    assert instances.answers == ["CONTINUE"]
+
+
+def test_a_cluster_that_cannot_be_reached_keeps_no_unjudged_instance_waiting() -> None:
+    """It was just installed, and its roles are not: scaling goes on."""
+    instances = FakeInstances()
+
+    with pytest.raises(Unavailable):
+        release(None, instances)
+
+    assert instances.answers == ["CONTINUE"]
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "now", "more", "says"),
+    [
+        ("Pending:Wait", LATER, {}, "has registered no node"),
+        ("Terminating:Wait", NOW, {}, "is Terminating:Wait"),
+        ("Pending:Wait", NOW, {"run": None}, "a startup taint stays on its node"),
+    ],
+)
+def test_a_release_ends_by_itself(lifecycle: str, now: datetime, more: dict[str, Any], says: str) -> None:
+    """No node by the deadline, no instance any more, or nobody knows which cluster."""
+    answer = release(FakeCluster(), FakeInstances(lifecycle), now, **more)
+
+    assert (answer.status, says in answer.reason) == ("released", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [("abandoned", "was abandoned"), ("released", "was let in unjudged"), ("admitted", None)]
+)
+def test_the_roll_that_waits_is_told_why_its_newcomer_is_none(status: str, said: str | None) -> None:
     """It waits for an instance that will not come: without this its reason would only be that time ran out."""
 
     class Notes(list[tuple[str, str]]):
@@ -363,9 +451,8 @@ def test_the_roll_that_waits_is_told_why_its_newcomer_is_none(verdict: str, told
             self.append((group, why))
 
     notes: Any = Notes()
-    request = ADMIT.Request.model_validate({"verdict": verdict, "run": RUN, "find": FOUND})
-    status = "abandoned" if verdict == "abandon" else "admitted"
+    request = ADMIT.Request.model_validate({"verdict": "admit", "run": RUN, "find": FOUND})
 
     ADMIT.tell(ADMIT.Admitted(status=status, reason="no GPU computed"), request, notes)
 
-    assert notes == [(RUN["group"], f"{FOUND['instance']} was abandoned: no GPU computed")] * told
+    assert notes == ([(RUN["group"], f"{INSTANCE} {said}: no GPU computed")] if said else [])

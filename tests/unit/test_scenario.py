@@ -89,6 +89,11 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
             "name: small\ntimeline: [{at: 5, abort: x, start: {machine: y}}]",
             ["s.yaml:2: timeline.0: give "],
         ),
+        (
+            "name: small",
+            "name: small\ntimeline: [{at: 5, terminate: cpu}]",
+            ["s.yaml:2: timeline.0.terminate: no group"],
+        ),
         ("name: small", "name: small\ntimeline: 5", ["s.yaml:2: timeline: "]),
         ("name: small", "name: small\ntrigger: {kind: execution}", ["s.yaml:2: trigger: a trigger of kind execution"]),
         ("name: small", "name: small\npolicy: nowhere.yaml", ["s.yaml:2: no file 'nowhere.yaml'"]),

@@ -29,7 +29,8 @@ class Failure(BaseModel):
 class Found(_Answer):
     """find_node's answer."""
 
-    status: Literal["found", "waiting", "ignored", "gone", "overdue"]
+    status: Literal["found", "waiting", "ignored", "gone", "overdue", "unchecked", "unreadable"]
+    """`unchecked`: the policy has us not judge it; `unreadable`: the policy cannot tell. Either way it is let in."""
     run: Run | None = None
     instance: str | None = None
     node: str | None = None
@@ -76,4 +77,5 @@ class Smoked(_Answer):
 class Admitted(_Answer):
     """admit_instance's answer."""
 
-    status: Literal["admitted", "abandoned"]
+    status: Literal["admitted", "abandoned", "waiting", "released"]
+    """`released` without a judgement; `waiting` for the node of such an instance, which may carry our taint."""

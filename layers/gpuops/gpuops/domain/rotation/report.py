@@ -64,7 +64,8 @@ class Report(BaseModel):
     @property
     def good(self) -> bool:
         """Whether what was asked for came about."""
-        return self.error is None and self.outcome != "abandoned"
+        unreadable = (self.find or {}).get("status") == "unreadable"
+        return self.error is None and self.outcome != "abandoned" and not unreadable
 
     @property
     def _last(self) -> Line:
