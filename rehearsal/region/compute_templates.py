@@ -23,6 +23,7 @@ from moto.ec2.utils import convert_tag_spec, parse_user_data
 from rehearsal.region.fleet_actions import Params, install, page
 from rehearsal.region.fleet_ports import ACCOUNT, REGION, Timers, digest, moment
 from rehearsal.region.patches import Patches
+from rehearsal.region.tokens import Tokens
 
 ACTIONS = (
     "create_launch_template",
@@ -57,7 +58,7 @@ class Templates:
 
     def __init__(self, timers: Timers, *, seed: str = "1") -> None:
         self._timers, self._seed = timers, seed
-        self._ec2 = ec2_backends[ACCOUNT][REGION]
+        self._ec2, self._tokens = ec2_backends[ACCOUNT][REGION], Tokens()
 
     def install(self, patches: Patches) -> None:
         """Answer for moto's EC2."""
@@ -85,6 +86,9 @@ class Templates:
 
     def create_launch_template_version(self, params: Params) -> dict[str, Any]:
         """The next version: the source's parameters, each replaced as a whole by the one sent, if any."""
+        return self._tokens.once(params, self._create_version)
+
+    def _create_version(self, params: Params) -> dict[str, Any]:
         template = self._find(params)
         source = params.get("SourceVersion")
         data = copy.deepcopy(template.get_version(source).data) if source else {}

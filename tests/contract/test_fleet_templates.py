@@ -68,6 +68,16 @@ def test_a_version_takes_what_is_not_sent_from_its_source_only_if_it_names_one(w
     assert bare["LaunchTemplateVersion"]["LaunchTemplateData"] == data
 
 
+def test_a_version_is_made_once_for_each_client_token(world: FleetWorld) -> None:
+    """Whoever lost the answer asks again; the same token for something else is refused."""
+    call = {**template(world), "ClientToken": "t", "SourceVersion": "1"}
+    client = world.client("ec2")
+    asked = [client.create_launch_template_version(**call, LaunchTemplateData={"ImageId": NEW.ami}) for _ in range(2)]
+    assert [each["LaunchTemplateVersion"]["VersionNumber"] for each in asked] == [2, 2]
+    with pytest.raises(ClientError, match="IdempotentParameterMismatch"):
+        client.create_launch_template_version(**call, LaunchTemplateData={"ImageId": OLD.ami})
+
+
 def test_a_deleted_number_is_never_used_again_and_the_default_cannot_go(world: FleetWorld) -> None:
     """Versions are what groups point at."""
     client, whose = world.client("ec2"), template(world)
