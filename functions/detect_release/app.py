@@ -1,4 +1,4 @@
-"""Look whether a new AMI is out for any group of the policy, and announce it once, after its hold.
+"""Look whether a new AMI is out for any group of the policy, and announce it after its hold; daily until it runs.
 
 In:  {"now": "..."}
 Out: {"status": "checked", "reason", "detected": [{"cluster", "group", "ami", "release"}]}
@@ -10,11 +10,11 @@ from typing import Literal
 from pydantic import BaseModel
 
 from gpuops.adapters.world import World
-from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.launch import override_amis, templates_of
-from gpuops.domain.rotation.release import is_news
+from gpuops.domain.rotation.release import Told, is_news
 from gpuops.entry import entry
 
 EXPECTED = (Conflict, Invalid, Refused, Unavailable)
@@ -43,12 +43,12 @@ class Detection(BaseModel):
 
 @entry(DetectRelease)
 def handler(request: DetectRelease, now: datetime) -> Detection:  # noqa: ARG001 - a tick carries nothing
-    """Check; a second call finds the release told."""
+    """Check; a second call finds the releases told."""
     return detect(now, World())
 
 
 def detect(now: datetime, world: World) -> Detection:
-    """One group that cannot be checked keeps no other from its news; its error is raised at the end."""
+    """One group that cannot be checked keeps no other from its news; all errors are raised at the end."""
     groups, errors, detected = world.policies.latest().groups, [], []
     for policy in groups:
         try:
@@ -58,22 +58,25 @@ def detect(now: datetime, world: World) -> Detection:
         else:
             detected += [found] if found else []
     if errors:
-        raise errors[0]
+        raise together(errors)
     return Detection(reason=f"{len(groups)} groups checked, {len(detected)} releases announced", detected=detected)
 
 
 def _check(policy: GroupPolicy, now: datetime, world: World) -> Detected | None:
-    """Announce the group's release if it is news. The event goes out before the note: rather twice than never."""
+    """Announce the group's release if it is news. The event goes out before the note: rather twice than never.
+
+    While a run holds the group there is nothing to tell: a second run would only be refused.
+    """
     target = world.images.target(policy)
     group = world.groups.describe(policy.group)
     running = _images(group, world)
     release = world.store.see_release(policy.group, target, now)
-    if not is_news(release, running, policy.hold_days, now):
+    told = world.store.told(policy.group)
+    if not is_news(release, running, policy, told, now) or world.store.lock("rotation", policy.group):
         return None
     found = Detected(cluster=policy.cluster, group=policy.group, ami=target.ami, release=target.release)
-    previous = min(running - {target.ami}, default=None)
-    world.bus.put_release({**found.model_dump(), "driver": None, "previous_ami": previous})
-    world.store.tell_release(policy.group, target.ami, now)
+    world.bus.put_release({**found.model_dump(), "old_amis": sorted(running - {target.ami})})
+    world.store.tell_release(policy.group, Told(ami=target.ami, mode=policy.mode, at=now))
     return found
 
 

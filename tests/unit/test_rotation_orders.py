@@ -72,7 +72,7 @@ def test_a_pinned_group_rejects_another_ami(world: World) -> None:
 
 def test_our_own_event_names_the_target(world: World) -> None:
     """The rule passes the envelope on verbatim; what it announced is what is rolled to."""
-    detail = {**EVENT, "ami": NEW, "release": "announced", "driver": None, "previous_ami": OLD}
+    detail = {**EVENT, "ami": NEW, "release": "announced", "old_amis": [OLD]}
 
     planned = plan(
         replace(world, images=Images()),

@@ -15,9 +15,10 @@ from moto import mock_aws
 
 from gpuops.adapters.store import Store
 from gpuops.domain.errors import Invalid
+from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.report import report_key
 from tests.fakes.apps import load_app
-from tests.fakes.rotation import ARN, NEW, NOW, OLD, POLICY, Cluster, Groups, group, instance, node, run
+from tests.fakes.rotation import ARN, NEW, NOW, OLD, POLICY, TARGET, Cluster, Groups, group, instance, node, run
 from tests.fakes.world import World, table
 
 DETECT, LEFT, REPORT = load_app("detect_release"), load_app("list_leftovers"), load_app("write_report")
@@ -32,8 +33,8 @@ def world() -> Iterator[World]:
         yield World(groups=Groups(group(old)), store=Store(table()), connected=Cluster([node(i) for i in old]))
 
 
-def test_a_release_is_told_once(world: World) -> None:
-    """The second tick finds it told, whatever became of the first one's run."""
+def test_a_release_is_told_once_a_day(world: World) -> None:
+    """The second tick finds it told."""
     first, second = DETECT.detect(NOW, world), DETECT.detect(NOW + timedelta(hours=1), world)
 
     assert (len(first.detected), len(second.detected)) == (1, 0)
@@ -43,17 +44,56 @@ def test_a_release_is_told_once(world: World) -> None:
             "group": "gpu",
             "ami": NEW,
             "release": "1.36.3-20261101",
-            "driver": None,
-            "previous_ami": OLD,
+            "old_amis": [OLD],
         }
     ]
+
+
+def told_at(world: World, *hours: float) -> list[bool]:
+    """Which of these ticks tell the group something."""
+    return [bool(DETECT.detect(NOW + timedelta(hours=hour), world).detected) for hour in hours]
+
+
+def test_a_release_that_was_not_reached_is_told_again_a_day_later(world: World) -> None:
+    """Its run was held by a gate, or failed: the world may be another by now, and nobody else would ask."""
+    assert told_at(world, 0, 23, 24, 25, 48) == [True, False, True, False, True]
+
+
+def test_a_group_that_another_run_holds_is_told_when_it_is_free(world: World) -> None:
+    """That run may lead there; a second one would be refused."""
+    world.store.take("rotation", run(), NOW)
+    held = told_at(world, 0, 24)
+    world.store.release("rotation", run())
+
+    assert (held, told_at(world, 25)) == ([False, False], [True])
+
+
+def test_a_change_of_mode_is_told_at_the_next_tick(world: World) -> None:
+    """The operator read the plan and now wants the roll."""
+    observing = replace(world, policy=POLICY.replace("mode: apply", "mode: observe"))
+
+    assert (told_at(observing, 0, 1), told_at(world, 2, 3)) == ([True, False], [True, False])
+
+
+def test_a_release_that_aws_takes_back_is_followed_back(world: World) -> None:
+    """The one before was told long ago; the group runs the one that was taken back."""
+    assert told_at(world, 0, 1) == [True, False]
+    world.images.recommended = Target(ami=OLD, release="older")
+    world.groups.group = group([instance(0, NEW)])
+
+    assert told_at(world, 2, 3) == [True, False]
+    world.images.recommended = TARGET
+    world.groups.group = group([instance(0)])
+
+    assert told_at(world, 4, 5) == [True, False]
+    assert [told["ami"] for told in world.told] == [NEW, OLD, NEW]
 
 
 def test_a_held_release_is_told_when_its_hold_ends(world: World) -> None:
     """The first tick only remembers when it was seen."""
     held = replace(world, policy=POLICY.replace("mode: apply", "hold_days: 2"))
 
-    ticks = [len(DETECT.detect(NOW + timedelta(days=days), held).detected) for days in (0, 1, 2, 3)]
+    ticks = [len(DETECT.detect(NOW + timedelta(days=days), held).detected) for days in (0, 1, 2, 2.5)]
 
     assert ticks == [0, 0, 1, 0]
 
@@ -67,11 +107,11 @@ def test_a_group_that_runs_the_release_hears_nothing(world: World) -> None:
 
 
 def test_one_bad_group_keeps_no_other_from_its_news(world: World) -> None:
-    """Its own error is told after the others were served."""
-    both = POLICY.replace("groups:\n", "groups:\n- {cluster: train, group: gone}\n")
+    """Every such group is named after the others were served."""
+    more = "groups:\n- {cluster: train, group: gone}\n- {cluster: train, group: lost}\n"
 
-    with pytest.raises(Invalid, match="'gone' does not exist"):
-        DETECT.detect(NOW, replace(world, policy=both))
+    with pytest.raises(Invalid, match=r"'gone' does not exist.*; .*'lost' does not exist"):
+        DETECT.detect(NOW, replace(world, policy=POLICY.replace("groups:\n", more)))
 
     assert [told["group"] for told in world.told] == ["gpu"]
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 RESOURCES: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
 READS = {"dynamodb:GetItem", "dynamodb:Query"}
 WRITES = {
-    "DetectRelease": {"PutItem release", "UpdateItem release"},
+    "DetectRelease": {"PutItem release"},
     "PlanRotation": {"PutItem release"},
     "OpenChange": {"PutItem rotation", "PutItem lock", "PutItem open", "UpdateItem fence", "UpdateItem undo"},
     "ClaimNode": {"PutItem claim", "UpdateItem undo"},

@@ -1,5 +1,7 @@
 """The five ways a function may fail: Step Functions matches bare class names, so the names are a contract."""
 
+from collections.abc import Sequence
+
 
 class Unavailable(Exception):  # noqa: N818 - the name is what a Retry in ASL matches
     """AWS or Kubernetes gave no usable answer. Safe to retry."""
@@ -19,3 +21,11 @@ class Unhealthy(Exception):  # noqa: N818 - the name is what a Catch in ASL matc
 
 class Invalid(Exception):  # noqa: N818 - the name is what a Catch in ASL matches
     """The input cannot be acted on; the message says what and where. Never retried."""
+
+
+def together(errors: Sequence[Exception]) -> Exception:
+    """Return one error that tells all of these: safe to retry if any of them is, otherwise of the first one's kind."""
+    if len(errors) == 1:
+        return errors[0]
+    kind = next((type(error) for error in errors if isinstance(error, Unavailable)), type(errors[0]))
+    return kind("; ".join(str(error) for error in errors))

@@ -25,8 +25,8 @@ class Order(BaseModel):
     group: str
     ami: str | None = None
     release: str | None = None
-    driver: str | None = None
-    previous_ami: str | None = None
+    old_amis: tuple[str, ...] = ()
+    """Every other image that the group ran or would have launched; for whoever else listens."""
 
     @model_validator(mode="before")
     @classmethod

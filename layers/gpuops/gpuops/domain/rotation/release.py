@@ -1,27 +1,50 @@
-"""Whether a release is news for a group."""
+"""Whether a group is told of a release, and whether it is told again.
+
+A telling is no promise: its run may be planned only, held by a gate, or fail, and AWS may take a release back. So what
+decides is the group's state, and a release that it does not run is told once a day.
+"""
 
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
+from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.gates import Target
+from gpuops.domain.run import Mode
+
+TELL_AGAIN = timedelta(hours=24)
+"""Often enough for whoever forgot it, seldom enough for whoever only observes."""
 
 
 class SeenRelease(BaseModel):
-    """What is remembered of one release for one group."""
+    """When a release was first seen for a group."""
 
     model_config = ConfigDict(frozen=True)
 
     target: Target
     seen: datetime
-    told: bool = False
-    """Whether its event has gone out: once is enough, a failed run is started again by a person."""
 
 
-def is_news(release: SeenRelease, running: frozenset[str], hold_days: int, now: datetime) -> bool:
-    """Whether to announce the release: not while it is held, not twice, not when the group runs it already.
+class Told(BaseModel):
+    """What a group was told last."""
 
-    `running` has every image that the group runs or would launch.
+    model_config = ConfigDict(frozen=True)
+
+    ami: str
+    mode: Mode
+    at: datetime
+
+
+def is_news(
+    release: SeenRelease, running: frozenset[str], policy: GroupPolicy, told: Told | None, now: datetime
+) -> bool:
+    """Whether to announce the release: not while it is held, and not to a group that runs it already.
+
+    Again only where the last telling was of another release, in another mode, or a day ago. `running` has every image
+    that the group runs or would launch.
     """
-    held = now < release.seen + timedelta(days=hold_days)
-    return not (held or release.told or running == {release.target.ami})
+    held = now < release.seen + timedelta(days=policy.hold_days)
+    if held or running == {release.target.ami}:
+        return False
+    same = told is not None and (told.ami, told.mode) == (release.target.ami, policy.mode)
+    return told is None or not same or now - told.at >= TELL_AGAIN
