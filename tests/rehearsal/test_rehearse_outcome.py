@@ -1,0 +1,77 @@
+"""What a scenario expected against what became of it, without a rehearsal.
+
+Covered: when a story is over; executions by status, error, cause and count; numbers of the observer; Jobs.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rehearsal.observer import Observed
+from rehearsal.scenario import Expect
+from rehearsal.stage.outcome import has_ended, unmet
+from rehearsal.stage.records import Record
+
+SEEN = Observed(
+    violations=(), nodes_replaced=1, min_ready_gpus=1, evictions=2, evictions_refused=3, pods_on_unadmitted_nodes=0
+)
+GOOD = Record("arn:1", "rotate_ami", "one", 0.0, status="SUCCEEDED", ended=9.0)
+BAD = replace(GOOD, arn="arn:2", name="two", status="FAILED", error="Refused", cause="no capacity in us-east-1a")
+RUNS = replace(GOOD, arn="arn:3", name="three", status="RUNNING", ended=None)
+
+
+def rotations(*expected: dict[str, Any]) -> Expect:
+    """Expectations of executions of one machine."""
+    return Expect.model_validate({"executions": [{"machine": "rotate_ami", **each} for each in expected]})
+
+
+@pytest.mark.parametrize(
+    ("expected", "ended"),
+    [
+        ([{"status": "SUCCEEDED"}], True),
+        ([{"status": "SUCCEEDED", "count": 1}, {"status": "FAILED", "count": 1}], True),
+        ([{"status": "SUCCEEDED", "count": 2}, {"status": "FAILED", "count": 1}], False),
+        ([], False),
+    ],
+)
+def test_a_story_is_over_when_as_many_have_ended_as_are_expected(
+    expected: list[dict[str, Any]], *, ended: bool
+) -> None:
+    """However they ended: waiting for the right end of a wrong one would last until the scenario's own end."""
+    assert has_ended(rotations(*expected), [GOOD, BAD]) is ended
+    assert not has_ended(rotations(*expected), [GOOD, BAD, RUNS])
+
+
+@pytest.mark.parametrize(
+    ("expected", "says"),
+    [
+        ({"status": "SUCCEEDED", "count": 1}, None),
+        ({"status": "FAILED", "error": "Refused", "cause": "no capacity"}, None),
+        ({"status": "FAILED", "count": 0}, "0 rotate_ami FAILED; there were: SUCCEEDED, FAILED (Refused: no capacity"),
+        ({"status": "FAILED", "error": "Invalid"}, "some rotate_ami FAILED (Invalid); there were"),
+        ({"status": "FAILED", "cause": "no GPU"}, "some rotate_ami FAILED (because of 'no GPU'); there were"),
+        ({"status": "ABORTED"}, "some rotate_ami ABORTED; there were"),
+    ],
+)
+def test_an_end_that_is_not_the_expected_one_is_told(expected: dict[str, Any], says: str | None) -> None:
+    """With what there was instead."""
+    told = list(unmet(rotations(expected), [GOOD, BAD], SEEN, ()))
+
+    assert [says in each for each in told if says] == ([True] if says else [])
+    assert len(told) == bool(says)
+
+
+@pytest.mark.parametrize(
+    ("expect", "says"),
+    [
+        ({"nodes_replaced": 2}, "nodes replaced: 2; the observer saw 1"),
+        ({"evictions": 0}, "evictions: 0; the observer saw 2"),
+        ({"evictions_refused": 4}, "at least 4 evictions refused; the observer saw 3"),
+        ({"jobs_finished": ["training"]}, "job training finished on its own"),
+        ({"nodes_replaced": 1, "evictions": 2, "evictions_refused": 3, "jobs_finished": ["other"]}, None),
+    ],
+)
+def test_numbers_and_jobs_are_compared(expect: dict[str, Any], says: str | None) -> None:
+    """A zero is an expectation too."""
+    assert list(unmet(Expect.model_validate(expect), [], SEEN, {"other"})) == ([says] if says else [])
