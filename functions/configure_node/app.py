@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.policies import Policies
 from gpuops.domain.admission.answers import Configured, Found
-from gpuops.domain.errors import Unhealthy
-from gpuops.domain.keys import PLUGIN_CONFIG_LABEL, PLUGIN_CONFIG_MAP
+from gpuops.domain.errors import Refused, Unhealthy
+from gpuops.domain.keys import PLUGIN_CONFIG_LABEL
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.run import Run
 from gpuops.entry import entry
@@ -33,14 +33,26 @@ def configure(request: Request, group: GroupPolicy, cluster: Cluster) -> Configu
     (k8s-device-plugin, cmd/config-manager/main.go: an unknown key is an error, whatever its README says.)
     """
     key = group.sharing
-    if key not in cluster.config_keys(PLUGIN_CONFIG_MAP):
-        reason = f"no {PLUGIN_CONFIG_MAP} with {key}: the plugin's own default stands"
+    missing = why_not(key, group.device_plugin_config, cluster)
+    if missing:
+        reason = f"{missing}: the plugin's own default stands"
         return Configured(reason=reason, config=key, replicas=EXCLUSIVE_REPLICAS)
     node = cluster.node(request.find.node or "")
     if node is None:
         raise Unhealthy(f"node {request.find.node} went away before it was configured")
     cluster.label_config(node, key)
     return Configured(reason=f"{PLUGIN_CONFIG_LABEL}={key}", config=key, replicas=EXCLUSIVE_REPLICAS)
+
+
+def why_not(key: str, config: str | None, cluster: Cluster) -> str | None:
+    """Why the label is left alone, or None. What may not be read is no fault of the node: its GPUs are counted next."""
+    if config is None:
+        return "the policy names no device_plugin_config"
+    try:
+        found = key in cluster.config_keys(config)
+    except Refused as fault:
+        return str(fault)
+    return None if found else f"no {config} with {key}"
 
 
 @entry(Request)

@@ -1,20 +1,17 @@
 """Judge a smoke Job by its logs, and remove it once it is judged.
 
 In:  {"run": {...}, "node": "...", "smoke"?: {"deadline"}, "abandon"?: true, "now": "..."}
-Out: {"status": "running" | "passed" | "failed", "reason", "driver", "cuda", "product", "uuids", "evidence"}
+Out: {"status": "running" | "passed" | "failed" | "gone", "reason", "driver", "cuda", "product", "uuids", "evidence"}
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
 
 from pydantic import BaseModel
 
-from gpuops.adapters.jobs import Jobs, job_name, smoke_job
-from gpuops.adapters.policies import Policies
+from gpuops.adapters.jobs import Jobs, job_name
 from gpuops.domain.admission.answers import Smoked, Started
 from gpuops.domain.admission.smoke import judge_smoke
-from gpuops.domain.policy import Smoke
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
@@ -28,8 +25,8 @@ class Request(BaseModel):
     abandon: bool = False
 
 
-def read(request: Request, now: datetime, policy: Callable[[], Smoke], jobs: Jobs) -> Smoked:
-    """Whoever judged and lost the answer on the way judges anew: a Job that is gone too early is started again."""
+def read(request: Request, now: datetime, jobs: Jobs) -> Smoked:
+    """A judgement whose answer was lost finds its Job gone: the machine then starts it again; we may create none."""
     name = job_name(request.run.id, request.node)
     if request.abandon or request.smoke is None:
         jobs.delete(name)
@@ -38,8 +35,7 @@ def read(request: Request, now: datetime, policy: Callable[[], Smoke], jobs: Job
     if state is None and overdue:
         return Smoked(status="failed", reason="the smoke Job was removed before it was judged")
     if state is None:
-        jobs.start(smoke_job(request.run, request.node, policy()))
-        return Smoked(status="running", reason="the smoke Job was gone: started again")
+        return Smoked(status="gone", reason="the smoke Job is gone before it was judged: it is started again")
     if state.status == "running" and not overdue:
         return Smoked(status="running", reason=f"{name} runs")
     logs, why = jobs.logs(name)
@@ -51,8 +47,4 @@ def read(request: Request, now: datetime, policy: Callable[[], Smoke], jobs: Job
 @entry(Request)
 def handler(request: Request, now: datetime) -> Smoked:
     """Judge the Job that start_smoke started."""
-
-    def policy() -> Smoke:
-        return Policies.from_env().at(request.run.policy).group(request.run.group).smoke
-
-    return read(request, now, policy, Jobs.connect(request.run.cluster))
+    return read(request, now, Jobs.connect(request.run.cluster))

@@ -1,6 +1,6 @@
 """Start the smoke Job on a node, through the scheduler and with the images of the group's policy.
 
-In:  {"run": {...}, "node": "ip-10-0-1-7.ec2.internal", "now": "..."}
+In:  {"run": {...}, "node": "ip-10-0-1-7.ec2.internal", "smoke"?: <previous answer>, "now": "..."}
 Out: {"status": "started", "reason", "job", "deadline"}
 """
 
@@ -21,13 +21,15 @@ class Request(BaseModel):
 
     run: Run
     node: str
+    smoke: Started | None = None
+    """The first start's answer, where its Job was gone too early: its deadline stands."""
 
 
 def start(request: Request, now: datetime, policy: Smoke, jobs: Jobs) -> Started:
     """A repeated call finds the Job of the first."""
     job = smoke_job(request.run, request.node, policy)
     jobs.start(job)
-    deadline = now + timedelta(seconds=policy.timeout_seconds)
+    deadline = request.smoke.deadline if request.smoke else now + timedelta(seconds=policy.timeout_seconds)
     return Started(reason=f"{job.name} on {request.node}", job=job.name, deadline=deadline)
 
 

@@ -12,7 +12,7 @@ Object = dict[str, Any]
 
 RUN_SECONDS = "rehearsal.gpuops.dev/run-seconds"
 GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-PLUGIN_CONFIGS = "gpuops-device-plugin"
+PLUGIN_CONFIGS = "nvidia-device-plugin-configs"
 
 IMAGES = {
     "device_plugin": "nvcr.io/nvidia/k8s-device-plugin:v0.20.0",

@@ -38,7 +38,8 @@ from tests.unit.test_smoke import GOOD
 RBAC = Path(__file__).parents[2] / "layers/gpuops/gpuops/manifests/rbac.yaml"
 CONTAINER = {"ready": False, "restartCount": 0, "image": "i", "imageID": "i"}
 SOME_UID = "11111111-2222-3333-4444-555555555555"
-GROUPS = ("readers", "drainers", "admitters", "smokers")
+PLUGIN_CONFIGS = "kube-system/nvidia-device-plugin-configs"
+GROUPS = ("readers", "drainers", "admitters", "smokers", "judges")
 GPU_TAINT = Taint(key="nvidia.com/gpu", value="true", effect="NoSchedule")
 TAINTS = (STARTUP_TAINT, GPU_TAINT)
 KUBELET = {
@@ -353,19 +354,22 @@ def test_each_group_may_do_its_own_work_only(real: Stage, kube: Callable[[str], 
     refused: list[Callable[[], object]] = [
         lambda: Cluster(kube("readers")).cordon(node, "r"),
         lambda: Cluster(kube("readers")).volumes_on("n"),
-        lambda: Cluster(kube("readers")).config_keys("gpuops-device-plugin"),
+        lambda: Cluster(kube("readers")).config_keys(PLUGIN_CONFIGS),
         lambda: Cluster(kube("admitters")).pods_on("n"),
         lambda: Cluster(kube("admitters")).delete_pod(pod),
-        lambda: Cluster(kube("admitters")).config_keys("another"),
+        lambda: Cluster(kube("admitters")).config_keys("kube-system/another"),
         lambda: Cluster(kube("smokers")).nodes(),
+        lambda: Cluster(kube("admitters")).evict(pod),
         lambda: Jobs(kube("drainers")).start(job),
+        lambda: Jobs(kube("judges")).start(job),
+        lambda: Jobs(kube("smokers")).delete(job.name),
         lambda: kube("smokers").post("/apis/batch/v1/namespaces/default/jobs", {}),
         lambda: kube("drainers").get("/api/v1/secrets"),
     ]
     for act in refused:
         with pytest.raises(Refused, match="forbidden"):
             act()
-    assert Cluster(kube("admitters")).config_keys("gpuops-device-plugin") == frozenset()
+    assert Cluster(kube("admitters")).config_keys(PLUGIN_CONFIGS) == frozenset()
     assert Cluster(kube("drainers")).volumes_on("n") == []
 
 
@@ -374,13 +378,13 @@ def test_a_smoke_job_passes_admission_lands_on_its_node_and_is_read(
     real: Stage, admin: Admin, kube: Callable[[str], Kube]
 ) -> None:
     """Started twice it is one; the pod passes PodSecurity `restricted` and the scheduler, past the startup taint."""
-    jobs = Jobs(kube("smokers"))
+    jobs = Jobs(kube("judges"))
     for name in ("n", "other"):
         real.add_node(name, taints=TAINTS, gpus=1)
     job = SmokeJob(run="run-1", group="gpu", node="n", device_image="i", sample_image="i", timeout_seconds=60)
 
     for _ in range(2):
-        jobs.start(job)
+        Jobs(kube("smokers")).start(job)
 
     wait_for(lambda: len(real.drainer.pods_on("n")) == 1)
     assert real.drainer.pods_on("n")[0].completes

@@ -46,9 +46,9 @@ class FakeCluster(Cluster):
         """See Cluster."""
         return self.volumes.get(node, [])
 
-    def config_keys(self, name: str) -> frozenset[str]:
+    def config_keys(self, title: str) -> frozenset[str]:
         """See Cluster."""
-        return self.configs.get(name, frozenset())
+        return self.configs.get(title, frozenset())
 
     def cordon(self, node: Node, run_id: str) -> None:
         """See Cluster."""

@@ -31,6 +31,14 @@ def test_a_running_smoke_is_read_every_ten_seconds() -> None:
     assert all(payload["smoke"]["job"] == "smoke-1" for payload in result.called("ReadSmoke"))
 
 
+def test_a_job_that_is_gone_too_early_is_started_again() -> None:
+    """By the one function that may; the first start's deadline goes with it."""
+    result = run("smoke_node", SMOKE, {"ReadSmoke": answers("gone", "passed")})
+
+    assert result.path == ["StartSmoke", *READ, "StartSmoke", *READ, "SmokePassed"]
+    assert result.called("StartSmoke")[1]["smoke"]["deadline"] == result.called("ReadSmoke")[0]["smoke"]["deadline"]
+
+
 def test_a_smoke_that_fails_makes_the_node_unhealthy() -> None:
     """An overdue one is judged as failed by the function, which also removes the Job."""
     result = run("smoke_node", SMOKE, {"ReadSmoke": answers("failed")})

@@ -1,6 +1,7 @@
 """What the adapters send, without sending it: the token, the smoke Job, the roles for the cluster."""
 
 import base64
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -10,10 +11,13 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.jobs import MANIFEST, SmokeJob, job_name, render
+from gpuops.adapters.kube import Kube
 from gpuops.adapters.token import PREFIX, mint_token
 from gpuops.domain.admission.smoke import DEVICE, SAMPLE
-from gpuops.domain.errors import Unavailable
+from gpuops.domain.cluster import Pod
+from gpuops.domain.errors import Invalid, Refused, Unavailable
 from gpuops.domain.keys import label_of
 
 JOB = SmokeJob(
@@ -123,7 +127,25 @@ def test_only_our_namespace_takes_our_jobs() -> None:
     creates = {resource for rule in rules("ClusterRole") if "create" in rule["verbs"] for resource in rule["resources"]}
 
     assert creates == {"pods/eviction"}
-    assert {part["metadata"]["namespace"] for part in RBAC if part["kind"] == "Role"} == {"gpuops"}
+    creators = [part for part in RBAC if part["kind"] == "Role" and any("create" in r["verbs"] for r in part["rules"])]
+    assert [(part["metadata"]["namespace"], part["metadata"]["name"]) for part in creators] == [
+        ("gpuops", "gpuops-smoker")
+    ]
+
+
+def test_our_namespace_lets_no_pod_near_its_node() -> None:
+    """Whoever may create Jobs in a privileged namespace is root on every node."""
+    (namespace,) = (part for part in RBAC if part["kind"] == "Namespace")
+
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_one_function_alone_may_create_jobs() -> None:
+    """Judging and cleaning up need no such right."""
+    lines = (Path(__file__).parents[2] / "template.yaml").read_text().splitlines()
+    held = [before for before, line in pairwise(lines) if "gpuops-smokers" in line]
+
+    assert [line.strip() for line in held] == ["PrincipalArn: !GetAtt StartSmokeFunctionRole.Arn"]
 
 
 def test_every_group_of_an_access_entry_is_bound() -> None:
@@ -137,3 +159,37 @@ def test_every_group_of_an_access_entry_is_bound() -> None:
 
     assert named == bound
     assert not any(name.startswith("system:") for name in bound)
+
+
+class Answering(Kube):
+    """An apiserver that answers every eviction the same."""
+
+    def __init__(self, status: int, answer: dict[str, Any]) -> None:
+        self.answer = status, answer
+
+    def status_of(self, path: str, body: Any) -> tuple[int, dict[str, Any]]:
+        """See Kube."""
+        return self.answer
+
+
+@pytest.mark.parametrize(("status", "error"), [(403, Refused), (401, Unavailable), (500, Unavailable), (422, Invalid)])
+def test_an_eviction_that_fails_says_whether_waiting_would_help(status: int, error: type[Exception]) -> None:
+    """A missing right is a person's work: seven retries later it would still be missing."""
+    message = 'User "x" cannot create resource "pods/eviction" in API group ""'
+    cluster = Cluster(Answering(status, {"message": message}))
+
+    with pytest.raises(error, match=f"evict default/p: HTTP {status}: .*pods/eviction"):
+        cluster.evict(Pod("default", "p"))
+
+
+def test_a_pod_of_a_dying_namespace_is_waited_for() -> None:
+    """The apiserver forbids evictions there until the pod itself is being deleted."""
+    terminating = {
+        "message": "namespace is being terminated",
+        "details": {"causes": [{"reason": "NamespaceTerminating"}]},
+    }
+
+    why = Cluster(Answering(403, terminating)).evict(Pod("default", "p"))
+
+    assert why is not None
+    assert "namespace is being deleted" in why

@@ -9,11 +9,10 @@ from gpuops.adapters.jobs import job_name
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.smoke import JobState
 from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Invalid, Unavailable, Unhealthy
+from gpuops.domain.errors import Invalid, Refused, Unavailable, Unhealthy
 from gpuops.domain.keys import (
     ADMITTED,
     PLUGIN_CONFIG_LABEL,
-    PLUGIN_CONFIG_MAP,
     SCALE_DOWN_DISABLED,
     STARTUP_TAINT,
     Taint,
@@ -35,6 +34,8 @@ NAME = "ip-10-0-1-7.ec2.internal"
 GPU_TAINT = Taint(key="nvidia.com/gpu", value="true", effect="NoSchedule")
 NODE = Node(name=NAME, uid="u1", instance=INSTANCE, taints=(STARTUP_TAINT, GPU_TAINT), gpus=1)
 GROUP = GroupPolicy(cluster="demo", group="gpu", mode="apply")
+CONFIGS = "kube-system/nvidia-device-plugin-configs"
+SHARED = GROUP.model_copy(update={"device_plugin_config": CONFIGS})
 POLICY = Policy(version="v1", groups=(GROUP,))
 HOOK = Hook(name="gpuops-admit", group="gpu", token="t")  # noqa: S106 - made up
 RUN = {
@@ -150,22 +151,46 @@ def test_configure_labels_only_where_the_configuration_exists() -> None:
     request = CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND})
     cluster = FakeCluster(NODE)
 
-    without = CONFIGURE.configure(request, GROUP, cluster)
+    without = CONFIGURE.configure(request, SHARED, cluster)
     assert PLUGIN_CONFIG_LABEL not in cluster.known[NAME].labels
-    cluster.configs[PLUGIN_CONFIG_MAP] = frozenset({"exclusive"})
-    answers = [CONFIGURE.configure(request, GROUP, cluster) for _ in range(2)]
+    cluster.configs[CONFIGS] = frozenset({"exclusive"})
+    answers = [CONFIGURE.configure(request, SHARED, cluster) for _ in range(2)]
 
     assert cluster.known[NAME].labels[PLUGIN_CONFIG_LABEL] == "exclusive"
     assert (without.config, without.replicas, answers[0]) == ("exclusive", 1, answers[1])
 
 
+class Closed(FakeCluster):
+    """Its ConfigMaps may not be read."""
+
+    def config_keys(self, title: str) -> frozenset[str]:
+        """See Cluster."""
+        raise Refused(f"GET {title}: HTTP 403")
+
+
+@pytest.mark.parametrize(
+    ("group", "cluster", "says"),
+    [
+        (GROUP, Closed(NODE), "the policy names no device_plugin_config"),
+        (SHARED, Closed(NODE), f"GET {CONFIGS}: HTTP 403"),
+        (SHARED, FakeCluster(NODE), f"no {CONFIGS} with exclusive"),
+    ],
+)
+def test_configure_says_why_it_leaves_the_label_alone(group: GroupPolicy, cluster: FakeCluster, says: str) -> None:
+    """None of these is a fault of the node: it must not be abandoned for it."""
+    answer = CONFIGURE.configure(CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND}), group, cluster)
+
+    assert answer.reason == f"{says}: the plugin's own default stands"
+    assert PLUGIN_CONFIG_LABEL not in cluster.known[NAME].labels
+
+
 def test_configure_of_a_node_that_went_away_is_unhealthy() -> None:
     """It leads to ABANDON, not to a retry."""
     cluster = FakeCluster()
-    cluster.configs[PLUGIN_CONFIG_MAP] = frozenset({"exclusive"})
+    cluster.configs[CONFIGS] = frozenset({"exclusive"})
 
     with pytest.raises(Unhealthy, match="went away"):
-        CONFIGURE.configure(CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND}), GROUP, cluster)
+        CONFIGURE.configure(CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND}), SHARED, cluster)
 
 
 def check(cluster: FakeCluster, instances: FakeInstances, now: datetime = NOW) -> Any:
@@ -199,16 +224,17 @@ def test_check_refuses_an_instance_without_gpus() -> None:
         check(FakeCluster(NODE), FakeInstances(gpus=0))
 
 
-def start(jobs: FakeJobs) -> Any:
+def start(jobs: FakeJobs, now: datetime = NOW, **more: Any) -> Any:
     """One call of start_smoke."""
-    return START.start(START.Request.model_validate({"run": RUN, "node": NAME}), NOW, Smoke(timeout_seconds=60), jobs)
+    request = START.Request.model_validate({"run": RUN, "node": NAME, **more})
+    return START.start(request, now, Smoke(timeout_seconds=60), jobs)
 
 
 def read(jobs: FakeJobs, now: datetime = NOW, **more: Any) -> Any:
     """One call of read_smoke."""
     smoke = {"reason": "r", "job": job_name("run-1", NAME), "deadline": NOW + timedelta(seconds=60)}
     request = READ.Request.model_validate({"run": RUN, "node": NAME, "smoke": smoke, **more})
-    return READ.read(request, now, Smoke, jobs)
+    return READ.read(request, now, jobs)
 
 
 def test_a_smoke_is_started_once_judged_and_removed() -> None:
@@ -228,11 +254,13 @@ def test_a_smoke_is_started_once_judged_and_removed() -> None:
 def test_a_verdict_whose_answer_was_lost_is_found_again() -> None:
     """The Job is gone by then: it runs once more, rather than failing a good node."""
     jobs = FakeJobs()
-    jobs.states[start(jobs).job], jobs.result = JobState("complete"), (GOOD, "")
+    started = start(jobs)
+    jobs.states[started.job], jobs.result = JobState("complete"), (GOOD, "")
     read(jobs)
 
-    assert read(jobs).status == "running"
-    assert len(jobs.started) == 2
+    assert read(jobs).status == "gone"
+    again = start(jobs, NOW + timedelta(seconds=30), smoke=started.model_dump())
+    assert (again.deadline, len(jobs.started), read(jobs).status) == (started.deadline, 2, "running")
     assert read(FakeJobs(), NOW + timedelta(seconds=60)).status == "failed"
 
 

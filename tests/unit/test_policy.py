@@ -77,3 +77,12 @@ def test_the_example_in_the_repository_is_valid() -> None:
     text = (Path(__file__).parents[2] / "fleet.yaml").read_text(encoding="utf-8")
 
     assert parse_policy(text, "v1").groups
+
+
+@pytest.mark.parametrize("key", ["nvidia_smi", "cuda_sample"])
+def test_an_image_that_no_job_would_take_is_refused_with_its_line(key: str) -> None:
+    """Found at the upload, not when the first node is abandoned for it."""
+    text = f"groups:\n- cluster: train\n  group: gpu\n  smoke:\n    {key}: 'nvcr.io/a b'\n"
+
+    with pytest.raises(Invalid, match=f"line 5: groups.0.smoke.{key}"):
+        parse_policy(text, "v1")

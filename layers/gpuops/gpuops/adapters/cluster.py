@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Self
 
-from gpuops.adapters.kube import APPLY, MERGE, Kube
+from gpuops.adapters.kube import APPLY, MERGE, Kube, error_of
 from gpuops.domain.cluster import Node, Pod, read_node, read_pod
 from gpuops.domain.errors import Conflict, Invalid, Unavailable
 from gpuops.domain.keys import (
@@ -18,7 +18,6 @@ from gpuops.domain.keys import (
     CORDONED_BY,
     FIELD_MANAGER,
     KEPT_FOR,
-    NAMESPACE,
     PLUGIN_CONFIG_LABEL,
     SCALE_DOWN_DISABLED,
 )
@@ -73,9 +72,10 @@ class Cluster:
         items = self.kube.get_all("/apis/storage.k8s.io/v1/volumeattachments")
         return [str(raw["metadata"]["name"]) for raw in items if raw["spec"].get("nodeName") == node]
 
-    def config_keys(self, name: str) -> frozenset[str]:
-        """Return the keys of a ConfigMap in our namespace; none where it does not exist."""
-        raw = self.kube.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/{name}")
+    def config_keys(self, title: str) -> frozenset[str]:
+        """Return the keys of the ConfigMap `namespace/name`; none where it does not exist."""
+        namespace, _, name = title.partition("/")
+        raw = self.kube.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
         return frozenset((raw or {}).get("data") or ())
 
     def cordon(self, node: Node, run_id: str) -> None:
@@ -133,7 +133,10 @@ class Cluster:
         if status == TOO_MANY or message.startswith(TWO_BUDGETS):
             causes = answer.get("details", {}).get("causes") or [{}]
             return str(causes[0].get("message") or message or "not now")[:200]
-        raise Unavailable(f"evict {pod.title}: HTTP {status}: {message}")
+        causes = answer.get("details", {}).get("causes") or [{}]
+        if causes[0].get("reason") == "NamespaceTerminating":
+            return f"its namespace is being deleted: {message}"
+        raise error_of(status)(f"evict {pod.title}: HTTP {status}: {message}")
 
     def evict_all(self, pods: Iterable[Pod]) -> dict[Pod, str | None]:
         """Evict side by side: one pass over a full node must fit a function's timeout."""

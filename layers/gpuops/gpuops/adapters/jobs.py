@@ -15,14 +15,13 @@ from gpuops.domain.admission.smoke import MAX_LOG, JobState, clean
 from gpuops.domain.errors import Conflict
 from gpuops.domain.keys import GROUP_LABEL, NAMESPACE, SMOKE_LABEL, label_of
 from gpuops.domain.policy import Smoke
+from gpuops.domain.policy.models import Image
 from gpuops.domain.run import Run
 
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 MANIFEST = Path(__file__).parent.parent / "manifests" / "smoke_job.yaml"
 BACKGROUND = [("propagationPolicy", "Background")]
-
-Image = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,499}$")]
 
 
 class SmokeJob(BaseModel):

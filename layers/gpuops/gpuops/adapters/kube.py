@@ -148,9 +148,14 @@ def translate(error: ApiException, doing: str) -> Exception:
     """The one of our errors that the answer means."""
     fields = _fields(error)
     text = f"{doing}: HTTP {error.status}: {fields.get('message') or error.reason}"[:MESSAGE_LENGTH]
-    if error.status in RETRYABLE or error.status >= SERVER_ERROR:
-        return Unavailable(text)
-    return {403: Refused, 409: Conflict}.get(error.status, Invalid)(text)
+    return error_of(error.status)(text)
+
+
+def error_of(status: int) -> type[Exception]:
+    """The row of the module's table."""
+    if status in RETRYABLE or status >= SERVER_ERROR:
+        return Unavailable
+    return {403: Refused, 409: Conflict}.get(status, Invalid)
 
 
 def _fields(error: ApiException) -> Mapping[str, Any]:

@@ -54,7 +54,6 @@ STARTUP_TAINT_KEY = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops"
 STARTUP_TAINT = Taint(key=STARTUP_TAINT_KEY, value="pending", effect="NoSchedule")
 HOOK_PREFIX = "gpuops"
 """Only launch hooks of ours are answered: another team's hook waits for another team."""
-PLUGIN_CONFIG_MAP = "gpuops-device-plugin"
 
 LABEL_LENGTH = 63
 

@@ -66,7 +66,7 @@ class Started(_Answer):
 class Smoked(_Answer):
     """read_smoke's answer, and the whole smoke's."""
 
-    status: Literal["running", "passed", "failed"]
+    status: Literal["running", "passed", "failed", "gone"]
     driver: str | None = None
     cuda: str | None = None
     product: str | None = None

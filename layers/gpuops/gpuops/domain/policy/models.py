@@ -12,6 +12,8 @@ from gpuops.domain.errors import Invalid
 from gpuops.domain.run import Mode
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\s/]+$")]
+ConfigMap = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}$")]
+Image = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,499}$")]
 Architecture = Literal["x86_64", "arm64"]
 
 
@@ -79,11 +81,9 @@ class Admission(_Part):
 class Smoke(_Part):
     """The proof that GPUs compute, run on each new node before it is admitted."""
 
-    nvidia_smi: Annotated[str, Field(min_length=1, max_length=500)] = "nvcr.io/nvidia/cuda:12.8.1-base-ubuntu24.04"
+    nvidia_smi: Image = "nvcr.io/nvidia/cuda:12.8.1-base-ubuntu24.04"
     """Image with a shell in which nvidia-smi lists the driver and the GPUs."""
-    cuda_sample: Annotated[str, Field(min_length=1, max_length=500)] = (
-        "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda12.5.0"
-    )
+    cuda_sample: Image = "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda12.5.0"
     """Image whose own entry point runs a CUDA sample and prints `Test PASSED`."""
     timeout_seconds: Annotated[int, Field(ge=30, le=3600)] = 600
     """For both together; keep it below the heartbeat of the launch hook."""
@@ -118,6 +118,8 @@ class GroupPolicy(_Part):
     """What a new node must pass."""
     sharing: Literal["exclusive"] = "exclusive"
     """One pod for each GPU."""
+    device_plugin_config: ConfigMap | None = None
+    """`namespace/name` of the device plugin's ConfigMap; its key `exclusive` labels the nodes. Not given: no label."""
 
 
 class Policy(_Part):
