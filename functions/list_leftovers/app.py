@@ -1,7 +1,8 @@
 """Find what dead executions left: changes that are still open, and new nodes that nobody admits.
 
 In:  {"now": "..."}
-Out: {"status": "listed", "reason", "changes": [{"run": {...}}], "admissions": [{"cluster", "group", "instance"}]}
+Out: {"status": "listed", "reason", "changes": [{"run": {...}}],
+      "admissions": [{"cluster", "group", "instance", "name"}], "faults": [{"name", "reason"}]}
 """
 
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from gpuops.adapters.world import World
-from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.lock import is_dead
 from gpuops.domain.run import Run
@@ -32,11 +33,19 @@ class OpenChange(BaseModel):
 
 
 class Admission(BaseModel):
-    """What `admit_node` takes."""
+    """What `admit_node` takes, and the execution's name: two ticks that mean the same attempt start one."""
 
     cluster: str
     group: str
     instance: str
+    name: str
+
+
+class Fault(BaseModel):
+    """Why something could not be looked at, or what could not."""
+
+    name: str
+    reason: str
 
 
 class Leftovers(BaseModel):
@@ -46,6 +55,8 @@ class Leftovers(BaseModel):
     reason: str
     changes: tuple[OpenChange, ...]
     admissions: tuple[Admission, ...]
+    faults: tuple[Fault, ...] = ()
+    """The execution fails with these, after it did the rest."""
 
 
 @entry(ListLeftovers)
@@ -55,14 +66,30 @@ def handler(request: ListLeftovers, now: datetime) -> Leftovers:  # noqa: ARG001
 
 
 def list_leftovers(now: datetime, world: World) -> Leftovers:
-    """A fault in the policy or a cluster hides no open change: those come from the table, and first."""
-    changes = [OpenChange(run=run) for group in world.store.open_groups() if (run := _dead_run(group, now, world))]
-    admissions, faults = _admissions(now, world)
-    if faults and not changes:
-        raise faults[0]
+    """A fault hides nothing but what it is about: it is raised only where nothing at all was found beside it."""
+    changes, faults = _changes(now, world)
+    admissions, more = _admissions(now, world)
+    faults += more
+    if faults and not changes and not admissions:
+        raise together(faults)
     reason = f"{len(changes)} changes to close, {len(admissions)} admissions to start"
     reason += "".join(f"; not looked at: {fault}" for fault in faults)
-    return Leftovers(reason=reason, changes=changes, admissions=admissions)
+    told = [Fault(name=type(fault).__name__, reason=str(fault)) for fault in faults]
+    return Leftovers(reason=reason, changes=changes, admissions=admissions, faults=told)
+
+
+def _changes(now: datetime, world: World) -> tuple[list[OpenChange], list[Exception]]:
+    """What dead runs left open; with the faults of groups whose owner could not be asked for."""
+    found: list[OpenChange] = []
+    faults: list[Exception] = []
+    for group in world.store.open_groups():
+        try:
+            run = _dead_run(group, now, world)
+        except EXPECTED as fault:
+            faults.append(fault)
+        else:
+            found += [OpenChange(run=run)] if run else []
+    return found, faults
 
 
 def _dead_run(group: str, now: datetime, world: World) -> Run | None:
@@ -96,9 +123,20 @@ def _admissions(now: datetime, world: World) -> tuple[list[Admission], list[Exce
 
 def _lost(policy: GroupPolicy, now: datetime, world: World) -> list[Admission]:
     """Instances of the group whose node keeps its startup taint for too long; EC2's launch time tells how long."""
-    latest = now - timedelta(minutes=policy.admission.deadline_minutes) - MARGIN
-    old = {i.id for i in world.groups.describe(policy.group).staying if i.launched and i.launched < latest}
+    attempt = timedelta(minutes=policy.admission.deadline_minutes) + MARGIN
+    staying = world.groups.describe(policy.group).staying
+    old = {i.id: i.launched for i in staying if i.launched and i.launched < now - attempt}
     if not old:
         return []
-    pending = [node for node in world.cluster(policy.cluster).nodes() if node.pending and node.instance in old]
-    return [Admission(cluster=policy.cluster, group=policy.group, instance=node.instance) for node in pending]
+    pending = [node.instance for node in world.cluster(policy.cluster).nodes() if node.pending and node.instance in old]
+    return [
+        Admission(
+            cluster=policy.cluster, group=policy.group, instance=name, name=_name(name, (now - old[name]) // attempt)
+        )
+        for name in pending
+    ]
+
+
+def _name(instance: str, attempt: int) -> str:
+    """Name the attempt after its turn since the launch: each is over before the next one may begin."""
+    return f"leftover-{instance}-{attempt}"

@@ -10,13 +10,14 @@ from tests.machines.machine_world import Answer, answers, fails, run
 
 BEGIN = ["KeepEvent", "ListLeftovers"]
 CHILD = "AdmitNodeMachine"
-INNER = {"CloseChange", "WriteReport", "KeepCloseFailure", "AdmitNode", "KeepStartFailure"}
+INNER = {"CloseChange", "WriteReport", "KeepCloseFailure", "AdmitNode", "StartedBefore", "KeepStartFailure"}
 
 
 def leftovers(changes: int = 0, admissions: int = 0) -> Answer:
     """List so many of each."""
     runs = [{"run": {**RUN, "id": f"roll-{n}"}} for n in range(changes)]
-    nodes = [{"cluster": "demo", "group": "gpu", "instance": f"i-{n:08d}"} for n in range(admissions)]
+    names = [f"i-{n:08d}" for n in range(admissions)]
+    nodes = [{"cluster": "demo", "group": "gpu", "instance": name, "name": f"leftover-{name}-1"} for name in names]
     return answers({"changes": runs, "admissions": nodes})
 
 
@@ -53,7 +54,33 @@ def test_an_admission_really_starts_and_is_not_waited_for() -> None:
 
     assert result.output == {"closed": 0, "started": 1}
     assert result.seconds == 0
-    assert len(result.children) == 1
+    assert [child.name for child in result.children] == ["leftover-i-00000000-1"]
+
+
+def test_an_attempt_that_was_started_before_is_not_started_again() -> None:
+    """Two ticks mean the same attempt: while it runs both get its name, and afterwards it was there already."""
+    same = {"cluster": "demo", "group": "gpu", "instance": "i-00000000", "name": "leftover-i-00000000-1"}
+    other = {**same, "group": "gpu-b"}
+    lambdas = {"ListLeftovers": answers({"admissions": [same, same, other]}), "FindNode": answers("waiting", "found")}
+
+    result = run("reconcile", {}, lambdas)
+
+    assert (result.status, len(result.children)) == ("SUCCEEDED", 1)
+    assert result.output == {"closed": 0, "started": 2}, "the third has the name and another input"
+
+
+@pytest.mark.parametrize("changes", [0, 1])
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_could_not_be_looked_at_fails_after_the_rest_is_done(changes: int, count: int) -> None:
+    """One stale group keeps nobody else waiting, and nobody from hearing of it."""
+    faults = [{"name": "Invalid", "reason": f"no group g-{n}"} for n in range(count)]
+    listed = leftovers(changes, 1)(None)
+
+    result = run("reconcile", {}, {"ListLeftovers": answers({**listed, "faults": faults}), CHILD: answers({})})
+
+    assert outer(result.path)[-3:] == ["Reconciled?", "KeepFailures", "ReconcileFailed"]
+    assert (len(result.called("CloseChange")), len(result.called(CHILD))) == (changes, 1)
+    assert (result.error, result.cause) == ("Invalid", "; ".join(f"no group g-{n}" for n in range(count)))
 
 
 def test_a_list_that_cannot_be_made_fails() -> None:
@@ -78,7 +105,7 @@ def test_a_change_that_cannot_be_closed_stops_nothing_else(changes: int) -> None
 
     result = run("reconcile", {}, lambdas)
 
-    end = ["CloseChanges", "StartAdmissions", "Reconciled?", "KeepFirstFailure", "ReconcileFailed"]
+    end = ["CloseChanges", "StartAdmissions", "Reconciled?", "KeepFailures", "ReconcileFailed"]
     assert outer(result.path) == [*BEGIN, *end]
     assert len(result.called("CloseChange")) == changes
     assert len(result.called(CHILD)) == 1
@@ -89,6 +116,6 @@ def test_an_admission_that_cannot_be_started_fails() -> None:
     """Closing came first, and stays done."""
     result = run("reconcile", {}, {"ListLeftovers": leftovers(1, 1), CHILD: None})
 
-    assert result.path[-5:] == ["AdmitNode", "KeepStartFailure", "Reconciled?", "KeepFirstFailure", "ReconcileFailed"]
+    assert result.path[-5:] == ["AdmitNode", "KeepStartFailure", "Reconciled?", "KeepFailures", "ReconcileFailed"]
     assert len(result.called("CloseChange")) == 1
     assert result.error == "StepFunctions.StateMachineDoesNotExistException"

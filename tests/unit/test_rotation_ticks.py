@@ -14,8 +14,9 @@ import pytest
 from moto import mock_aws
 
 from gpuops.adapters.store import Store
-from gpuops.domain.errors import Invalid
+from gpuops.domain.errors import Invalid, Unavailable
 from gpuops.domain.rotation.gates import Target
+from gpuops.domain.rotation.lock import Execution
 from gpuops.domain.rotation.report import report_key
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import ARN, NEW, NOW, OLD, POLICY, TARGET, Cluster, Groups, group, instance, node, run
@@ -146,7 +147,54 @@ def test_a_node_that_nobody_admits_is_found(world: World) -> None:
     early, late = LEFT.list_leftovers(NOW, world), LEFT.list_leftovers(NOW + timedelta(seconds=1), world)
 
     assert early.admissions == ()
-    assert [a.model_dump() for a in late.admissions] == [{"cluster": "train", "group": "gpu", "instance": waiting.id}]
+    found = {"cluster": "train", "group": "gpu", "instance": waiting.id, "name": f"leftover-{waiting.id}-1"}
+    assert [a.model_dump() for a in late.admissions] == [found]
+
+
+def test_ticks_of_one_attempt_name_the_same_execution(world: World) -> None:
+    """An attempt takes up to 30 minutes and 20 of margin; the one after it has a name of its own."""
+    waiting = instance(7, launched=NOW)
+    world.groups.group = group([waiting])
+    world.connected.all_nodes = [node(waiting, admitted=False)]
+
+    ticks = [LEFT.list_leftovers(NOW + timedelta(minutes=late), world).admissions for late in (51, 66, 99, 101)]
+
+    assert [found[0].name[-1] for found in ticks] == ["1", "1", "1", "2"]
+
+
+class _Deaf(World):
+    """Step Functions cannot tell of one execution."""
+
+    def find(self, arn: str) -> Execution:
+        if arn.endswith("run-1"):
+            raise Unavailable("describe execution run-1: throttled")
+        return super().find(arn)
+
+
+def test_a_group_that_cannot_be_looked_at_hides_no_other(world: World) -> None:
+    """Neither one of the table nor one of the policy: what the others need is listed, and the faults are told."""
+    waiting = instance(7, launched=LONG_AGO)
+    world.groups.group = group([waiting])
+    world.connected.all_nodes = [node(waiting, admitted=False)]
+    stale = POLICY.replace("groups:\n", "groups:\n- {cluster: train, group: gone}\n")
+    world.store.take("lock", run(), NOW - timedelta(days=1))
+    world.store.take("lock", run("run-2", group="other"), NOW - timedelta(days=1))
+
+    found = LEFT.list_leftovers(NOW, _Deaf(**vars(replace(world, policy=stale))))
+
+    assert [change.run.id for change in found.changes] == ["run-2"]
+    assert [admission.instance for admission in found.admissions] == [waiting.id]
+    assert [fault.name for fault in found.faults] == ["Unavailable", "Invalid"]
+    assert all(fault.reason in found.reason for fault in found.faults)
+
+
+def test_where_nothing_could_be_listed_every_fault_is_raised(world: World) -> None:
+    """Safe to retry, if one of them is."""
+    world.store.take("lock", run(), NOW - timedelta(days=1))
+    gone = POLICY.replace("group: gpu", "group: gone")
+
+    with pytest.raises(Unavailable, match=r"throttled; .*'gone' does not exist"):
+        LEFT.list_leftovers(NOW, _Deaf(**vars(replace(world, policy=gone))))
 
 
 def test_a_broken_policy_hides_no_open_change(world: World) -> None:
