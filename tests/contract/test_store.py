@@ -174,6 +174,14 @@ def test_the_journal_keeps_order_and_drops_repetitions(store: Store) -> None:
     assert store.journal("run-2") == []
 
 
+def test_the_journal_keeps_the_order_of_retries(store: Store) -> None:
+    """They share the time at which their state was entered; a hash would shuffle them."""
+    for attempt in range(12):
+        store.write_journal("run-1", {"at": NOW.isoformat(), "attempt": attempt, "n": attempt})
+
+    assert [line["n"] for line in store.journal("run-1")] == list(range(12))
+
+
 def test_a_missing_table_is_said_so() -> None:
     """A wrong TABLE_NAME is bad input, not a reason to retry."""
     with mock_aws():

@@ -6,6 +6,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
 from gpuops.adapters.aws import client_token, translated
+from gpuops.adapters.executions import Executions
+from gpuops.adapters.images import Images
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
 
 CODES = [
@@ -38,6 +40,24 @@ def test_no_connection_is_retried_and_our_own_mistake_is_not() -> None:
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
     with pytest.raises(Invalid), translated("doing"):
         raise ParamValidationError(report="x")
+
+
+class Down:
+    """Any service, without a connection."""
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**_: Any) -> Any:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+
+        return call
+
+
+def test_no_connection_leaves_the_adapters_as_unavailable() -> None:
+    """Not as botocore's own exception, which no Retry of a state machine names."""
+    with pytest.raises(Unavailable, match="describe execution arn:x"):
+        Executions(Down()).find("arn:x")
+    with pytest.raises(Unavailable, match="describe image ami-1"):
+        Images(Down(), Down(), Down()).check("ami-1", "arm64")
 
 
 def test_a_token_is_the_same_for_the_same_step_and_no_other() -> None:

@@ -77,6 +77,15 @@ def test_an_answer_is_returned_and_written_down() -> None:
     assert (line["status"], line["reason"]) == ("done", "n1 at 08:00")
 
 
+def test_a_retry_is_journalled_with_its_number() -> None:
+    """Its time is that of the first call; a payload made by hand has none."""
+    journal = Lines()
+    for more in ({}, {"attempt": 2}, {"attempt": "x"}):
+        door(journal)({"node": "n1", "now": NOW, "run": {"id": "r1"}, **more}, None)
+
+    assert [line["attempt"] for _, line in journal.lines] == [0, 2, 0]
+
+
 def test_without_a_run_nothing_is_journalled() -> None:
     """A tick of a schedule belongs to no run."""
     journal = Lines()

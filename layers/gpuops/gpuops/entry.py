@@ -79,7 +79,7 @@ def _opened(event: Any, now: datetime) -> Answer:
     """Begin the line, and let every log line of this invocation carry the function and the run."""
     function = _function()
     logger.append_keys(function=function, run=_run_of(event))
-    return {"at": now.isoformat(), "function": function, "subject": _subject(event)}
+    return {"at": now.isoformat(), "attempt": _attempt(event), "function": function, "subject": _subject(event)}
 
 
 def _function() -> str:
@@ -141,6 +141,12 @@ def _run_of(event: Any) -> str | None:
         if isinstance(name, str):
             return name
     return None
+
+
+def _attempt(event: Any) -> int:
+    """Return how often the state machine has retried this call: all of them bear the time of the first."""
+    given = event.get("attempt") if isinstance(event, dict) else None
+    return given if isinstance(given, int) else 0
 
 
 def _subject(event: Any) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from gpuops.adapters.aws import client, code_of, error_of
+from gpuops.adapters.aws import client, code_of, translated
 from gpuops.domain.rotation.lock import Execution
 
 
@@ -27,11 +27,12 @@ class Executions:
 
         Raises: Unavailable, Refused.
         """
-        try:
-            found = self._states.describe_execution(executionArn=arn)
-        except ClientError as error:
-            if code_of(error) == "ExecutionDoesNotExist":
+        with translated(f"describe execution {arn}"):
+            try:
+                found = self._states.describe_execution(executionArn=arn)
+            except ClientError as error:
+                if code_of(error) != "ExecutionDoesNotExist":
+                    raise
                 return Execution(running=False)
-            raise error_of(error, f"describe execution {arn}") from error
         running = found["status"] in {"RUNNING", "PENDING_REDRIVE"}
         return Execution(running=running, ended=None if running else found.get("stopDate"))

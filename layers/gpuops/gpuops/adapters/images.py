@@ -8,11 +8,12 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from gpuops.adapters.aws import client, code_of, error_of, translated
+from gpuops.adapters.aws import client, code_of, translated
 from gpuops.domain.errors import Invalid, Unavailable
 from gpuops.domain.policy import GroupPolicy, Pinned
 from gpuops.domain.rotation.gates import Target
 
+UNKNOWN = {"InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable"}
 ROOT = "/aws/service/eks/optimized-ami"
 
 
@@ -41,13 +42,13 @@ class Images:
 
     def check(self, ami: str, architecture: str) -> str:
         """Return the image's name. Raises: Invalid unless it exists, is available and has the architecture."""
-        try:
-            found = self._ec2.describe_images(ImageIds=[ami])["Images"]
-        except ClientError as error:
-            if code_of(error) in {"InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable"}:
+        with translated(f"describe image {ami}"):
+            try:
+                found = self._ec2.describe_images(ImageIds=[ami])["Images"]
+            except ClientError as error:
+                if code_of(error) not in UNKNOWN:
+                    raise
                 found = []
-            else:
-                raise error_of(error, f"describe image {ami}") from error
         if not found:
             raise Invalid(f"AMI {ami} does not exist, or this account may not use it")
         image = found[0]

@@ -179,12 +179,15 @@ class Store:
     # The journal of a run, written by `entry` alone.
 
     def write_journal(self, run_id: str, line: Mapping[str, Any]) -> None:
-        """Append a line; `at` is its time. The same line twice is one line."""
+        """Append a line; `at` is its time, and its `attempt` orders the retries of one call, which share that time.
+
+        The same line twice is one line.
+        """
         body = json.dumps(line, default=str, sort_keys=True)
         at = datetime.fromisoformat(str(line["at"]))
-        key = f"{at.isoformat()}#{sha256(body.encode()).hexdigest()[:12]}"
+        key = f"{at.isoformat()}#{line.get('attempt', 0):03}#{sha256(body.encode()).hexdigest()[:12]}"
         self._table.put(f"journal#{run_id}", key, {"body": body, "ttl": int((at + KEPT).timestamp())})
 
     def journal(self, run_id: str) -> list[dict[str, Any]]:
-        """Return the run's lines in the order of their times."""
+        """Return the run's lines in the order of their times and attempts."""
         return [json.loads(item["body"]) for item in self._table.query(f"journal#{run_id}")]
