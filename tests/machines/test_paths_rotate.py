@@ -40,13 +40,13 @@ def peak(children: list[Child]) -> int:
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_every_node_of_the_plan_is_replaced_and_the_group_verified(count: int) -> None:
     """JSONata likes to make one of a list of one, and nothing of an empty list."""
-    result = run("rotate_ami", ORDER, {"PlanRotation": plans(count), CHILD: answers({})})
+    result = run("rotate_ami", ORDER, {"PlanRotation": plans(count), CHILD: answers({"instance": "i-9"})})
 
     assert result.status == "SUCCEEDED"
     assert outer(result.path) == [*ROLLED, "AllReplaced?", "PlanRotationAgain", "Verified?", *CLOSED, "Rotated"]
     assert [payload["instance"] for payload in result.called(CHILD)] == [f"i-{n}" for n in range(count)]
     assert [payload["decrement"] for payload in result.called(CHILD)] == [n == 0 for n in range(count)]
-    replaced = [{"instance": f"i-{n}", "status": "replaced"} for n in range(count)]
+    replaced = [{"slot": f"i-{n}", "instance": "i-9", "status": "replaced"} for n in range(count)]
     assert result.called("WriteReport")[0]["nodes"] == replaced
     assert result.output["run"] == RUN["id"]
     assert result.output["report"]["html"] == "reports/roll-1.html"
@@ -127,7 +127,18 @@ def test_a_node_that_fails_stops_none_of_the_others() -> None:
     assert (result.error, result.cause) == ("Unhealthy", "i-1 is lost")
     nodes = result.called("WriteReport")[0]["nodes"]
     assert [node["status"] for node in nodes] == ["replaced", "failed", "failed", "replaced"]
+    assert [node["slot"] for node in nodes] == [f"i-{n}" for n in range(4)]
     assert nodes[2]["error"] == {"name": "Unhealthy", "reason": "i-2 is lost"}
+
+
+def test_the_report_gets_the_instance_that_was_replaced_and_none_for_an_empty_slot() -> None:
+    """A slot bears an instance's name and may replace another; one without work has replaced nothing."""
+    claims: list[dict[str, Any]] = [{"status": "claimed", "instance": "i-1"}, {"status": "gone", "instance": None}]
+
+    result = run("rotate_ami", ORDER, {"PlanRotation": plans(2), "ClaimNode": answers(*claims)})
+
+    nodes = result.called("WriteReport")[0]["nodes"]
+    assert nodes == [{"slot": "i-0", "status": "replaced", "instance": "i-1"}, {"slot": "i-1", "status": "gone"}]
 
 
 def test_a_single_node_that_fails_fails_the_rotation() -> None:

@@ -228,7 +228,7 @@ def test_a_report_tells_the_steps_and_escapes_every_name(world: World) -> None:
     request = REPORT.WriteReport(
         run=run(),
         plan=plan,
-        nodes=[{"instance": HOSTILE, "status": HOSTILE}],
+        nodes=[{"slot": HOSTILE, "instance": HOSTILE, "status": HOSTILE}],
         close={"restored": [HOSTILE], "left": []},
     )
 
@@ -256,7 +256,7 @@ def test_a_report_tells_which_instance_a_slot_replaced(world: World) -> None:
         "status": "roll",
         "nodes": [{"instance": "i-2", "decrement": False}, {"instance": "i-1", "decrement": True}],
     }
-    ended = [{"instance": "i-2", "status": "failed"}, {"instance": "i-1", "status": "replaced"}]
+    ended = [{"slot": "i-2", "status": "failed"}, {"slot": "i-1", "instance": "i-2", "status": "replaced"}]
 
     written = REPORT.write(REPORT.WriteReport(run=run(), plan=plan, nodes=ended), NOW, world)
 

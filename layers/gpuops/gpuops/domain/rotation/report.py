@@ -90,7 +90,7 @@ class Report(BaseModel):
     def ended(self) -> list[Line]:
         """Return the plan's instances, each with what became of it in whichever slot."""
         plan = {node.get("instance"): node for node in (self.plan or {}).get("nodes", ())}
-        ended = {node.get("instance"): node for node in self.nodes}
+        ended = {node.get("slot"): node for node in self.nodes}
         slots = {instance: slot for slot, instance in self.replaced.items()} or {name: name for name in plan}
         return [
             {
