@@ -14,7 +14,6 @@ from moto import mock_aws
 
 from gpuops.adapters.bus import Bus
 from gpuops.adapters.executions import Executions
-from gpuops.adapters.groups import Groups
 from gpuops.adapters.images import Images
 from gpuops.adapters.policies import Policies
 from gpuops.adapters.reports import Reports
@@ -177,10 +176,3 @@ def test_an_execution_runs_ends_or_is_forgotten() -> None:
     ended = executions.find(arn)
     assert (ended.running, ended.ended is None) == (False, False)
     assert not executions.find(ARN.replace("rotate_ami", "m") + "gone").running
-
-
-def test_gpus_are_counted_by_instance_type() -> None:
-    """None on a type without."""
-    groups = Groups(client("autoscaling"), client("ec2"))
-
-    assert [groups.gpus_of(name) for name in ("g4dn.xlarge", "g4dn.12xlarge", "m5.large")] == [1, 4, 0]

@@ -52,7 +52,7 @@ def group(instances: Iterable[Instance], *, version: str = "1", **more: Any) -> 
     """Return a group of these instances that fits them exactly."""
     listed = tuple(instances)
     launch = {"LaunchTemplate": {"LaunchTemplateId": LT, "Version": version}}
-    usual = {"min": 0, "max": len(listed), "desired": len(listed), "launch": launch}
+    usual = {"max": len(listed), "desired": len(listed), "launch": launch}
     return Group(name="gpu", instances=listed, **{**usual, **more})
 
 
@@ -65,7 +65,7 @@ def node(of: Instance, *, admitted: bool = True, **more: Any) -> Node:
 
 def job_pod(started: str = "2026-11-23T09:00:00Z") -> Pod:
     """Return a pod of a training Job."""
-    return Pod(namespace="default", name="train-0", owner="Job", completes=True, gpus=1, started=started)
+    return Pod(namespace="default", name="train-0", owner="Job", completes=True, started=started)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from tests.fakes.world import World, table
 PLAN, OPEN, CLAIM = load_app("plan_rotation"), load_app("open_change"), load_app("claim_node")
 RETIRE, CLOSE, RETURN = load_app("retire_node"), load_app("close_change"), load_app("return_node")
 EVENT = {"cluster": "train", "group": "gpu"}
-WEB = Pod(namespace="default", name="web-0", owner="ReplicaSet", gpus=1)
+WEB = Pod(namespace="default", name="web-0", owner="ReplicaSet")
 
 
 def old_world() -> World:

@@ -12,8 +12,8 @@ from gpuops.domain.rotation.drain import Clock, DrainDecision, decide_drain, dra
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 CLOCK = Clock(started=NOW, deadline=NOW + HOUR)
-WEB = Pod("default", "web-1", "1", owner="ReplicaSet", owner_name="web")
-TRAIN = Pod("ml", "train-1", "2", owner="Job", owner_name="train", completes=True)
+WEB = Pod("default", "web-1", "1", owner="ReplicaSet")
+TRAIN = Pod("ml", "train-1", "2", owner="Job", completes=True)
 BARE = Pod("default", "bare", "3")
 SHM = replace(WEB, name="shm", uid="4", empty_dir=True)
 

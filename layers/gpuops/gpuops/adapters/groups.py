@@ -47,7 +47,6 @@ class Groups:
         machines = self._machines(name, [item["InstanceId"] for item in raw["Instances"]])
         return Group(
             name=name,
-            min=raw["MinSize"],
             max=raw["MaxSize"],
             desired=raw["DesiredCapacity"],
             instances=tuple(_instance(item, machines) for item in raw["Instances"]),
@@ -62,12 +61,6 @@ class Groups:
             found = self._autoscaling.describe_scaling_activities(AutoScalingGroupName=name, MaxRecords=20)
         vain = (a for a in found["Activities"] if a["StartTime"] >= since and a["StatusCode"] in VAIN)
         return next((a["StatusMessage"] for a in vain if a.get("StatusMessage")), None)
-
-    def gpus_of(self, instance_type: str) -> int:
-        """Return how many GPUs the type has; 0 for one without."""
-        with translated(f"describe instance type {instance_type}"):
-            found = self._ec2.describe_instance_types(InstanceTypes=[instance_type])["InstanceTypes"]
-        return sum(gpu["Count"] for item in found for gpu in item.get("GpuInfo", {}).get("Gpus", []))
 
     def update(self, name: str, goals: GroupUpdate) -> None:
         """Set what the goals name; nothing is asked for when they are empty. Idempotent."""
@@ -142,7 +135,6 @@ def _instance(item: dict[str, Any], machines: dict[str, dict[str, Any]]) -> Inst
         zone=item["AvailabilityZone"],
         lifecycle=item["LifecycleState"],
         ami=machine.get("ImageId", ""),
-        type=item.get("InstanceType", ""),
         template=Template(id=spec["LaunchTemplateId"], version=str(spec["Version"])) if spec else None,
         protected=item.get("ProtectedFromScaleIn", False),
         launched=machine.get("LaunchTime"),

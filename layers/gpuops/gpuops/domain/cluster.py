@@ -63,14 +63,12 @@ class Pod:
     uid: str = ""
     owner: str = ""
     """Kind of its controller; empty for a bare pod, which nothing brings back."""
-    owner_name: str = ""
     phase: str = "Running"
     deleting: bool = False
     mirror: bool = False
     completes: bool = False
     """Meant to end by itself: a Job's, or any pod that is not always restarted."""
     empty_dir: bool = False
-    gpus: int = 0
     started: str = ""
     """When kubelet took it up, as the API writes it: compared only with its like, never with `now`."""
 
@@ -118,22 +116,13 @@ def read_pod(raw: Raw) -> Pod:
         name=meta["name"],
         uid=meta.get("uid", ""),
         owner=owner.get("kind", ""),
-        owner_name=owner.get("name", ""),
         phase=raw.get("status", {}).get("phase", ""),
         deleting="deletionTimestamp" in meta,
         mirror=MIRROR in meta.get("annotations", {}),
         completes=owner.get("kind") == "Job" or spec.get("restartPolicy", "Always") != "Always",
         empty_dir=any("emptyDir" in volume for volume in spec.get("volumes", ())),
-        gpus=_gpus_of(spec),
         started=raw.get("status", {}).get("startTime") or "",
     )
-
-
-def _gpus_of(spec: Raw) -> int:
-    """Containers run side by side, init containers before them one at a time."""
-    together = sum(_count(c.get("resources", {}).get("limits", {})) for c in spec.get("containers", ()))
-    before = [_count(c.get("resources", {}).get("limits", {})) for c in spec.get("initContainers", ())]
-    return max([together, *before])
 
 
 def _count(resources: Raw) -> int:

@@ -88,11 +88,6 @@ class GroupUpdate:
     desired: int | None = None
     protects_new: bool | None = None
 
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to ask for."""
-        return self == GroupUpdate()
-
 
 def originals(
     group: Group,

@@ -30,7 +30,6 @@ class Instance:
     zone: str
     lifecycle: str
     ami: str
-    type: str = ""
     template: Template | None = None
     protected: bool = False
     launched: datetime | None = None
@@ -52,7 +51,6 @@ class Group:
     """One Auto Scaling group at one moment."""
 
     name: str
-    min: int
     max: int
     desired: int
     instances: tuple[Instance, ...]
