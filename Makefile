@@ -26,7 +26,7 @@ rehearse: setup ## run a scenario on this machine and watch it (SCENARIO=roll, A
 test: setup ## run every test (ARGS=-k drain)
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: lint test ## what CI runs: lint, types, imports, definitions, pages, tests
+check: lint rehearse test ## what CI runs: lint, types, imports, definitions, pages, the main job, tests
 
 lint: setup
 	@$(BIN)/ruff check .

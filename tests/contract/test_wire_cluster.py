@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import boto3
+import botocore.session
 import pytest
 import urllib3
 
@@ -51,7 +51,8 @@ def get(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Get]:
 
         def call(path: str, cluster: str = "demo", *, stream: bool = False) -> urllib3.BaseHTTPResponse:
             keys = wire.credentials(ROLE, "reader")
-            session = boto3.Session(keys.access_key, keys.secret_key, region_name="us-east-1")
+            session = botocore.session.Session()
+            session.set_credentials(keys.access_key, keys.secret_key)
             headers = {"Authorization": f"Bearer {mint_token(session, cluster, 'us-east-1')}"}
             return pool.request("GET", path, headers=headers, preload_content=not stream)
 

@@ -92,7 +92,7 @@ def test_sam_deploys_twice_and_a_rotation_runs_from_its_event(
 ) -> None:
     """Build, deploy, change a function, deploy again, invoke: the one node rolls, decided by the changed code."""
     run("sam", "build")
-    assert "RotateAmiArn" in run("sam", "deploy", "--config-env", "local")
+    assert "RotateAmiMachineArn" in run("sam", "deploy", "--config-env", "local")
     run("gpuops", "policy", "push", "fleet.yaml", "--stack", "gpuops")
     handler = project / "functions/plan_rotation/app.py"
     handler.write_text(handler.read_text() + '\nprint("this is the second deploy")\n')
