@@ -68,23 +68,29 @@ def rehearse(
         world.mirror.subscribe(chronicle.on_event)
         view.watch(chronicle, lambda: _waited_for(world))
         director = Director(world, records, view.phase)
-        observed, unmet = _play(world, director, beside)
-        result = Result(
-            scenario=scenario.name,
-            status="failed" if observed.violations or unmet else "passed",
-            executions=tuple(record.result(scenario.epoch) for record in records.all()),
-            observed=observed.to_json(),
-            unmet=unmet,
-            wall_seconds=round(time.monotonic() - started, 1),
-            simulated_seconds=round(world.clock.now() - scenario.epoch, 1),
-            report=str(out / "report.html"),
-            clock=world.clock.stats(),
-        )
+        outcome = _play(world, director, beside)
+        result = _result(world, records, outcome, out, time.monotonic() - started)
         _write(result, chronicle, _journal(world, director), world.wire_record, out)
     return result
 
 
 Outcome = tuple[Observed, tuple[str, ...]]
+
+
+def _result(world: World, records: Records, outcome: Outcome, out: Path, wall_seconds: float) -> Result:
+    """Put together what was seen and what was missed."""
+    (observed, unmet), epoch = outcome, world.scenario.epoch
+    return Result(
+        scenario=world.scenario.name,
+        status="failed" if observed.violations or unmet else "passed",
+        executions=tuple(record.result(epoch) for record in records.all()),
+        observed=observed.to_json(),
+        unmet=unmet,
+        wall_seconds=round(wall_seconds, 1),
+        simulated_seconds=round(world.clock.now() - epoch, 1),
+        report=str(out / "report.html"),
+        clock=world.clock.stats(),
+    )
 
 
 def _play(world: World, director: Director, beside: Callable[[World], None]) -> Outcome:
