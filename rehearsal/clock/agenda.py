@@ -6,8 +6,7 @@ is (time, hash of seed and key, arrival), so it depends on names and the seed al
 
 import hashlib
 import heapq
-from collections import Counter
-from collections.abc import Callable, KeysView
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rehearsal.clock.leases import Parked
@@ -23,7 +22,6 @@ class Timer:
     parked: Parked | None = None
     batch: str | None = None
     live: bool = True
-    listed: bool = False
 
 
 class Agenda:
@@ -33,27 +31,17 @@ class Agenda:
         self._seed = seed
         self._heap: list[tuple[float, bytes, int, Timer]] = []
         self._arrivals = 0
-        self._listed: Counter[str] = Counter()
 
-    def keys(self) -> KeysView[str]:
-        """Keys of the timers still to fire."""
-        return self._listed.keys()
-
-    def push(self, timer: Timer, *, listed: bool = False) -> Timer:
-        """Queue `timer`; a listed one shows its key to the rest checks until it fires."""
+    def push(self, timer: Timer) -> Timer:
+        """Queue `timer`."""
         timer.due = round(timer.due, 6)
-        timer.listed = listed
-        if listed:
-            self._listed[timer.key] += 1
         self._arrivals += 1
         heapq.heappush(self._heap, (timer.due, self._rank(timer.key), self._arrivals, timer))
         return timer
 
     def drop(self, timer: Timer) -> None:
         """Forget `timer`; it may have fired or been dropped before."""
-        if timer.live:
-            timer.live = False
-            self._unlist(timer)
+        timer.live = False
 
     def top(self) -> Timer | None:
         """The next entry, still queued."""
@@ -82,9 +70,3 @@ class Agenda:
 
     def _rank(self, key: str) -> bytes:
         return hashlib.blake2b(f"{self._seed}\0{key}".encode(), digest_size=8).digest()
-
-    def _unlist(self, timer: Timer) -> None:
-        if timer.listed:
-            self._listed[timer.key] -= 1
-            if not self._listed[timer.key]:
-                del self._listed[timer.key]

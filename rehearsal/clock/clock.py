@@ -1,6 +1,6 @@
 """The clock as the rehearsal sees it: now, timers, leases, and what makes the world restless."""
 
-from collections.abc import Callable, Iterator, KeysView
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -50,7 +50,7 @@ class Clock:
     def call_later(self, delay: float, key: str, fn: Callable[[], object], *, batch: str | None = None) -> Timer:
         """Run `fn` under a lease in `delay` seconds; those of one instant and `batch` run in one go, one by one."""
         with self.baton.lock:
-            timer = self._agenda.push(Timer(self.now() + max(0.0, delay), key, fn, batch=batch), listed=True)
+            timer = self._agenda.push(Timer(self.now() + max(0.0, delay), key, fn, batch=batch))
             self.baton.pass_on()
         return timer
 
@@ -98,10 +98,6 @@ class Clock:
         """`check` names the first debt the world owes, or None; asked without a lock, before time passes."""
         with self.baton.lock:
             self._settling.checks.append(check)
-
-    def timer_keys(self) -> KeysView[str]:
-        """Keys given to `call_later` which are still to fire."""
-        return self._agenda.keys()
 
     def upcoming(self, count: int, hidden: str) -> list[tuple[float, str]]:
         """What is due next: simulated seconds from now, and key; for a person who watches. `hidden` begins no key."""
