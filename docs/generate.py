@@ -13,7 +13,8 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from gpuops.domain.policy import Policy, models
+from gpuops.domain import policy as models
+from gpuops.domain.policy import Policy
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -126,7 +127,7 @@ def _text(value: Any) -> str:
 
 def policy_page() -> str:
     """Describe every key of fleet.yaml from the models that read it."""
-    schema, meanings = Policy.model_json_schema(), _meanings(Path(models.__file__))
+    schema, meanings = Policy.model_json_schema(), _meanings(Path(models.__file__).parent)
     parts = [NOTE + "# The policy: fleet.yaml\n\n" + str(schema["description"]) + "\n"]
     for name, model in {"Policy": schema, **schema["$defs"]}.items():
         title = "fleet.yaml" if name == "Policy" else f"{name}\n\n{model['description']}"
@@ -138,10 +139,11 @@ def policy_page() -> str:
     return "\n".join(parts)
 
 
-def _meanings(source: Path) -> dict[tuple[str, str], str]:
+def _meanings(package: Path) -> dict[tuple[str, str], str]:
     """Return the text under each field; pydantic would read it at every cold start, so we read it here."""
     found: dict[tuple[str, str], str] = {}
-    for model in (node for node in ast.parse(source.read_text()).body if isinstance(node, ast.ClassDef)):
+    nodes = (node for source in sorted(package.glob("*.py")) for node in ast.parse(source.read_text()).body)
+    for model in (node for node in nodes if isinstance(node, ast.ClassDef)):
         for field, after in pairwise(model.body):
             if (
                 isinstance(field, ast.AnnAssign)

@@ -27,13 +27,13 @@ class Request(BaseModel):
     find: Found
 
 
-def configure(request: Request, group: GroupPolicy, cluster: Cluster) -> Configured:
+def configure(request: Request, group: GroupPolicy, config_map: str | None, cluster: Cluster) -> Configured:
     """Label only where the configuration exists: a label that names a missing key crashes the plugin's sidecar.
 
     (k8s-device-plugin, cmd/config-manager/main.go: an unknown key is an error, whatever its README says.)
     """
     key = group.sharing
-    missing = why_not(key, group.device_plugin_config, cluster)
+    missing = why_not(key, config_map, cluster)
     if missing:
         reason = f"{missing}: the plugin's own default stands"
         return Configured(reason=reason, config=key, replicas=EXCLUSIVE_REPLICAS)
@@ -47,7 +47,7 @@ def configure(request: Request, group: GroupPolicy, cluster: Cluster) -> Configu
 def why_not(key: str, config: str | None, cluster: Cluster) -> str | None:
     """Why the label is left alone, or None. What may not be read is no fault of the node: its GPUs are counted next."""
     if config is None:
-        return "the policy names no device_plugin_config"
+        return "the policy names no configurations of a device plugin"
     try:
         found = key in cluster.config_keys(config)
     except Refused as fault:
@@ -58,5 +58,6 @@ def why_not(key: str, config: str | None, cluster: Cluster) -> str | None:
 @entry(Request)
 def handler(request: Request, now: datetime) -> Configured:  # noqa: ARG001 - no step of this one takes time
     """Configure the node that find_node found."""
-    group = Policies.from_env().at(request.run.policy).group(request.run.group)
-    return configure(request, group, Cluster.connect(request.run.cluster))
+    policy = Policies.from_env().at(request.run.policy)
+    group, config_map = policy.group(request.run.group), policy.cluster(request.run.cluster).config_map
+    return configure(request, group, config_map, Cluster.connect(request.run.cluster))

@@ -21,8 +21,7 @@ from gpuops.domain.admission.answers import Found
 from gpuops.domain.admission.event import Ignored, Launch, read_event
 from gpuops.domain.admission.node import ALIVE, PENDING, decide_find
 from gpuops.domain.errors import Invalid, Refused
-from gpuops.domain.policy import GroupPolicy, Policy
-from gpuops.domain.policy.models import Admission
+from gpuops.domain.policy import Admission, GroupPolicy, Policy
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 

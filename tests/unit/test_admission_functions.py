@@ -17,8 +17,7 @@ from gpuops.domain.keys import (
     STARTUP_TAINT,
     Taint,
 )
-from gpuops.domain.policy import Policy
-from gpuops.domain.policy.models import GroupPolicy, Smoke
+from gpuops.domain.policy import GroupPolicy, Policy, Smoke
 from tests.fakes.admission import FakeCluster, FakeInstances, FakeJobs
 from tests.fakes.apps import load_app
 from tests.unit.test_smoke import GOOD
@@ -35,7 +34,6 @@ GPU_TAINT = Taint(key="nvidia.com/gpu", value="true", effect="NoSchedule")
 NODE = Node(name=NAME, uid="u1", instance=INSTANCE, taints=(STARTUP_TAINT, GPU_TAINT), gpus=1)
 GROUP = GroupPolicy(cluster="demo", group="gpu", mode="apply")
 CONFIGS = "kube-system/nvidia-device-plugin-configs"
-SHARED = GROUP.model_copy(update={"device_plugin_config": CONFIGS})
 POLICY = Policy(version="v1", groups=(GROUP,))
 HOOK = Hook(name="gpuops-admit", group="gpu", token="t")  # noqa: S106 - made up
 RUN = {
@@ -151,10 +149,10 @@ def test_configure_labels_only_where_the_configuration_exists() -> None:
     request = CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND})
     cluster = FakeCluster(NODE)
 
-    without = CONFIGURE.configure(request, SHARED, cluster)
+    without = CONFIGURE.configure(request, GROUP, CONFIGS, cluster)
     assert PLUGIN_CONFIG_LABEL not in cluster.known[NAME].labels
     cluster.configs[CONFIGS] = frozenset({"exclusive"})
-    answers = [CONFIGURE.configure(request, SHARED, cluster) for _ in range(2)]
+    answers = [CONFIGURE.configure(request, GROUP, CONFIGS, cluster) for _ in range(2)]
 
     assert cluster.known[NAME].labels[PLUGIN_CONFIG_LABEL] == "exclusive"
     assert (without.config, without.replicas, answers[0]) == ("exclusive", 1, answers[1])
@@ -169,16 +167,16 @@ class Closed(FakeCluster):
 
 
 @pytest.mark.parametrize(
-    ("group", "cluster", "says"),
+    ("configs", "cluster", "says"),
     [
-        (GROUP, Closed(NODE), "the policy names no device_plugin_config"),
-        (SHARED, Closed(NODE), f"GET {CONFIGS}: HTTP 403"),
-        (SHARED, FakeCluster(NODE), f"no {CONFIGS} with exclusive"),
+        (None, Closed(NODE), "the policy names no configurations of a device plugin"),
+        (CONFIGS, Closed(NODE), f"GET {CONFIGS}: HTTP 403"),
+        (CONFIGS, FakeCluster(NODE), f"no {CONFIGS} with exclusive"),
     ],
 )
-def test_configure_says_why_it_leaves_the_label_alone(group: GroupPolicy, cluster: FakeCluster, says: str) -> None:
+def test_configure_says_why_it_leaves_the_label_alone(configs: str | None, cluster: FakeCluster, says: str) -> None:
     """None of these is a fault of the node: it must not be abandoned for it."""
-    answer = CONFIGURE.configure(CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND}), group, cluster)
+    answer = CONFIGURE.configure(CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND}), GROUP, configs, cluster)
 
     assert answer.reason == f"{says}: the plugin's own default stands"
     assert PLUGIN_CONFIG_LABEL not in cluster.known[NAME].labels
@@ -190,7 +188,7 @@ def test_configure_of_a_node_that_went_away_is_unhealthy() -> None:
     cluster.configs[CONFIGS] = frozenset({"exclusive"})
 
     with pytest.raises(Unhealthy, match="went away"):
-        CONFIGURE.configure(CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND}), SHARED, cluster)
+        CONFIGURE.configure(CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND}), GROUP, CONFIGS, cluster)
 
 
 def check(cluster: FakeCluster, instances: FakeInstances, now: datetime = NOW) -> Any:

@@ -10,7 +10,7 @@ from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict
 from gpuops.domain.keys import CORDONED_BY
-from gpuops.domain.policy.models import GroupPolicy
+from gpuops.domain.policy import GroupPolicy
 from tests.fakes.admission import FakeCluster
 from tests.fakes.apps import load_app
 from tests.unit.test_admission_functions import INSTANCE, NAME, NOW, RUN

@@ -86,3 +86,21 @@ def test_an_image_that_no_job_would_take_is_refused_with_its_line(key: str) -> N
 
     with pytest.raises(Invalid, match=f"line 5: groups.0.smoke.{key}"):
         parse_policy(text, "v1")
+
+
+def test_a_group_may_only_name_a_sharing_that_its_cluster_offers() -> None:
+    """A node labelled with a key that no configuration has would lose its GPUs."""
+    text = """
+clusters:
+  - cluster: demo
+    device_plugin: {profiles: {burst: {replicas: 10}}}
+groups:
+  - {cluster: demo, group: a, sharing: burst}
+  - {cluster: demo, group: b, sharing: r5}
+"""
+    with pytest.raises(Invalid, match=r"line 7: group 'b': sharing 'r5' is none of burst, exclusive, r2, "):
+        parse_policy(text, "v1")
+
+    policy = parse_policy(text.replace("r5", "r8"), "v1")
+    assert [policy.group(name).sharing for name in "ab"] == ["burst", "r8"]
+    assert (policy.cluster("demo").config_map, policy.cluster("other").mode) == (None, "observe")

@@ -14,8 +14,7 @@ from gpuops.adapters.kube import Kube
 from gpuops.domain.admission.smoke import MAX_LOG, JobState, clean
 from gpuops.domain.errors import Conflict
 from gpuops.domain.keys import GROUP_LABEL, NAMESPACE, SMOKE_LABEL, label_of
-from gpuops.domain.policy import Smoke
-from gpuops.domain.policy.models import Image
+from gpuops.domain.policy import Image, Smoke
 from gpuops.domain.run import Run
 
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from gpuops.domain.errors import Invalid
 
 NAMESPACE = "gpuops"
+SYSTEM_NAMESPACE = "gpuops-system"
+"""DaemonSets need the host, smoke Jobs must not: PodSecurity tells them apart by namespace."""
 FIELD_MANAGER = "gpuops"
 CORDONED_BY = "gpuops/cordoned-by"
 ADMITTED = "gpuops/admitted"

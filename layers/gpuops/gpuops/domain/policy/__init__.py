@@ -1,6 +1,27 @@
 """The operator's policy as a value: one import for whoever reads it, so that its modules may be split at will."""
 
+from gpuops.domain.policy.cluster import ClusterPolicy, DcgmExporter, DevicePlugin, Profile
 from gpuops.domain.policy.document import parse_policy
-from gpuops.domain.policy.models import Admission, Ami, Drain, GroupPolicy, Pinned, Policy, Recommended, Smoke
+from gpuops.domain.policy.fleet import Policy
+from gpuops.domain.policy.group import Admission, Ami, Drain, GroupPolicy, Pinned, Recommended, Smoke
+from gpuops.domain.policy.parts import EXCLUSIVE, RUNGS, ConfigKey, Image
 
-__all__ = ["Admission", "Ami", "Drain", "GroupPolicy", "Pinned", "Policy", "Recommended", "Smoke", "parse_policy"]
+__all__ = [
+    "EXCLUSIVE",
+    "RUNGS",
+    "Admission",
+    "Ami",
+    "ClusterPolicy",
+    "ConfigKey",
+    "DcgmExporter",
+    "DevicePlugin",
+    "Drain",
+    "GroupPolicy",
+    "Image",
+    "Pinned",
+    "Policy",
+    "Profile",
+    "Recommended",
+    "Smoke",
+    "parse_policy",
+]

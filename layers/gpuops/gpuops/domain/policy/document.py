@@ -12,11 +12,12 @@ from yaml.constructor import SafeConstructor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from gpuops.domain.errors import Invalid
-from gpuops.domain.policy.models import Policy
+from gpuops.domain.policy.fleet import Policy
 
 Path = tuple[str | int, ...]
 Lines = dict[Path, int]
 
+KEYS = {"defaults", "groups", "clusters"}
 MAX_CHARACTERS = 262_144
 """More than any fleet needs; a bound keeps a wrong upload from costing a Lambda its memory."""
 
@@ -24,20 +25,24 @@ MAX_CHARACTERS = 262_144
 def parse_policy(text: str, version: str) -> Policy:
     """Return the policy that the text describes.
 
-    Raises: Invalid naming each fault and its line: YAML, duplicate or unknown keys, values, a group named twice.
+    Raises: Invalid naming each fault and its line: YAML, duplicate or unknown keys, values, a group or cluster named
+    twice, a group whose `sharing` its cluster does not offer.
     """
     lines: Lines = {}
     document = _walk(_compose(text), (), lines)
     if not isinstance(document, dict):
         raise Invalid("fleet.yaml: line 1: expected a mapping with `groups`")
-    for key in document.keys() - {"defaults", "groups"}:
-        raise Invalid(f"fleet.yaml: line {lines[(key,)]}: unknown key {key!r}; known: defaults, groups")
+    for key in document.keys() - KEYS:
+        raise Invalid(f"fleet.yaml: line {lines[(key,)]}: unknown key {key!r}; known: {', '.join(sorted(KEYS))}")
     groups = _with_defaults(document, lines)
     try:
-        policy = Policy.model_validate({"version": version, "groups": groups})
+        clusters = document.get("clusters") or ()
+        policy = Policy.model_validate({"version": version, "groups": groups, "clusters": clusters})
     except ValidationError as error:
         raise Invalid("fleet.yaml: " + "; ".join(_fault(fault, lines) for fault in error.errors()[:5])) from error
-    _refuse_twins(policy, lines)
+    _refuse_twins(lines, "groups", "group", [group.group for group in policy.groups])
+    _refuse_twins(lines, "clusters", "cluster", [cluster.cluster for cluster in policy.clusters])
+    _refuse_unknown_sharing(policy, lines)
     return policy
 
 
@@ -125,10 +130,20 @@ def _fault(fault: Any, lines: Lines) -> str:
     return f"line {lines.get(where, 1)}: {names}: {fault['msg']}"
 
 
-def _refuse_twins(policy: Policy, lines: Lines) -> None:
-    """Refuse a group that is named twice: two policies for one group cannot both hold."""
-    seen: set[str] = set()
+def _refuse_twins(lines: Lines, part: str, kind: str, names: list[str]) -> None:
+    """Refuse what is named twice: two policies for one thing cannot both hold."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise Invalid(f"fleet.yaml: line {lines[part, index]}: {kind} {name!r} is named twice")
+
+
+def _refuse_unknown_sharing(policy: Policy, lines: Lines) -> None:
+    """Refuse a key that no configuration has: a node labelled with it would lose its GPUs."""
     for index, group in enumerate(policy.groups):
-        if group.group in seen:
-            raise Invalid(f"fleet.yaml: line {lines['groups', index]}: group {group.group!r} is named twice")
-        seen.add(group.group)
+        keys = policy.cluster(group.cluster).config_keys
+        if group.sharing not in keys:
+            line = lines.get(("groups", index, "sharing"), lines["groups", index])
+            known = ", ".join(sorted(keys))
+            raise Invalid(
+                f"fleet.yaml: line {line}: group {group.group!r}: sharing {group.sharing!r} is none of {known}"
+            )

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from gpuops.domain.policy.models import GroupPolicy
+from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.order import NodeLoad
 

@@ -1,4 +1,4 @@
-"""What fleet.yaml may say, field by field.
+"""What fleet.yaml may say about a node group, field by field.
 
 A key that is accepted and does nothing would be a promise broken in silence, so the models know only what the
 code honours, and everything else is an error.
@@ -6,24 +6,13 @@ code honours, and everything else is an error.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
-from gpuops.domain.errors import Invalid
+from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part
 from gpuops.domain.run import Mode
 
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\s/]+$")]
-ConfigMap = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}$")]
-Image = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,499}$")]
-Architecture = Literal["x86_64", "arm64"]
 
-
-class _Part(BaseModel):
-    """A piece of the policy: never changed after parsing, and no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Recommended(_Part):
+class Recommended(Part):
     """The AMI that AWS recommends for the cluster's Kubernetes version, read from a public SSM parameter."""
 
     channel: Literal["recommended"] = "recommended"
@@ -34,7 +23,7 @@ class Recommended(_Part):
     """Of the group's instance types."""
 
 
-class Pinned(_Part):
+class Pinned(Part):
     """One AMI named by the operator; it must exist and be available."""
 
     channel: Literal["pinned"]
@@ -57,7 +46,7 @@ def _channel(value: Any) -> Any:
 Ami = Annotated[Annotated[Recommended, Tag("recommended")] | Annotated[Pinned, Tag("pinned")], Discriminator(_channel)]
 
 
-class Drain(_Part):
+class Drain(Part):
     """How a node is emptied."""
 
     deadline_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
@@ -71,26 +60,40 @@ class Drain(_Part):
     """GPU pods use emptyDir as shared memory (/dev/shm): blocking by default would block nearly every drain."""
 
 
-class Admission(_Part):
-    """How long a new node may take until it carries workload."""
+class Admission(Part):
+    """How long a new node may take until it carries workload, and how many may fail."""
 
     deadline_minutes: Annotated[int, Field(ge=5, le=240)] = 30
     """From the launch until the node must be registered and show all of its GPUs; then it is abandoned. Polls of 15 s
     over four hours make 8,640 of the 25,000 events that an execution's history holds."""
+    abandon_limit: Annotated[int, Field(ge=1, le=100)] = 10
+    """So many unhealthy instances in a row suspend the group's Launch process: Auto Scaling would go on launching."""
+    retry_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
+    """How long Launch stays suspended; then one more failure suspends it again, and one success forgets them all."""
 
 
-class Smoke(_Part):
-    """The proof that GPUs compute, run on each new node before it is admitted."""
+class Smoke(Part):
+    """The proof that GPUs compute, and are shared as declared, run on each new node before it is admitted."""
 
     nvidia_smi: Image = "nvcr.io/nvidia/cuda:12.8.1-base-ubuntu24.04"
     """Image with a shell in which nvidia-smi lists the driver and the GPUs."""
     cuda_sample: Image = "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda12.5.0"
     """Image whose own entry point runs a CUDA sample and prints `Test PASSED`."""
     timeout_seconds: Annotated[int, Field(ge=30, le=3600)] = 600
-    """For both together; keep it below the heartbeat of the launch hook."""
+    """For each stage of the smoke; keep it below the heartbeat of the launch hook."""
+    overlap: bool = True
+    """Fill an empty node with pods that run at once, and count how often each GPU's UUID is seen."""
+    memory_headroom_mib: Annotated[int, Field(ge=0, le=1_048_576)] = 2048
+    """On a node with tenants, only GPUs with so much free memory get a smoke pod."""
+    diagnostic_level: Annotated[int, Field(ge=1, le=4)] | None = None
+    """DCGM's diagnostic on the whole, empty node: 1 and 2 take minutes, 3 and 4 up to hours. Not given: none."""
+    diagnostic: Image = "nvcr.io/nvidia/cloud-native/dcgm:4.5.3-1-ubuntu22.04"
+    """Image that runs `dcgmi diag` with its own host engine."""
+    diagnostic_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
+    """How long the diagnostic may take."""
 
 
-class GroupPolicy(_Part):
+class GroupPolicy(Part):
     """Everything that is decided about one node group."""
 
     cluster: Name
@@ -117,26 +120,7 @@ class GroupPolicy(_Part):
     """How long a new node may take."""
     smoke: Smoke = Smoke()
     """What a new node must pass."""
-    sharing: Literal["exclusive"] = "exclusive"
-    """One pod for each GPU."""
-    device_plugin_config: ConfigMap | None = None
-    """`namespace/name` of the device plugin's ConfigMap; its key `exclusive` labels the nodes. Not given: no label."""
-
-
-class Policy(_Part):
-    """The whole fleet, at one version of the file."""
-
-    version: str
-    groups: tuple[GroupPolicy, ...]
-    """One entry for each node group; what is not named is not touched. `defaults` beside it holds keys for all."""
-
-    def group(self, name: str) -> GroupPolicy:
-        """Return the group's policy.
-
-        Raises: Invalid when the policy does not name the group; what it does not name is not ours to touch.
-        """
-        for group in self.groups:
-            if group.group == name:
-                return group
-        known = ", ".join(group.group for group in self.groups)
-        raise Invalid(f"group {name!r} is not in the policy (version {self.version}); it names: {known}")
+    sharing: ConfigKey = EXCLUSIVE
+    """The configuration of the device plugin that the group's nodes carry: `exclusive`, a rung, or a profile's name."""
+    sharing_wait_minutes: Annotated[int, Field(ge=1, le=10_080)] = 360
+    """How long a change of `sharing` waits for GPU pods to leave a node by themselves, before the run gives up."""
