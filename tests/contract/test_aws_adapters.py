@@ -158,8 +158,11 @@ class FullBus:
 def test_an_event_that_the_bus_did_not_take_is_tried_again() -> None:
     """PutEvents succeeds as a call even when no entry was taken."""
     Bus(client("events"), "default").put_release({"group": "gpu"})
+    Bus(client("events"), "default").put_escalation({"group": "gpu"})
     with pytest.raises(Unavailable, match="slow down"):
         Bus(FullBus(), "default").put_release({"group": "gpu"})
+    with pytest.raises(Unavailable, match="slow down"):
+        Bus(FullBus(), "default").put_escalation({"group": "gpu"})
 
 
 def test_an_execution_runs_ends_or_is_forgotten() -> None:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import boto3
 
+from gpuops.adapters.memory import Memory
 from gpuops.adapters.store import Store
 from gpuops.adapters.table import Table
 from gpuops.domain.policy import Policy, parse_policy
@@ -30,11 +31,16 @@ class World:
     policy: str = POLICY
     running: set[str] = field(default_factory=set)
     told: list[dict[str, Any]] = field(default_factory=list)
+    escalated: list[dict[str, Any]] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
     smokes: dict[str, str] = field(default_factory=dict)
     """Smoke Jobs of the group by name, with their nodes."""
 
     policies = executions = bus = reports = property(lambda self: self)
+
+    @property
+    def memory(self) -> Memory:
+        return Memory(self.store._table)
 
     def cluster(self, name: str) -> Cluster:
         return self.connected
@@ -59,6 +65,9 @@ class World:
 
     def put_release(self, detail: dict[str, Any]) -> None:
         self.told.append(detail)
+
+    def put_escalation(self, detail: dict[str, Any]) -> None:
+        self.escalated.append(detail)
 
     def write(self, key: str, content: str, content_type: str, *, keep: bool = False) -> None:
         self.written[key] = self.written.get(key, content) if keep else content

@@ -1,7 +1,11 @@
-"""Our own events on the bus, because AWS publishes none for a new EKS AMI (containers-roadmap #734)."""
+"""Our own events on the bus: AMI releases, and what only a person can mend.
+
+AWS publishes no event for a new EKS AMI (containers-roadmap #734).
+"""
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any, Self
 
 from gpuops.adapters.aws import client, translated
@@ -9,6 +13,7 @@ from gpuops.domain.errors import Unavailable
 from gpuops.domain.rotation.messages import RELEASE_DETECTED
 
 SOURCE = "gpuops"
+ESCALATION = "GPU Escalation"
 
 
 class Bus:
@@ -22,12 +27,19 @@ class Bus:
         """Build it for the bus in EVENT_BUS_NAME."""
         return cls(client("events"), os.environ["EVENT_BUS_NAME"])
 
-    def put_release(self, detail: dict[str, Any]) -> None:
+    def put_release(self, detail: Mapping[str, Any]) -> None:
         """Announce a release for one group. Raises: Unavailable when the bus did not take it."""
+        self._put(RELEASE_DETECTED, detail)
+
+    def put_escalation(self, detail: Mapping[str, Any]) -> None:
+        """Tell people what only they can mend: {cluster, group, instance, node, reason}. Raises: Unavailable."""
+        self._put(ESCALATION, detail)
+
+    def _put(self, kind: str, detail: Mapping[str, Any]) -> None:
         entry = {
             "EventBusName": self._name,
             "Source": SOURCE,
-            "DetailType": RELEASE_DETECTED,
+            "DetailType": kind,
             "Detail": json.dumps(detail),
         }
         with translated("put event"):

@@ -11,6 +11,7 @@ from gpuops.adapters.bus import Bus
 from gpuops.adapters.executions import Executions
 from gpuops.adapters.groups import Groups
 from gpuops.adapters.images import Images
+from gpuops.adapters.memory import Memory
 from gpuops.adapters.policies import Policies
 from gpuops.adapters.reports import Reports
 from gpuops.adapters.store import Store
@@ -28,6 +29,11 @@ class World:
     def store(self) -> Store:
         """The table."""
         return Store.from_env()
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What the table remembers beyond a run."""
+        return Memory.from_env()
 
     @cached_property
     def policies(self) -> Policies:

@@ -1,0 +1,1 @@
+"""What failed before, and what that says about now: breakers over groups, GPUs that are known to be bad."""
