@@ -8,11 +8,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpuops.domain.keys import ADMITTED, CORDONED_BY, GPU_RESOURCE, KEPT_FOR, STARTUP_TAINT_KEY, Taint
+from gpuops.domain.keys import (
+    ADMITTED,
+    CORDONED_BY,
+    GPU_RESOURCE,
+    KEPT_FOR,
+    MIG_LABELS,
+    MIG_PREFIX,
+    NAMESPACE,
+    PLUGIN_CONFIG_LABEL,
+    SHARED_GPU_RESOURCE,
+    SMOKE_LABEL,
+    STARTUP_TAINT_KEY,
+    Taint,
+)
 
 Raw = Mapping[str, Any]
 FINISHED = ("Succeeded", "Failed")
 MIRROR = "kubernetes.io/config.mirror"
+NO_MIG = (None, "", "none", "all-disabled")
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,23 @@ class Node:
     annotations: Mapping[str, str] = field(default_factory=dict)
     gpus: int = 0
     """Allocatable: what the scheduler may give away, replicas counted."""
+    shared_gpus: int = 0
+    """The same under the name that the device plugin's `renameByDefault` gives it."""
+    mig: bool = False
+    """Whether its GPUs are cut into MIG instances, which are nobody's to share."""
+    boot_id: str = ""
+    """Another one after each boot."""
+    os_image: str = ""
+    """The operating system, as kubelet names it."""
+
+    @property
+    def config(self) -> str | None:
+        """The device plugin's configuration that its label chooses."""
+        return self.labels.get(PLUGIN_CONFIG_LABEL)
+
+    def offers(self, resource: str) -> int:
+        """How many GPUs it offers under one of the device plugin's two names."""
+        return self.shared_gpus if resource == SHARED_GPU_RESOURCE else self.gpus
 
     @property
     def pending(self) -> bool:
@@ -71,6 +102,10 @@ class Pod:
     empty_dir: bool = False
     started: str = ""
     """When kubelet took it up, as the API writes it: compared only with its like, never with `now`."""
+    gpus: int = 0
+    """GPUs, or shares of GPUs, that it holds, under either name."""
+    smoke: bool = False
+    """One of our own smoke pods."""
 
     @property
     def title(self) -> str:
@@ -97,8 +132,20 @@ def read_node(raw: Raw) -> Node:
         taints=tuple(Taint.model_validate(taint) for taint in spec.get("taints", ())),
         labels=meta.get("labels", {}),
         annotations=meta.get("annotations", {}),
-        gpus=_count(status.get("allocatable", {})),
+        boot_id=status.get("nodeInfo", {}).get("bootID", ""),
+        os_image=status.get("nodeInfo", {}).get("osImage", ""),
+        **_offered(status.get("allocatable", {}), meta.get("labels", {})),
     )
+
+
+def _offered(allocatable: Raw, labels: Raw) -> dict[str, Any]:
+    """What it offers; extended resources are whole numbers (Kubernetes' own rule)."""
+    cut = any(int(count) > 0 for name, count in allocatable.items() if name.startswith(MIG_PREFIX))
+    return {
+        "gpus": int(allocatable.get(GPU_RESOURCE, 0)),
+        "shared_gpus": int(allocatable.get(SHARED_GPU_RESOURCE, 0)),
+        "mig": cut or any(labels.get(label) not in NO_MIG for label in MIG_LABELS),
+    }
 
 
 def instance_of(provider_id: str) -> str:
@@ -122,9 +169,20 @@ def read_pod(raw: Raw) -> Pod:
         completes=owner.get("kind") == "Job" or spec.get("restartPolicy", "Always") != "Always",
         empty_dir=any("emptyDir" in volume for volume in spec.get("volumes", ())),
         started=raw.get("status", {}).get("startTime") or "",
+        gpus=_held(spec),
+        smoke=meta["namespace"] == NAMESPACE and SMOKE_LABEL in meta.get("labels", {}),
     )
 
 
-def _count(resources: Raw) -> int:
-    """GPUs of a resource list; extended resources are whole numbers (Kubernetes' own rule)."""
-    return int(resources.get(GPU_RESOURCE, 0))
+def _held(spec: Raw) -> int:
+    """Its containers hold theirs together, its init containers one after the other: so the scheduler counts.
+
+    Of an extended resource, request and limit are the same, and a limit alone is enough.
+    """
+    starting = (_limits(container) for container in spec.get("initContainers") or ())
+    return max(sum(map(_limits, spec.get("containers") or ())), *starting, 0)
+
+
+def _limits(container: Raw) -> int:
+    limits: Raw = (container.get("resources") or {}).get("limits") or {}
+    return sum(int(limits.get(name, 0)) for name in (GPU_RESOURCE, SHARED_GPU_RESOURCE))

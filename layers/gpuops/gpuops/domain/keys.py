@@ -15,6 +15,10 @@ from gpuops.domain.errors import Invalid
 NAMESPACE = "gpuops"
 SYSTEM_NAMESPACE = "gpuops-system"
 """DaemonSets need the host, smoke Jobs must not: PodSecurity tells them apart by namespace."""
+DEVICE_PLUGIN = "gpuops-device-plugin"
+"""Our DaemonSet, and the ConfigMap of its configurations."""
+DCGM_EXPORTER = "gpuops-dcgm-exporter"
+COUNTERS = "gpuops-dcgm-counters"
 FIELD_MANAGER = "gpuops"
 CORDONED_BY = "gpuops/cordoned-by"
 ADMITTED = "gpuops/admitted"
@@ -24,7 +28,13 @@ SCALE_DOWN_DISABLED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
 SMOKE_LABEL = "gpuops/smoke"
 GROUP_LABEL = "gpuops/group"
 PLUGIN_CONFIG_LABEL = "nvidia.com/device-plugin.config"
+CONFIG_BEFORE = "gpuops/config-before"
+"""What that label said before the change that is under way; empty for none."""
 GPU_RESOURCE = "nvidia.com/gpu"
+SHARED_GPU_RESOURCE = "nvidia.com/gpu.shared"
+"""What the device plugin's `renameByDefault` offers instead."""
+MIG_PREFIX = "nvidia.com/mig-"
+MIG_LABELS = ("nvidia.com/mig.config", "nvidia.com/mig.strategy")
 
 Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
