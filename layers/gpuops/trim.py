@@ -1,7 +1,8 @@
 """Cuts a built layer down to what the functions import, and compiles it: a cold start reads less and checks nothing.
 
 Measured: the typed Kubernetes clients take 0.95 s to import and the transport 0.28 s; all of botocore's service
-models take 29 MB and ours 4. The packages' own files are emptied or removed, never changed.
+models take 29 MB and ours 4. All of prometheus_client takes 0.04 s, its parser 0.01 s. The packages' own files are
+emptied or removed, never changed.
 """
 
 import compileall
@@ -20,6 +21,9 @@ Not STS: the cluster's token is signed, not asked for.
 
 TRANSPORT = ("api_client.py", "configuration.py", "exceptions.py", "rest.py")
 """What stays of kubernetes.client: we speak raw JSON through its transport."""
+
+PARSER = ("parser.py", "metrics_core.py", "samples.py", "validation.py")
+"""What stays of prometheus_client: we read expositions and serve none."""
 
 UNUSED = (
     "aiohttp", "aiohappyeyeballs", "aiosignal", "attr", "attrs", "frozenlist", "multidict", "propcache", "yarl",
@@ -44,6 +48,14 @@ def trim_kubernetes(package: Path) -> None:
         (path / "__init__.py").write_text("")
 
 
+def trim_prometheus(package: Path) -> None:
+    """Keep the parser; the emptied __init__ starts no server and no registry."""
+    for path in package.iterdir():
+        if path.name not in PARSER:
+            _remove(path)
+    (package / "__init__.py").write_text("")
+
+
 def trim_botocore(data: Path) -> None:
     """Keep our services' models, without the examples, and the files that belong to no service."""
     for path in data.iterdir():
@@ -65,6 +77,7 @@ def compile_layer(root: Path) -> None:
 def trim(root: Path, target: str) -> None:
     """Trim the layer's python folder; compile it when this interpreter is the one that will run it."""
     trim_kubernetes(root / "kubernetes")
+    trim_prometheus(root / "prometheus_client")
     trim_botocore(root / "botocore" / "data")
     for name in UNUSED:
         _remove(root / name)

@@ -80,7 +80,7 @@ class Kube:
                 return
 
     def get_text(self, path: str, query: Query = ()) -> str:
-        """Return a container's log, or nothing where there is none (404: no pod; 400: the container never started)."""
+        """Return a log or a pod's page, or nothing where there is none (404: no pod; 400: container never started)."""
         try:
             return self._send("GET", path, query).decode(errors="replace")
         except ApiException as error:
