@@ -11,11 +11,12 @@ there, and never summed over both.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
+from typing import TYPE_CHECKING
 
 from gpuops.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from prometheus_client.samples import Sample
 
 BLANK = 0x7FFF_FFF0
 LAST_XID = "DCGM_FI_DEV_XID_ERRORS"
@@ -43,6 +44,8 @@ def read_gpus(text: str) -> dict[str, GpuReading]:
 
     Raises: Unavailable when this is no exposition: a proxy's words, or half of an answer.
     """
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - 0.01 s, for a scrape only
+
     samples: dict[str, list[Sample]] = defaultdict(list)
     try:
         for family in text_string_to_metric_families(text):
@@ -55,7 +58,7 @@ def read_gpus(text: str) -> dict[str, GpuReading]:
     return {uuid: _reading(uuid, found) for uuid, found in samples.items()}
 
 
-def _reading(uuid: str, samples: Iterable[Sample]) -> GpuReading:
+def _reading(uuid: str, samples: Iterable["Sample"]) -> GpuReading:
     samples = tuple(samples)
     last = _value(LAST_XID, samples)
     return GpuReading(
@@ -68,21 +71,21 @@ def _reading(uuid: str, samples: Iterable[Sample]) -> GpuReading:
     )
 
 
-def _holders(samples: Iterable[Sample]) -> Iterator[tuple[int, str]]:
+def _holders(samples: Iterable["Sample"]) -> Iterator[tuple[int, str]]:
     for sample in samples:
         index = sample.labels.get("vgpu", "")
         if index.isdecimal() and sample.labels.get("pod"):
             yield int(index), f"{sample.labels.get('namespace', '')}/{sample.labels['pod']}"
 
 
-def _value(name: str, samples: Iterable[Sample]) -> int | None:
+def _value(name: str, samples: Iterable["Sample"]) -> int | None:
     """The device's own value, or else the largest of its pods' copies."""
     found = [s for s in samples if s.name == name and 0 <= s.value < BLANK]  # a NaN compares as false
     own = [s for s in found if not s.labels.get("vgpu")]
     return max((int(s.value) for s in own or found), default=None)
 
 
-def _counted(samples: Iterable[Sample]) -> Iterator[int]:
+def _counted(samples: Iterable["Sample"]) -> Iterator[int]:
     for sample in samples:
         xid = sample.labels.get("xid", "")
         if sample.name == XID_COUNT and sample.value > 0 and xid.isdecimal():

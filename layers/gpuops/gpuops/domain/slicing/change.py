@@ -1,0 +1,140 @@
+"""Whether a node may go from one configuration of the device plugin to another now.
+
+Kubelet evicts nobody when a plugin offers something else (pkg/kubelet/cm/devicemanager, `devicesToAllocate`), and so:
+
+- from exclusive to shared under a running pod, that pod's GPU is handed out again: its exclusivity is gone in silence;
+- fewer shares than the highest index in use leave a pod with a share that no longer exists, which then fails at its
+  node's next boot ("previously allocated devices are no longer healthy");
+- the same holds, under both rules, where the resource changes its name.
+
+More shares of a GPU that is shared already disturb nobody. What cannot be known counts against the change.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gpuops.domain.cluster import Node, Pod
+from gpuops.domain.config.exposition import GpuReading
+from gpuops.domain.config.others import OPERATOR_NODE_LABEL, host_plugin
+from gpuops.domain.keys import GPU_RESOURCE
+
+MAX_NAMED = 5
+Readings = Mapping[str, GpuReading]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a configuration makes of each GPU."""
+
+    replicas: int = 1
+    resource: str = GPU_RESOURCE
+
+    @property
+    def shared(self) -> bool:
+        """Whether several pods may have the same GPU."""
+        return self.replicas > 1
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The configuration that a node is to have."""
+
+    key: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A node and what runs on it, at one moment."""
+
+    node: Node
+    pods: Sequence[Pod]
+    now: Shape | None
+    """The shape that its configuration makes; None where that is unknown."""
+    readings: Readings | None = None
+    """What its exporter says; None where there is none, or it does not answer."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What may be done about a node now."""
+
+    status: Literal["change", "waiting", "left", "done"]
+    """`waiting` ends by itself, when pods do; `left` needs somebody else, or is nobody's business."""
+    reason: str
+
+
+def left_alone(node: Node, run_id: str) -> str | None:
+    """Why the node is not for this run to change, whatever runs on it; None when it is."""
+    if node.mig:
+        return "MIG cuts its GPUs"
+    if foreign := foreign_plugin(node):
+        return foreign
+    if node.unschedulable and node.cordoned_by != run_id:
+        return f"cordoned by {f'run {node.cordoned_by}' if node.cordoned_by else 'somebody else'}"
+    if node.pending:
+        return "it waits for its admission, which configures it"
+    return None if node.ready else f"not Ready: {node.readiness}"
+
+
+def foreign_plugin(node: Node) -> str | None:
+    """Who offers the node's GPUs in our stead, and follows no label of ours; None where nobody is known to."""
+    if node.labels.get(OPERATOR_NODE_LABEL) == "true":
+        return "the GPU Operator runs its device plugin"
+    return host_plugin(node)
+
+
+def shape_offered(node: Node, gpus: int) -> Shape | None:
+    """What a node without a label seems to have: every GPU once is exclusive; anything else is not ours to guess."""
+    return Shape() if gpus and node.gpus == gpus and not node.shared_gpus else None
+
+
+def tenants(pods: Iterable[Pod]) -> list[Pod]:
+    """Return the pods that hold GPUs, and may not be disturbed; our own smoke pods may."""
+    return [pod for pod in pods if pod.gpus and not pod.finished and not pod.smoke]
+
+
+def needs_readings(pods: Iterable[Pod], now: Shape | None, wanted: Shape) -> bool:
+    """Whether the decision depends on which shares are in use."""
+    return now is not None and not _crosses(now, wanted) and wanted.replicas < now.replicas and bool(tenants(pods))
+
+
+def decide_change(sight: Sight, goal: Goal, run_id: str) -> Change:
+    """Decide about one node, for one run."""
+    node = sight.node
+    if node.config == goal.key:
+        return Change("done", f"{node.name} has {goal.key}")
+    if why := left_alone(node, run_id):
+        return Change("left", f"{node.name} is left alone: {why}")
+    way = f"{node.name}, from {node.config or 'no configuration'} to {goal.key}"
+    if tenants(sight.pods) and (why := _why_wait(sight, goal.shape)):
+        return Change("waiting", f"{way}: {why}")
+    return Change("change", way)
+
+
+def _why_wait(sight: Sight, wanted: Shape) -> str | None:
+    """Which of the node's pods stand in the way of a change, and why."""
+    staying, now = tenants(sight.pods), sight.now
+    named = ", ".join(pod.title for pod in staying[:MAX_NAMED])
+    if now is None:
+        return f"how its GPUs are shared now is unknown, and {named} hold some"
+    if _crosses(now, wanted):
+        return f"only without GPU pods, and {named} run on it"
+    if wanted.replicas >= now.replicas:
+        return None
+    if sight.readings is None or not _all_seen(staying, sight.readings):
+        return f"no exporter tells which shares {named} hold"
+    top = max((index for reading in sight.readings.values() for index in reading.holders), default=-1)
+    return None if wanted.replicas > top else f"share {top} of a GPU is in use, of {wanted.replicas} from 0: {named}"
+
+
+def _crosses(now: Shape, wanted: Shape) -> bool:
+    """Whether the change would touch what a pod was promised, and not just how many may come."""
+    return now.shared != wanted.shared or now.resource != wanted.resource
+
+
+def _all_seen(staying: Sequence[Pod], readings: Readings) -> bool:
+    """Whether every pod shows up with all of its shares: a reading is as old as the exporter's interval."""
+    held = [title for reading in readings.values() for title in reading.holders.values()]
+    return all(held.count(pod.title) >= pod.gpus for pod in staying)
