@@ -1,7 +1,8 @@
 """Write the report of a run: one page for people, one object for programs; a repetition writes the same.
 
 In:  the state of the execution: {"execution": {...}, "run"?, "plan"?, "change"?, "nodes"?, "close"?, "error"?, "now"};
-     of an admission {"execution": {...}, "run"?, "find"?, "check"?, "smoke"?, "admit"?, "error"?, "now"}
+     of an admission {"execution": {...}, "run"?, "find"?, "check"?, "smoke"?, "admit"?, "error"?, "now"};
+     of a configuration {"execution": {...}, "apply"?, "error"?, "now"}
 Out: {"status": "written", "reason", "html": "reports/<run>.html", "json": "reports/<run>.json"}
 """
 
@@ -32,6 +33,7 @@ class WriteReport(BaseModel):
     check: dict[str, Any] | None = None
     smoke: dict[str, Any] | None = None
     admit: dict[str, Any] | None = None
+    apply: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     keep: bool = False
     """Whether a report that is there already stays: reconcile, which knows less than the run did, asks for that."""

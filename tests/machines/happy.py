@@ -37,6 +37,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     "StartSmoke": {"status": "started", "job": "smoke-1", "deadline": LATER},
     "ReadSmoke": {"status": "passed"},
     "AdmitInstance": {"status": "admitted"},
+    "ApplyConfig": {"status": "in_sync", "cluster": "demo", "mode": "apply", "policy": "v1"},
     "ListLeftovers": {"status": "listed", "changes": [], "admissions": []},
 }
 
@@ -48,3 +49,5 @@ LAUNCHED = {"group": "gpu", "instance": "i-0123456789abcdef0"}
 """Input of admit_node."""
 ORDER = {"cluster": "demo", "group": "gpu"}
 """Input of rotate_ami."""
+CONFIG = {"cluster": "demo"}
+"""Input of apply_gpu_config."""

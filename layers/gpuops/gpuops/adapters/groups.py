@@ -53,6 +53,7 @@ class Groups:
             launch=_launch(raw),
             suspended=frozenset(item["ProcessName"] for item in raw.get("SuspendedProcesses", [])),
             protects_new=raw.get("NewInstancesProtectedFromScaleIn", False),
+            tags={item["Key"]: item.get("Value", "") for item in raw.get("Tags", [])},
         )
 
     def last_failure(self, name: str, since: datetime) -> str | None:

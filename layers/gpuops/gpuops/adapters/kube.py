@@ -100,6 +100,15 @@ class Kube:
         """Remove an object; one that is not there is as good as removed."""
         self._json("DELETE", path, query, body, absent_ok=True)
 
+    def apply(self, path: str, body: Any, query: Query) -> tuple[int, Mapping[str, Any]]:
+        """Server-side apply where a refusal is an answer: the HTTP status, and the object or the Status object."""
+        try:
+            return 200, json.loads(self._send("PATCH", path, query, body, APPLY))
+        except ApiException as error:
+            if error.status and error_of(error.status) is not Unavailable:
+                return error.status, _fields(error)
+            raise translate(error, f"PATCH {path}") from error
+
     def status_of(self, path: str, body: Any) -> tuple[int, Mapping[str, Any]]:
         """POST where a refusal is an answer: the HTTP status and the Status object's fields."""
         try:

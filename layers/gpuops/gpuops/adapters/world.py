@@ -12,6 +12,7 @@ from gpuops.adapters.executions import Executions
 from gpuops.adapters.groups import Groups
 from gpuops.adapters.images import Images
 from gpuops.adapters.memory import Memory
+from gpuops.adapters.nodegroups import Nodegroups
 from gpuops.adapters.policies import Policies
 from gpuops.adapters.reports import Reports
 from gpuops.adapters.store import Store
@@ -20,6 +21,7 @@ from gpuops.adapters.templates import Templates
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
     from gpuops.adapters.jobs import Jobs
+    from gpuops.adapters.objects import Objects
 
 
 class World:
@@ -44,6 +46,11 @@ class World:
     def groups(self) -> Groups:
         """Auto Scaling groups."""
         return Groups.from_env()
+
+    @cached_property
+    def nodegroups(self) -> Nodegroups:
+        """EKS managed node groups."""
+        return Nodegroups.from_env()
 
     @cached_property
     def templates(self) -> Templates:
@@ -81,3 +88,9 @@ class World:
         from gpuops.adapters.jobs import Jobs  # noqa: PLC0415 - the same
 
         return Jobs(cluster.kube)
+
+    def objects(self, cluster: "Cluster") -> "Objects":
+        """What gpuops installs in a cluster, over the same connection."""
+        from gpuops.adapters.objects import Objects  # noqa: PLC0415 - the same
+
+        return Objects(cluster.kube)

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 LEAVING = ("Terminating", "Terminated", "Detaching", "Detached")
 """Prefixes of the lifecycle states of instances on their way out; the states with hooks continue with `:Wait`."""
 
+NODEGROUP_TAG = "eks:nodegroup-name"
+
 
 class Template(BaseModel):
     """One launch template at one version; `version` may be `$Latest` or `$Default` where a group says so."""
@@ -58,6 +60,12 @@ class Group:
     """`LaunchTemplate` or `MixedInstancesPolicy`, exactly as an update of the group would take it."""
     suspended: frozenset[str] = frozenset()
     protects_new: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def managed(self) -> str | None:
+        """The EKS node group that the group belongs to, as EKS tags it; None for a self-managed one."""
+        return self.tags.get(NODEGROUP_TAG)
 
     @property
     def staying(self) -> tuple[Instance, ...]:

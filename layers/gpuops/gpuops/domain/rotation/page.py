@@ -27,6 +27,7 @@ def render_page(report: Report) -> str:
         _facts([(key, str(run[key])) for key in ("cluster", "group", "mode", "policy", "execution") if key in run]),
         *_plan(report),
         *_admission(report),
+        *_configuration(report),
         *_steps(report),
         *_close(report),
     ]
@@ -72,6 +73,20 @@ def _admission(report: Report) -> Iterable[str]:
     yield _table(("step", "verdict", "reason"), rows)
     if proof:
         yield "<h2>Evidence</h2>" + _list(proof.evidence)
+
+
+def _configuration(report: Report) -> Iterable[str]:
+    """Where the cluster differs from its policy, and what became of it."""
+    findings = (report.apply or {}).get("findings", ())
+    if not findings:
+        return
+    yield "<h2>Configuration</h2>"
+    state = {(True, False): "left", (False, True): "put right"}
+    rows = [
+        (str(f.get("about")), str(f.get("what")), str(f.get("reason")), state.get((f.get("left"), f.get("done")), ""))
+        for f in findings
+    ]
+    yield _table(("what", "is", "reason", ""), rows)
 
 
 def _steps(report: Report) -> Iterable[str]:

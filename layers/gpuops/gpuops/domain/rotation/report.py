@@ -46,6 +46,7 @@ class Report(BaseModel):
     smoke: Line | None = Field(default=None, exclude=True)
     """As it came; what is written of it is `proof`."""
     admit: Line | None = None
+    apply: Line | None = None
     error: Line | None = None
     lines: list[Line] = []
 
@@ -69,8 +70,8 @@ class Report(BaseModel):
 
     @property
     def _last(self) -> Line:
-        """The answer that decided it: of a rotation its plan, of an admission the last step that there was."""
-        return self.plan or self.admit or self.find or {}
+        """The answer that decided it: a rotation's plan, a configuration's findings, an admission's last step."""
+        return self.plan or self.apply or self.admit or self.find or {}
 
     @computed_field  # type: ignore[prop-decorator]
     @property
