@@ -83,9 +83,10 @@ class KubeApi:
         """Add an object to the collection."""
         return self._call("POST", path, body)
 
-    def patch(self, path: str, body: object, how: Patch = "merge") -> Json:
+    def patch(self, path: str, body: object, how: Patch = "merge", *, manager: str = FIELD_MANAGER) -> Json:
         """Change an object, or one of its subresources."""
-        return self._call("PATCH", path, body, content_type=f"application/{how}-patch+json")
+        query = _query({"fieldManager": manager})
+        return self._call("PATCH", path + query, body, content_type=f"application/{how}-patch+json")
 
     def apply(self, path: str, body: Json, *, manager: str = FIELD_MANAGER) -> Json:
         """Server-side apply, taking the fields over from whoever has them."""

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from rehearsal.chronicle import Chronicle
 from rehearsal.control_plane import find_or_build
-from rehearsal.observer import AwsAccess, KubeAccess, Observed, Observer
+from rehearsal.observer import AwsAccess, KubeAccess, Observed, Observer, Wanted
 from rehearsal.report import Result, page
-from rehearsal.scenario import Scenario
+from rehearsal.scenario import ExpectedObject, Scenario, collection
 from rehearsal.stage.director import Director
 from rehearsal.stage.perform import perform
 from rehearsal.stage.records import Records
@@ -120,15 +120,23 @@ def _short(key: str) -> str:
 
 def _observer(world: World, director: Director) -> Observer:
     """Tell the observer where to look and what to expect; it gets nothing else."""
-    expected = world.scenario.expect
+    expected = world.scenario.expect.model_dump(exclude_none=True)
+    passed = ("floor_gpus", "groups", "job_pods_may_be_evicted", "nodes", "pods", "logs", "metrics", "suspended")
     expectations: dict[str, Any] = {
-        "floor_gpus": expected.floor_gpus,
+        **{key: expected[key] for key in passed},
+        "objects": tuple(_wanted(item) for item in world.scenario.expect.objects),
         "table": director.outputs["StateTableName"],
         "bucket": director.outputs["ReportsBucketName"],
         "reported_machines": REPORTED,
     }
     kube = KubeAccess(world.plane.server, str(world.plane.ca_file), world.plane.admin_token)
     return Observer(kube, AwsAccess(world.region.url), expectations, lambda: world.clock.now() - world.scenario.epoch)
+
+
+def _wanted(item: ExpectedObject) -> Wanted:
+    """Where to look for an object."""
+    path = f"{collection(item.kind, item.namespace)}/{item.name}"
+    return Wanted(f"{item.kind} {item.namespace}/{item.name}", path, item.exists, item.has)
 
 
 def _journal(world: World, director: Director) -> list[dict[str, Any]]:

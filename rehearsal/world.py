@@ -101,7 +101,8 @@ class World:
         self.kube = self._kube()
         self.mirror = Mirror(self.clock, self._kube())
         releases = {release.ami: release for release in scenario.releases}
-        self.kubelets = Kubelets(self.clock, self._kube(), releases, self.mirror, seed=scenario.seed)
+        groups = {group.name: group for group in scenario.groups}
+        self.kubelets = Kubelets(self.clock, self._kube(), releases, self.mirror, groups=groups, seed=scenario.seed)
         self._up(PodNetwork(self.plane.podnet_socket, self.kubelets.serve))
         self.fleet = Fleet(
             self.clock,

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from rehearsal.kubelets.devices import Devices, devices_of
+from rehearsal.kubelets.devices import Devices, Sharing, devices_of
 from rehearsal.kubelets.hardware import Hardware, hardware_of
 from rehearsal.kubelets.userdata import Flags, flags_of
+from rehearsal.scenario import Group
 
 Stage = Literal["booting", "registered", "ready", "silent"]
 
@@ -28,6 +29,10 @@ class Instance(Protocol):
     def private_dns(self) -> str: ...  # noqa: D102
     @property
     def ip(self) -> str: ...  # noqa: D102
+    @property
+    def group(self) -> str: ...  # noqa: D102
+    @property
+    def launch(self) -> int: ...  # noqa: D102
 
 
 class Release(Protocol):
@@ -55,11 +60,19 @@ class Machine:
     flags: Flags
     devices: Devices
     stage: Stage = "booting"
+    mig: bool = False
+    """Its GPUs are partitioned, and no plugin publishes them as whole ones."""
+    board_faults: tuple[str, ...] = ()
+    boots: int = 1
     ready_at: float = 0.0
     plugin: str | None = None
     """Uid of the device plugin's pod that serves, or "host" where the AMI runs it."""
     config: str | None = None
-    """The key that the plugin has taken from the node's label."""
+    """The key that the plugin was asked for by name."""
+    served: Sharing | None = None
+    """What the plugin published last while nothing kept it from publishing."""
+    afflictions: tuple[str, ...] = ()
+    """What has gone wrong with it since it runs."""
 
     @property
     def name(self) -> str:
@@ -72,11 +85,26 @@ class Machine:
         return bool(self.devices.gpus) and self.release.driver is not None
 
     def suffers(self, fault: str) -> bool:
-        """Whether the AMI has this fault."""
-        return fault in self.release.faults
+        """Whether the AMI, a board or the machine itself has this fault."""
+        return fault in self.faults
+
+    @property
+    def xids(self) -> list[int]:
+        """The Xid errors that its first GPU has reported, in order."""
+        return [int(fault.removeprefix("xid_")) for fault in self.faults if fault.startswith("xid_")]
+
+    @property
+    def xids(self) -> list[int]:
+        """The Xid errors that its first GPU has reported, in order."""
+        return [int(fault.removeprefix("xid_")) for fault in self.faults if fault.startswith("xid_")]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """All that is wrong with it."""
+        return (*self.release.faults, *self.board_faults, *self.afflictions)
 
 
-def machine_of(instance: Instance, release: Release | None) -> Machine | str:
+def machine_of(instance: Instance, release: Release | None, group: Group | None = None) -> Machine | str:
     """Put a machine together; or say why it will never join the cluster."""
     if release is None:
         return f"nothing is known of {instance.ami}"
@@ -85,4 +113,7 @@ def machine_of(instance: Instance, release: Release | None) -> Machine | str:
     if (flags := flags_of(instance.user_data, release.family)) is None:
         return "its user data configures no node"
     hardware = hardware_of(instance.instance_type)
-    return Machine(instance, release, hardware, flags, devices_of(instance.instance_id, hardware))
+    board = next((b for b in group.boards if b.launch == instance.launch), None) if group else None
+    devices = devices_of(instance.instance_id, hardware, board.uuid if board else None)
+    mig = group is not None and group.mig
+    return Machine(instance, release, hardware, flags, devices, mig=mig, board_faults=board.faults if board else ())

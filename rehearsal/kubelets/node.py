@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from rehearsal.kube import Json
-from rehearsal.kubelets.devices import RESOURCE
 from rehearsal.kubelets.machine import Machine
 
 KUBELET_PORT: Final = 10250
@@ -16,6 +15,16 @@ UNINITIALIZED: Final = {
     "effect": "NoSchedule",
 }
 """Kubelet's own, with an external cloud provider; the cloud's controller takes it off."""
+AMI_LABEL: Final = "rehearsal.gpuops.dev/ami"
+"""What the instance booted from, for whoever draws the rehearsal."""
+MIG_RESOURCE: Final = "nvidia.com/mig-1g.5gb"
+MIG_SLICES: Final = 7
+MIG_LABELS: Final = {
+    "nvidia.com/mig.capable": "true",
+    "nvidia.com/mig.config": "all-1g.5gb",
+    "nvidia.com/mig.config.state": "success",
+    "nvidia.com/mig.strategy": "mixed",
+}
 PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
@@ -65,6 +74,18 @@ def ready_status(now: float) -> Json:
     return {"status": {"conditions": conditions(now, "True", "KubeletReady", "kubelet is posting ready status")}}
 
 
+def rebooted_status(machine: Machine, now: float) -> Json:
+    """What a kubelet writes that finds its Node there: it runs something else, and no device plugin serves yet."""
+    status = conditions(now, "False", "KubeletNotReady", "container runtime network not ready")
+    none = dict.fromkeys(machine.devices.offered, "0")
+    return {"status": {"nodeInfo": _info(machine), "conditions": status, "capacity": none, "allocatable": none}}
+
+
+def rebooted_labels(machine: Machine) -> Json:
+    """Of its labels, kubelet corrects the well-known ones; taints and flags count only when a Node is created."""
+    return {"metadata": {"labels": {AMI_LABEL: machine.instance.ami}}}
+
+
 def silent_status(now: float) -> Json:
     """What the node lifecycle controller writes of a kubelet that it no longer hears."""
     message = "Kubelet stopped posting node status."
@@ -73,22 +94,29 @@ def silent_status(now: float) -> Json:
 
 def gpu_status(machine: Machine) -> Json:
     """Capacity is kept while a plugin restarts; allocatable follows at once."""
-    count = str(machine.devices.count)
-    capacity = {"capacity": {RESOURCE: count}} if machine.devices.replicas is not None else {}
-    return {"status": {**capacity, "allocatable": {RESOURCE: count}}}
+    amounts = machine.devices.amounts()
+    capacity = {"capacity": amounts} if machine.devices.sharing is not None else {}
+    return {"status": {**capacity, "allocatable": amounts}}
+
+
+def mig_status(machine: Machine) -> Json:
+    """What a plugin with the mixed strategy publishes of GPUs that are cut into the smallest slices."""
+    amounts = {MIG_RESOURCE: str(MIG_SLICES * len(machine.devices.gpus))}
+    return {"status": {"capacity": amounts, "allocatable": amounts}}
 
 
 def _labels(machine: Machine) -> Json:
     instance = machine.instance
     return {
         **machine.flags.labels,
+        **(MIG_LABELS if machine.mig else {}),
         "kubernetes.io/hostname": machine.name,
         "kubernetes.io/arch": machine.hardware.architecture,
         "kubernetes.io/os": "linux",
         "node.kubernetes.io/instance-type": instance.instance_type,
         "topology.kubernetes.io/region": instance.zone[:-1],
         "topology.kubernetes.io/zone": instance.zone,
-        "rehearsal.gpuops.dev/ami": instance.ami,
+        AMI_LABEL: instance.ami,
     }
 
 
@@ -97,6 +125,7 @@ def _info(machine: Machine) -> Json:
     release = machine.release.release
     digits = hashlib.sha256(release.encode()).hexdigest()
     system = hashlib.sha256(machine.instance.instance_id.encode()).hexdigest()
+    boot = hashlib.sha256(f"{machine.instance.instance_id}/{machine.boots}".encode()).hexdigest()
     version = re.match(r"\d+\.\d+\.\d+(?=-)", release)
     architecture = {"amd64": "x86_64", "arm64": "aarch64"}[machine.hardware.architecture]
     bottlerocket = machine.release.family == "bottlerocket"
@@ -110,5 +139,5 @@ def _info(machine: Machine) -> Json:
         "kubeProxyVersion": "",
         "machineID": f"ec2{system[:29]}",
         "systemUUID": f"ec2{system[:5]}-{system[5:9]}-{system[9:13]}-{system[13:17]}-{system[17:29]}",
-        "bootID": f"{system[29:37]}-{system[37:41]}-{system[41:45]}-{system[45:49]}-{system[49:61]}",
+        "bootID": f"{boot[:8]}-{boot[8:12]}-{boot[12:16]}-{boot[16:20]}-{boot[20:32]}",
     }

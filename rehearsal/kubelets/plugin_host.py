@@ -7,9 +7,10 @@ the same key does nothing until the plugin's pod restarts, as with the real conf
 from typing import Final
 
 from rehearsal.kube import Json
+from rehearsal.kubelets.devices import Sharing
 from rehearsal.kubelets.machine import Machine
-from rehearsal.kubelets.node import gpu_status
-from rehearsal.kubelets.plugin import CONFIG_LABEL, configs_of, is_plugin, replicas_of
+from rehearsal.kubelets.node import gpu_status, mig_status
+from rehearsal.kubelets.plugin import configs_of, is_plugin, manager_of, sharing_of, slicing_of
 from rehearsal.kubelets.run import Run
 from rehearsal.kubelets.world import World
 
@@ -31,7 +32,7 @@ class PluginHost:
 
     def on_started(self, run: Run) -> None:
         """A pod runs: if it is the plugin, its node will have GPUs."""
-        if is_plugin(run.pod):
+        if is_plugin(run.pod) and not run.machine.mig:
             self._serving[run.machine.name] = run
             self._publish_later(run.machine, REGISTER_SECONDS)
 
@@ -43,16 +44,21 @@ class PluginHost:
 
     def on_ready(self, machine: Machine) -> None:
         """Bottlerocket runs the plugin itself, and takes its configuration from the settings, not from a label."""
-        if machine.release.family == "bottlerocket" and machine.has_driver and not machine.suffers("plugin_crashes"):
-            machine.devices.replicas = 1
+        if not machine.has_driver or machine.suffers("plugin_crashes") or machine.suffers("never_allocatable"):
+            return
+        if machine.mig:
+            self._world.node_patch(machine.name, mig_status(machine))
+        elif machine.release.family == "bottlerocket":
+            machine.devices.publish(slicing_of(machine.flags.plugin))
             self._world.node_patch(machine.name, gpu_status(machine))
 
     def on_label(self, machine: Machine, node: Json) -> None:
         """The node's labels were seen: a new configuration restarts a plugin that serves another."""
         with self._world.lock:
-            if machine.name not in self._serving or machine.name in self._pending:
+            run = self._serving.get(machine.name)
+            if run is None or machine.name in self._pending or configs_of(run.pod) is None:
                 return
-            if node["metadata"].get("labels", {}).get(CONFIG_LABEL) == machine.config:
+            if manager_of(run.pod).wanted(node["metadata"].get("labels", {})) == machine.config:
                 return
             self._world.later(NOTICE_SECONDS, f"node/{machine.name}/withdraw", lambda: self._withdraw(machine))
             self._publish_later(machine, NOTICE_SECONDS + RESTART_SECONDS)
@@ -69,8 +75,14 @@ class PluginHost:
             self._pending.discard(machine.name)
             if node is None or run is None or machine.stage == "silent":
                 return
-            machine.config = node["metadata"].get("labels", {}).get(CONFIG_LABEL)
-            machine.devices.replicas = replicas_of(configs, machine.config)
+            labels, manager = node["metadata"].get("labels", {}), manager_of(run.pod)
+            machine.config = manager.wanted(labels)
+            sharing = Sharing() if configs is None else sharing_of(configs, manager.choose(labels, configs))
+            if machine.suffers("never_allocatable") and sharing != machine.served:
+                sharing = None
+            elif not machine.suffers("never_allocatable"):
+                machine.served = sharing
+            machine.devices.publish(sharing)
             status = gpu_status(machine)
         self._world.node_patch(machine.name, status)
 
@@ -78,7 +90,7 @@ class PluginHost:
         with self._world.lock:
             if machine.stage == "silent":
                 return
-            machine.devices.replicas = None
+            machine.devices.publish(None)
             status = gpu_status(machine)
         self._world.node_patch(machine.name, status)
 

@@ -5,6 +5,7 @@ it; a pod that is meant to end shows its end before it is deleted (others are de
 """
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Address
 from itertools import count
 from typing import Final
@@ -21,6 +22,8 @@ START_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 2.0
 KILLED: Final = 143
 """128 + SIGTERM."""
+LOST: Final = 137
+"""128 + SIGKILL."""
 POD_NETWORK: Final = IPv4Address("10.128.0.0")
 
 
@@ -58,6 +61,31 @@ class Pods:
             for run in self.on(machine):
                 self._cancel(run)
 
+    def bury(self, machine: Machine) -> None:
+        """The machine lost its volume: its kubelet starts daemons anew and finds all other pods dead."""
+        with self._world.lock:
+            runs = [run for run in self.on(machine) if run.stage not in ("rejected", "ended", "left")]
+            for run in runs:
+                machine.devices.release(run.uid)
+                run.stage = "held"
+        for run in runs:
+            self._on_stopped(run)
+            if is_deleting(run.pod):
+                self._leave(run)
+            elif not run.is_daemon and run.place is not None:
+                self._end(run, dict.fromkeys(run.outcomes, LOST), "ended")
+        for pod in self._world.pods_on(machine.name):
+            self.on_event(machine, pod, gone=False)
+
+    def reconsider(self, machine: Machine) -> None:
+        """Something broke or healed: what cannot stay up crashes, and what crashed for it starts again."""
+        with self._world.lock:
+            for run in self.on(machine):
+                if run.crashes and run.stage == "running":
+                    self._set(run, "crashing", 0, "crash", partial(self._crash, run))
+                elif run.stage == "crashing" and not run.crashes:
+                    self._set(run, "starting", START_SECONDS, "run", partial(self._start, run))
+
     def on(self, machine: Machine) -> list[Run]:
         """The pods on a machine, in order of arrival."""
         return [run for run in self.runs.values() if run.machine is machine]
@@ -79,9 +107,9 @@ class Pods:
         return run
 
     def _admit(self, run: Run) -> None:
-        asked = gpus_asked(run.pod)
-        if asked and not run.machine.devices.allocate(run.uid, asked):
-            self._set(run, "rejected", 0, "reject", lambda: self._reject(run, asked))
+        asked, devices = gpus_asked(run.pod), run.machine.devices
+        if asked and (why := devices.refusal(asked) or devices.allocate(run.uid, asked)):
+            self._set(run, "rejected", 0, "reject", partial(self._reject, run, why))
         else:
             self._set(run, "starting", START_SECONDS, "run", lambda: self._start(run))
 
@@ -109,6 +137,11 @@ class Pods:
             if run.stage == "running" and run.seconds is not None:
                 self._set(run, "running", run.seconds, "end", lambda: self._end(run, run.exit_codes(), "ended"))
 
+    def _crash(self, run: Run) -> None:
+        if run.place is not None and not is_deleting(run.pod):
+            self._world.pod_patch(run.pod, crashing(run.pod, run.place))
+            self._on_stopped(run)
+
     def _end(self, run: Run, exit_codes: dict[str, int], stage: Stage) -> None:
         with self._world.lock:
             run.stage, place = stage, run.place
@@ -116,9 +149,8 @@ class Pods:
         if place is not None and not is_terminal(run.pod):
             self._world.pod_patch(run.pod, ended(run.pod, place, exit_codes, self._world.clock.now()))
 
-    def _reject(self, run: Run, asked: int) -> None:
-        available = run.machine.devices.available()
-        self._world.pod_patch(run.pod, rejected(asked, available, self._world.clock.now()))
+    def _reject(self, run: Run, why: str) -> None:
+        self._world.pod_patch(run.pod, rejected(why, self._world.clock.now()))
 
     def _stop(self, run: Run) -> None:
         if run.seconds is not None:

@@ -50,6 +50,12 @@ class Run:
         return self.annotations.get(NEVER_READY) != "true"
 
     @property
+    def is_daemon(self) -> bool:
+        """Whether a DaemonSet owns it."""
+        owner = controller_of(self.pod)
+        return owner is not None and owner["kind"] == "DaemonSet"
+
+    @property
     def crashes(self) -> bool:
         """Whether its containers cannot stay up: a device plugin without driver or on a faulty image."""
         return is_plugin(self.pod) and (not self.machine.has_driver or self.machine.suffers("plugin_crashes"))

@@ -48,14 +48,13 @@ def ended(pod: Json, place: Place, exit_codes: Mapping[str, int], now: float) ->
     return body
 
 
-def rejected(asked: int, available: int, now: float) -> Json:
-    """The node has not the devices that the scheduler believed in."""
+def rejected(why: str, now: float) -> Json:
+    """The node cannot give the pod its devices, whatever the scheduler believed."""
     return {
         "status": {
             "phase": "Failed",
             "reason": "UnexpectedAdmissionError",
-            "message": "Pod was rejected: Allocate failed due to requested number of devices unavailable for "
-            f"nvidia.com/gpu. Requested: {asked}, Available: {available}, which is unexpected",
+            "message": f"Pod was rejected: Allocate failed due to {why}, which is unexpected",
             "startTime": timestamp(now),
         }
     }

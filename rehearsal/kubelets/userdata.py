@@ -7,7 +7,7 @@ import tomllib
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email import message_from_string
 from typing import Any, Final
 
@@ -20,10 +20,11 @@ NODE_CONFIG: Final = "application/node.eks.aws"
 
 @dataclass(frozen=True)
 class Flags:
-    """What the kubelet registers its Node with."""
+    """What the kubelet registers its Node with; `plugin` are Bottlerocket's settings of its own device plugin."""
 
     labels: Mapping[str, str]
     taints: tuple[Json, ...]
+    plugin: Mapping[str, Any] = field(default_factory=dict)
 
 
 def flags_of(user_data: str, family: str) -> Flags | None:
@@ -61,12 +62,14 @@ def _read_flags(flags: Iterable[str]) -> tuple[dict[str, str], list[Json] | None
 
 
 def _bottlerocket(text: str) -> Flags | None:
-    settings = tomllib.loads(text).get("settings", {}).get("kubernetes")
+    everything = tomllib.loads(text).get("settings", {})
+    settings = everything.get("kubernetes")
     if settings is None:
         return None
+    plugin = everything.get("kubelet-device-plugins", {}).get("nvidia", {})
     taints = settings.get("node-taints", {})
     parts = (f"{key}={value}" for key, values in taints.items() for value in values)
-    return Flags(dict(settings.get("node-labels", {})), tuple(_taint(part) for part in parts))
+    return Flags(dict(settings.get("node-labels", {})), tuple(_taint(part) for part in parts), plugin)
 
 
 def _taint(text: str) -> Json:

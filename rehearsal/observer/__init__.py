@@ -4,8 +4,8 @@ Neither the product nor the simulation's inside is imported here, so that a mist
 """
 
 from rehearsal.observer.cluster import KubeAccess
-from rehearsal.observer.model import Expectations, Observed, Violation
+from rehearsal.observer.model import Expectations, Observed, Violation, Wanted
 from rehearsal.observer.observer import Observer
 from rehearsal.observer.region import AwsAccess
 
-__all__ = ["AwsAccess", "Expectations", "KubeAccess", "Observed", "Observer", "Violation"]
+__all__ = ["AwsAccess", "Expectations", "KubeAccess", "Observed", "Observer", "Violation", "Wanted"]

@@ -1,5 +1,6 @@
 """What the observer is told to expect, and what it answers. Plain data both ways."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
@@ -14,6 +15,22 @@ class Violation:
     rule: str
     what: str
     at: float
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An object that must be there, or must not."""
+
+    name: str
+    path: str
+    """At the apiserver."""
+    exists: bool = True
+    has: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def parse(body: bytes) -> Any:
+        """The object as the apiserver gave it."""
+        return json.loads(body)
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,13 @@ class Expectations:
     prefixes: tuple[str, ...] = ("gpuops/", "cluster-autoscaler.kubernetes.io/scale-down-disabled")
     """Labels and annotations of nodes that count as the product's."""
     allowed_keys: tuple[str, ...] = ("gpuops/admitted",)
+    nodes: tuple[Mapping[str, Any], ...] = ()
+    pods: tuple[Mapping[str, Any], ...] = ()
+    logs: tuple[Mapping[str, Any], ...] = ()
+    metrics: tuple[str, ...] = ()
+    objects: tuple[Wanted, ...] = ()
+    suspended: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By group, the processes that are suspended at some time."""
     startup_taint: str = STARTUP_TAINT
     smoke_label: str = "gpuops/smoke"
 
@@ -61,6 +85,8 @@ class Observed:
     evictions: int
     evictions_refused: int
     pods_on_unadmitted_nodes: int
+    unmet: tuple[str, ...] = ()
+    """What the scenario expected to be seen in cluster and region at the end, and was not."""
 
     def to_json(self) -> dict[str, Any]:
         """As the command prints it."""

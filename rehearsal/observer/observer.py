@@ -19,9 +19,10 @@ from rehearsal.observer.ending import (
     judge_smoke,
     nodes_replaced,
 )
+from rehearsal.observer.expected import unmet_logs, unmet_metrics, unmet_nodes, unmet_objects, unmet_pods
 from rehearsal.observer.metrics import evictions
 from rehearsal.observer.model import Expectations, Observed, Violation
-from rehearsal.observer.region import AwsAccess, Region
+from rehearsal.observer.region import AwsAccess, Ending, Region
 
 EVICTED, REFUSED = "201", "429"
 
@@ -37,6 +38,7 @@ class Observer:
         self._cluster = Cluster()
         self._violations: list[Violation] = []
         self._missing: dict[str, float] = {}
+        self._suspended: dict[str, set[str]] = {}
         self._armed = False
         self._below = False
         self._min_gpus: int | None = None
@@ -69,6 +71,8 @@ class Observer:
         """Compare the groups with the Nodes; call it now and then, simulated minutes apart."""
         groups = self._region.groups()  # before the lock: the region may wait for the clock, and the clock for us
         self._judge_arrived()
+        for name, group in groups.items():
+            self._suspended.setdefault(name, set()).update(group.suspended)
         with self._lock:
             found = set(unmatched(self._cluster, groups))
             self._missing = {what: self._missing.get(what, now) for what in found}
@@ -81,6 +85,7 @@ class Observer:
         self._judge_arrived()
         after, ending = self._cluster, self._region.ending(self._expected)
         counts = evictions(self._watches.get("/metrics").decode())
+        unmet = tuple(self._unmet(after, ending))
         self.stop()
         if self._watches.blind:
             self._say("blind", self._watches.blind)
@@ -101,7 +106,20 @@ class Observer:
             evictions=counts.get(EVICTED, 0) - self._evictions.get(EVICTED, 0),
             evictions_refused=counts.get(REFUSED, 0) - self._evictions.get(REFUSED, 0),
             pods_on_unadmitted_nodes=sum(v.rule == "unadmitted_node" for v in self._violations),
+            unmet=unmet,
         )
+
+    def _unmet(self, after: Cluster, ending: Ending) -> Iterator[str]:
+        """What this scenario expects of its end."""
+        expected, read = self._expected, self._watches.get
+        yield from unmet_nodes(after, ending.groups, expected.nodes)
+        yield from unmet_pods(after, expected.pods)
+        yield from unmet_logs(after, expected.logs, read)
+        yield from unmet_metrics(after, expected.metrics, read)
+        yield from unmet_objects(expected.objects, read)
+        for group, processes in expected.suspended.items():
+            if missing := sorted(set(processes) - self._suspended.get(group, set())):
+                yield f"suspended in {group} at some time: {', '.join(missing)}"
 
     def violations(self) -> tuple[Violation, ...]:
         """What was seen so far."""

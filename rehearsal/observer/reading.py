@@ -5,6 +5,8 @@ from typing import Any
 
 Json = Mapping[str, Any]
 GPU = "nvidia.com/gpu"
+SHARED_GPU = "nvidia.com/gpu.shared"
+"""What a device plugin with renameByDefault offers."""
 ENDED = {"Succeeded", "Failed"}
 
 
@@ -46,14 +48,25 @@ def owner_kind(pod: Json) -> str:
     return next((str(o["kind"]) for o in owners if o.get("controller")), "")
 
 
+def owner(pod: Json) -> str:
+    """Name of the controlling owner, empty for a bare pod."""
+    owners = pod["metadata"].get("ownerReferences") or []
+    return next((str(o["name"]) for o in owners if o.get("controller")), "")
+
+
 def taint_keys(node: Json) -> list[str]:
     """Keys of a node's taints."""
     return [t["key"] for t in node["spec"].get("taints") or []]
 
 
+def allocatable(node: Json, resource: str) -> int:
+    """How much of a resource a node offers to pods."""
+    return int((node.get("status", {}).get("allocatable") or {}).get(resource, 0))
+
+
 def gpus(node: Json) -> int:
-    """GPUs that a node offers to pods."""
-    return int((node.get("status", {}).get("allocatable") or {}).get(GPU, 0))
+    """GPUs, or shares of them, that a node offers to pods."""
+    return allocatable(node, GPU) + allocatable(node, SHARED_GPU)
 
 
 def instance_of(node: Json) -> str:

@@ -10,6 +10,8 @@ from rehearsal.region.autoscaling_model import LAUNCHING, Activity, Group, Hook,
 from rehearsal.region.fleet_ports import ACCOUNT, REGION, Emit, uuid_of
 
 SOURCE = "aws.autoscaling"
+REFRESH = {"Origin": "AutoScalingGroup", "Destination": "AutoScalingGroup", "Action": "ReplaceRootVolume"}
+"""An instance of the group stays in it and only gets another root volume."""
 
 
 class Announcer:
@@ -26,7 +28,7 @@ class Announcer:
             "LifecycleHookName": wait.hook.name,
             "EC2InstanceId": member.instance_id,
             "LifecycleTransition": wait.hook.transition,
-            **_ends(wait.hook.transition == LAUNCHING),
+            **(REFRESH if member.refreshing else _ends(wait.hook.transition == LAUNCHING)),
         }
         if wait.hook.metadata is not None:
             detail["NotificationMetadata"] = wait.hook.metadata

@@ -1,6 +1,7 @@
 """The way of one instance through its group: Pending, hooks with their heartbeats, InService, Terminating, gone.
 
 Hooks hold only what was told to wait for them: an instance whose hook was put later is not held up by it.
+An instance that gets another root volume passes its launch hooks once more, and its machine reboots.
 Leaves out: warm pools, standby, detach, and termination hooks for an instance that never came into service.
 """
 
@@ -12,6 +13,8 @@ from rehearsal.region.compute_instance import TERMINATED
 from rehearsal.region.fleet_ports import uuid_of
 
 PROCEED_SECONDS = 2
+REPLACE_SECONDS = 60
+"""From the last hook's end until an instance with a new root volume is in service again."""
 HEALTH_CHECK_SECONDS = 60
 
 
@@ -54,6 +57,20 @@ class Lifecycle:
         else:
             self._end(group, member)
 
+    def refresh(self, group: Group, member: Member) -> None:
+        """Give an instance in service a new root volume with the newest version's image, once its hooks let it."""
+        if not member.serving:
+            return
+        template, version = self._world.templates.resolve({**member.template, "Version": "$Latest"})
+        member.template["Version"] = str(version.number)
+        group.settings["LaunchTemplate"] = dict(member.template)
+        member.image = version.image_id
+        cause = f"an instance refresh replaced the root volume by version {version.number} of {template.id}."
+        description = f"Replacing root volume of EC2 instance: {member.instance_id}"
+        member.activity = self._world.log(group, description, cause, member.zone)
+        member.refreshing, member.refreshes, member.state = True, member.refreshes + 1, "Pending"
+        self._hold(group, member, LAUNCHING)
+
     def beat(self, member: Member, wait: Wait) -> None:
         """Somebody is still at it: the timeout starts anew, but never beyond the hook's patience."""
         self._world.timers.cancel(wait.timer)
@@ -85,7 +102,8 @@ class Lifecycle:
             self._world.announcer.lifecycle_action(group, member, wait)
 
     def _wait(self, member: Member, hook: Hook) -> Wait:
-        token = uuid_of(self._world.seed, member.instance_id, hook.name)
+        again = [member.refreshes] if member.refreshes else []
+        token = uuid_of(self._world.seed, member.instance_id, hook.name, *again)
         wait = Wait(hook=hook, token=token, until=self._world.now + hook.patience)
         member.waits.append(wait)
         self._arm(member, wait)
@@ -115,11 +133,21 @@ class Lifecycle:
     def _proceed(self, group: Group, member: Member) -> None:
         held = member.state.endswith(":Wait")
         member.state = f"{member.state.split(':')[0]}:Proceed" if held else member.state
-        step = self._end if member.leaving else self.serve
+        step = self._end if member.leaving else self._swap if member.refreshing else self.serve
         if held:
             self._world.after(PROCEED_SECONDS, f"{member.instance_id}/proceed", lambda: step(group, member))
         else:
             step(group, member)
+
+    def _swap(self, group: Group, member: Member) -> None:
+        data = self._world.templates.resolve(member.template)[1].data
+        self._world.compute.replace_root(member.instance_id, member.image, str(data.get("UserData") or ""))
+
+        def done() -> None:
+            member.refreshing = False
+            self.serve(group, member, announce=False)
+
+        self._world.after(REPLACE_SECONDS, f"{member.instance_id}/refreshed", done)
 
     def _end(self, group: Group, member: Member) -> None:
         instance = self._world.compute.instance(member.instance_id)

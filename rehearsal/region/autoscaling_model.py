@@ -109,6 +109,9 @@ class Member:
     state: str = "Pending"
     healthy: bool = True
     waits: list[Wait] = field(default_factory=list)
+    refreshes: int = 0
+    """How often its root volume was replaced."""
+    refreshing: bool = False
 
     @property
     def leaving(self) -> bool:

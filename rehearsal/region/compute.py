@@ -8,7 +8,7 @@ kubelet boots there). A terminated instance stays listed for ever, with its addr
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moto.ec2.models import ec2_backends
@@ -50,6 +50,7 @@ class Compute:
 
     def __init__(self, timers: Timers, zones: Mapping[str, Capacity], *, seed: str = "1") -> None:
         self.shelf = Shelf(zones)
+        self.replaced: list[Callable[[SimInstance], None]] = []
         self.launched: list[Callable[[SimInstance], None]] = []
         self.shutting_down: list[Callable[[str], None]] = []
         self.terminated: list[Callable[[str], None]] = []
@@ -88,6 +89,14 @@ class Compute:
         for listen in self.launched:
             listen(machine)
         return machine
+
+    def replace_root(self, instance_id: str, image: str, user_data: str) -> None:
+        """The same instance reboots from a new volume of this image."""
+        machine = replace(self._machines[instance_id], ami=image, user_data=user_data)
+        self._machines[instance_id] = machine
+        self.ec2.get_instance(instance_id).image_id = image
+        for listen in self.replaced:
+            listen(machine)
 
     def instance(self, instance_id: str) -> SimulatedInstance | None:
         """The record that DescribeInstances shows, of one of our own instances."""
@@ -158,6 +167,7 @@ def _machine(instance: SimulatedInstance, order: Order) -> SimInstance:
         group=order.group,
         private_dns=instance.private_dns_name,
         ip=str(instance.private_ip),
+        launch=int(order.name.rpartition("/")[2]),
     )
 
 

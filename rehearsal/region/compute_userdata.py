@@ -7,6 +7,7 @@ shape gives its own `user_data`.
 import base64
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import yaml
 
@@ -47,7 +48,18 @@ def bottlerocket_settings(group: Group, cluster: Cluster) -> str:
         key, _, value = pair.partition("=")
         taints.setdefault(key, []).append(f"{value}:{effect}")
     tables: dict[str, Mapping[str, object]] = {"": settings, ".node-labels": group.labels, ".node-taints": taints}
-    return "\n".join(_table(f"settings.kubernetes{name}", table) for name, table in tables.items())
+    named = {f"settings.kubernetes{name}": table for name, table in tables.items()}
+    return "\n".join(_table(name, table) for name, table in {**named, **_flat("settings", group.settings)}.items())
+
+
+def _flat(name: str, values: Mapping[str, Any]) -> dict[str, Mapping[str, object]]:
+    """Nested settings as TOML's tables, each with its plain values."""
+    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    tables: dict[str, Mapping[str, object]] = {name: plain} if plain else {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            tables |= _flat(f"{name}.{key}", value)
+    return tables
 
 
 def _table(name: str, values: Mapping[str, object]) -> str:

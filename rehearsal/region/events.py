@@ -39,10 +39,21 @@ class Bus:
         self._emitted = 0
         self._matches: Counter[str] = Counter()
         self._started: dict[str, float] = {}
+        self.heard: list[tuple[str, str]] = []
+        """Source and detail-type of whatever somebody put on a bus, in order."""
 
     def install(self, patches: Patches) -> None:
         """Take over what moto sends to targets, and what its S3 sends to the bus."""
         patches.set(models.Rule, "send_to_targets", lambda rule, event, *_, **__: self._match(rule, event))
+        put_events = models.EventsBackend.put_events
+
+        def put(backend: Any, events: list[dict[str, Any]]) -> Any:
+            entries = put_events(backend, events)
+            taken = (event for event, entry in zip(events, entries, strict=True) if "EventId" in entry)
+            self.heard.extend((event["Source"], event["DetailType"]) for event in taken)
+            return entries
+
+        patches.set(models.EventsBackend, "put_events", put)
         patches.set(notifications, "_send_event_bridge_message", self._object_event)
 
     def emit(

@@ -49,6 +49,7 @@ class Fleet:
         self._serial = itertools.count(1)
         self.compute = Compute(timers, zones, seed=seed)
         self.compute.launched.append(self._boot)
+        self.compute.replaced.append(self._reboot)
         self.templates = Templates(timers, seed=seed)
         world = World(timers, self.compute, self.templates, Announcer(self._deliver), seed=seed)
         self.autoscaling = AutoScaling(world)
@@ -71,6 +72,17 @@ class Fleet:
         """What EC2 has left from now on, by zone and type."""
         for zone, types in capacity.items():
             self.compute.shelf.restock(zone, types)
+
+    def replace_root_volume(self, group: str, ami: str | None) -> None:
+        """What an instance refresh does to the first instance in service; an image goes into the template before."""
+        with self.autoscaling.world.lock:
+            found = self.autoscaling.world.groups[group]
+            if ami is not None:
+                named = {"LaunchTemplateId": found.settings["LaunchTemplate"]["LaunchTemplateId"]}
+                data = {"LaunchTemplateData": {"ImageId": ami}, "SourceVersion": "$Latest"}
+                self.templates.create_launch_template_version({**named, **data})
+            member = next(member for member in found.members.values() if member.serving)
+            self.autoscaling.loop.lifecycle.refresh(found, member)
 
     def _template(self, group: Group, release: Release) -> str:
         cluster = self.eks.cluster
@@ -99,11 +111,14 @@ class Fleet:
             "DesiredCapacity": group.size,
             "VPCZoneIdentifier": ",".join(self.compute.subnets[zone] for zone in group.zones),
             "Tags": [{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
-            "LifecycleHookSpecificationList": [_hook(group)] if group.kind == "self_managed" else [],
+            "LifecycleHookSpecificationList": [_hook(group)] if group.kind == "self_managed" and group.hook else [],
         }
 
     def _boot(self, instance: SimInstance) -> None:
         self._outside(f"{instance.instance_id}/boot", 0, lambda: self._kubelets.boot(instance))
+
+    def _reboot(self, instance: SimInstance) -> None:
+        self._outside(f"{instance.instance_id}/reboot", 0, lambda: self._kubelets.reboot(instance))
 
     def _stop(self, instance_id: str) -> None:
         self._outside(f"{instance_id}/stop", 0, lambda: self._kubelets.terminate(instance_id))

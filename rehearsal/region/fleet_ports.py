@@ -28,6 +28,8 @@ class SimInstance:
     group: str
     private_dns: str
     ip: str
+    launch: int = 0
+    """Which of its group's launches it came from, counted from 1."""
 
 
 class Timers(Protocol):
@@ -44,10 +46,13 @@ class Timers(Protocol):
 
 
 class Machines(Protocol):
-    """The kubelets: something boots on every instance, and dies with it."""
+    """The kubelets: something boots on every instance, perhaps again, and dies with it."""
 
     def boot(self, instance: SimInstance) -> object:
         """The instance was launched."""
+
+    def reboot(self, instance: SimInstance) -> object:
+        """The instance has a new root volume and starts from it."""
 
     def terminate(self, instance_id: str) -> object:
         """The instance is shutting down."""

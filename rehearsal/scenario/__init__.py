@@ -3,18 +3,25 @@
 Strict on purpose: unknown keys, dangling names and repeated keys are errors with file and line.
 """
 
+from rehearsal.scenario.expect import Expect, ExpectedExecution, ExpectedObject
 from rehearsal.scenario.file import SCENARIOS, ScenarioError, load, names, parse, schema
+from rehearsal.scenario.kinds import collection
 from rehearsal.scenario.model import Scenario
-from rehearsal.scenario.story import Expect, ExpectedExecution, Moment, Scale, Start, Trigger, WireFault
-from rehearsal.scenario.world import Group, Release, Toleration, Workload, Zone
+from rehearsal.scenario.story import MachineFault, Moment, Patch, RemoveTaint, Scale, Start, Trigger, WireFault
+from rehearsal.scenario.world import Board, Group, Release, Toleration, Workload, Zone
 
 __all__ = [
     "SCENARIOS",
+    "Board",
     "Expect",
     "ExpectedExecution",
+    "ExpectedObject",
     "Group",
+    "MachineFault",
     "Moment",
+    "Patch",
     "Release",
+    "RemoveTaint",
     "Scale",
     "Scenario",
     "ScenarioError",
@@ -24,6 +31,7 @@ __all__ = [
     "WireFault",
     "Workload",
     "Zone",
+    "collection",
     "load",
     "names",
     "parse",

@@ -11,8 +11,9 @@ import yaml
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from rehearsal.scenario.expect import Expect
 from rehearsal.scenario.parts import Name, Part
-from rehearsal.scenario.story import Expect, Moment, Trigger
+from rehearsal.scenario.story import Moment, Trigger
 from rehearsal.scenario.world import Group, Release, Workload, Zone
 
 Place = tuple[str | int, ...]
@@ -82,11 +83,18 @@ def _dangling(scenario: Scenario) -> Iterator[tuple[Place, str]]:
 
 
 def _astray(scenario: Scenario) -> Iterator[tuple[Place, str]]:
-    """Moments of groups that there are not."""
+    """Moments and expectations of groups that there are not."""
     named = [group.name for group in scenario.groups]
+    about: list[tuple[Place, str | None]] = []
     for i, moment in enumerate(scenario.timeline):
-        if moment.terminate is not None and moment.terminate not in named:
-            yield ("timeline", i, "terminate"), f"no group named {moment.terminate!r} (there are: {', '.join(named)})"
+        key = next(iter(moment.model_fields_set - {"at"}))
+        about.append((("timeline", i, key) if key == "terminate" else ("timeline", i, key, "group"), moment.group))
+    about += [(("expect", "nodes", i, "group"), nodes.group) for i, nodes in enumerate(scenario.expect.nodes)]
+    for key in ("suspended", "groups"):
+        about += [(("expect", key, name), name) for name in getattr(scenario.expect, key)]
+    for place, name in about:
+        if name is not None and name not in named:
+            yield place, f"no group named {name!r} (there are: {', '.join(named)})"
 
 
 def _repeated(scenario: Scenario) -> Iterator[tuple[Place, str]]:

@@ -1,4 +1,4 @@
-"""What the pieces of a scenario share: strictness, and the spelling of names, times and taints."""
+"""What the pieces of a scenario share: strictness, and the spelling of names, times, taints and faults."""
 
 from typing import Annotated
 
@@ -10,6 +10,14 @@ Taint = Annotated[str, StringConstraints(pattern=r"^[^=:,\s]+(=[^=:,\s]*)?:(NoSc
 """As kubelet's --register-with-taints writes it: key=value:Effect."""
 Seconds = Annotated[float, Field(ge=0)]
 """Simulated seconds since the scenario's start."""
+Fault = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(never_registers|plugin_crashes|smoke_fails|never_allocatable|wrong_uuids|xid_\d{1,3}"
+        r"|ecc_uncorrectable|remap_pending|remap_failed)$"
+    ),
+]
+"""What is wrong with a release, a machine or a board."""
 AmiId = Annotated[str, StringConstraints(pattern=r"^ami-[0-9a-f]{8,17}$")]
 
 

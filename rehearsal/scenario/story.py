@@ -1,11 +1,12 @@
-"""What happens in a scenario, and what must hold at its end."""
+"""What happens in a scenario, and what wakes the machine under rehearsal."""
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from rehearsal.scenario.parts import Name, Part, Seconds
+from rehearsal.scenario.kinds import known_kind
+from rehearsal.scenario.parts import AmiId, Fault, Name, Part, Seconds
 
 
 class WireFault(Part):
@@ -36,6 +37,51 @@ class Scale(Part):
     replicas: int = Field(ge=0)
 
 
+class Named(Part):
+    """An object of the cluster; the namespace is of no account where its kind has none."""
+
+    kind: Annotated[str, AfterValidator(known_kind)]
+    namespace: str = "default"
+    name: str
+
+
+class Patch(Named):
+    """Somebody merges this into an object, under this field manager's name."""
+
+    patch: dict[str, Any]
+    manager: str = "kubectl-edit"
+
+
+class RemoveTaint(Part):
+    """Somebody takes a taint off the first node of a group."""
+
+    group: Name
+    key: str
+
+
+class MachineFault(Part):
+    """From now on this instance of the group, counted from 0 in order of launch, has these faults and no others."""
+
+    group: Name
+    index: int = Field(default=0, ge=0)
+    faults: tuple[Fault, ...] = ()
+    """Besides those of its release and its board; an empty list heals it."""
+
+    @model_validator(mode="after")
+    def _can_begin(self) -> Self:
+        if "never_registers" in self.faults:
+            raise PydanticCustomError("fault", "a machine that runs has registered: use a release's faults")
+        return self
+
+
+class ReplaceRootVolume(Part):
+    """Auto Scaling gives the group's first instance in service a new root volume, as an instance refresh does."""
+
+    group: Name
+    ami: AmiId | None = None
+    """The operator makes a version of the launch template with this image first; else the newest one is taken."""
+
+
 class Moment(Part):
     """One thing that happens at a simulated second."""
 
@@ -53,6 +99,11 @@ class Moment(Part):
     """Takes the first instance in service from this group; Auto Scaling launches another."""
     policy: str | None = None
     """The text of a fleet.yaml that is uploaded, good or bad."""
+    delete: Named | None = None
+    patch: Patch | None = None
+    remove_taint: RemoveTaint | None = None
+    machine_fault: MachineFault | None = None
+    replace_root_volume: ReplaceRootVolume | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
@@ -60,6 +111,12 @@ class Moment(Part):
             kinds = ", ".join(name for name in type(self).model_fields if name != "at")
             raise PydanticCustomError("moment", "give exactly one of {kinds}", {"kinds": kinds})
         return self
+
+    @property
+    def group(self) -> str | None:
+        """The group that the moment is about, if it is about one."""
+        about = self.remove_taint or self.machine_fault or self.replace_root_volume
+        return about.group if about else self.terminate
 
 
 class Trigger(Part):
@@ -78,27 +135,3 @@ class Trigger(Part):
         if self.kind == "execution" and self.machine is None:
             raise PydanticCustomError("trigger", "a trigger of kind execution needs `machine`")
         return self
-
-
-class ExpectedExecution(Part):
-    """How the executions of one machine must end; `count` of them when given, else at least one."""
-
-    machine: str
-    status: Literal["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"]
-    count: int | None = Field(default=None, ge=0)
-    error: str | None = None
-    cause: str = ""
-    """Part of the cause."""
-
-
-class Expect(Part):
-    """What must hold at the end, besides everything the observer forbids in any scenario."""
-
-    executions: tuple[ExpectedExecution, ...] = ()
-    nodes_replaced: int | None = Field(default=None, ge=0)
-    floor_gpus: int = Field(default=0, ge=0)
-    """Ready admitted GPUs must never be fewer than this, once they have been that many."""
-    evictions: int | None = Field(default=None, ge=0)
-    evictions_refused: int = Field(default=0, ge=0)
-    """At least so many: how often a drain asks depends on how long it must."""
-    jobs_finished: tuple[str, ...] = ()

@@ -1,10 +1,11 @@
 """The world that a scenario starts from: zones, AMI releases, node groups and what users run on them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
-from rehearsal.scenario.parts import AmiId, Name, Part, Seconds, Taint
+from rehearsal.scenario.parts import AmiId, Fault, Name, Part, Seconds, Taint
 
 
 class Zone(Part):
@@ -24,7 +25,15 @@ class Release(Part):
     driver: str | None = None
     cuda: str | None = None
     at: Seconds = 0
-    faults: tuple[Literal["never_registers", "plugin_crashes", "smoke_fails"], ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+class Board(Part):
+    """A GPU with a past: the instance of this launch, counted from 1 and with those of the start, has it as GPU 0."""
+
+    launch: int = Field(ge=1)
+    uuid: Annotated[str, StringConstraints(pattern=r"^GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    faults: tuple[Fault, ...] = ()
 
 
 class Group(Part):
@@ -46,6 +55,13 @@ class Group(Part):
     hook_heartbeat_seconds: int = Field(default=900, ge=30, le=7200)
     user_data: str | None = None
     """Replaces the NodeConfig made from labels and taints: for groups that are set up wrongly on purpose."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Bottlerocket only: more settings, such as kubelet-device-plugins.nvidia.time-slicing."""
+    mig: bool = False
+    """The GPUs are partitioned: nodes offer MIG devices and no nvidia.com/gpu."""
+    hook: bool = True
+    """False: nothing waits for an admission at launch, as in managed groups."""
+    boards: tuple[Board, ...] = ()
 
 
 class Toleration(Part):
@@ -72,5 +88,21 @@ class Workload(Part):
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
     labels: dict[str, str] = Field(default_factory=dict)
-    preset: Literal["device_plugin", "dcgm_exporter"] | None = None
+    preset: Literal["device_plugin", "dcgm_exporter", "gpu_operator"] | None = None
+    image: str | None = None
+    command: tuple[str, ...] = ()
+    """Known programs in it are played into the log; with a `sleep` the pod goes on until it is deleted."""
+    gpu_resource: Literal["nvidia.com/gpu", "nvidia.com/gpu.shared"] = "nvidia.com/gpu"
+    gpu_busy: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The share of time in which each pod computes."""
+    gpu_memory_mib: int | None = Field(default=None, ge=0)
+    """What each pod holds of its GPU's memory."""
     at: Seconds = 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.preset and self.kind != "daemonset":
+            raise PydanticCustomError("preset", "a preset is a daemonset")
+        if self.preset and (self.image or self.command):
+            raise PydanticCustomError("preset", "a preset brings its own image and command")
+        return self

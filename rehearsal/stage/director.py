@@ -13,7 +13,7 @@ from rehearsal.kube import Json
 from rehearsal.layer import SOURCE, built_layer
 from rehearsal.observer import Observed, Observer
 from rehearsal.rest.reading import is_ready
-from rehearsal.scenario import Scenario
+from rehearsal.scenario import Scenario, Workload, collection
 from rehearsal.stage import outcome
 from rehearsal.stage.plot import Plot
 from rehearsal.stage.records import Records
@@ -30,18 +30,8 @@ AFTERMATH_SECONDS = 300.0
 """How long the world is left alone after the last execution, before the observer judges the end."""
 STACK_PARAMETERS = {"Architecture": "x86_64"}
 
-PATHS = {
-    "Namespace": "/api/v1/namespaces",
-    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
-    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
-    "DaemonSet": "/apis/apps/v1/namespaces/{namespace}/daemonsets",
-    "Job": "/apis/batch/v1/namespaces/{namespace}/jobs",
-    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
-    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
-    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
-}
+OWN_NAMESPACES = ("default", "kube-system")
+"""Those that Kubernetes makes by itself."""
 
 
 class StageError(Exception):
@@ -70,6 +60,7 @@ class Director:
                 world.fleet.images.publish(release)
         for group in scenario.groups:
             world.fleet.create_group(group, scenario.release_of(group))
+        self._create_namespaces(scenario.workloads)
         first = [w for w in scenario.workloads if w.at == 0]
         for kinds in (("daemonset",), ("deployment", "job")):
             self._create(o for w in first if w.kind in kinds for o in objects_of(w))
@@ -97,18 +88,22 @@ class Director:
             if self._is_over() or self._world.clock.now() >= end:
                 break
             self._world.clock.sleep(LOOK_SECONDS, "director")
-            if look % LOOKS_A_SAMPLE == 0:
+            if look % LOOKS_A_SAMPLE == 0 or self.scenario.expect.suspended:
                 observer.sample(self._world.clock.now() - self.scenario.epoch)
         self._world.clock.sleep(AFTERMATH_SECONDS, "director")
         return observer.finish()
 
     def unmet(self, observed: Observed) -> Iterator[str]:
         """Say what the scenario expected and did not get."""
-        return outcome.unmet(self.scenario.expect, self._records.all(), observed, self._finished_jobs())
+        yield from outcome.unmet(self.scenario.expect, self._records.all(), observed, self._finished_jobs())
+        yield from outcome.unheard(self.scenario.expect, self._world.region.bus.heard)
+        yield from outcome.too_fast(self.scenario.expect, self._world.wire_record)
 
     def _is_over(self) -> bool:
-        """Everything expected has ended, well or badly, and nothing runs any more."""
+        """All moments are past, everything expected has ended, well or badly, and nothing runs any more."""
         expect = self.scenario.expect
+        if self._world.clock.now() < self.scenario.epoch + max((m.at for m in self.scenario.timeline), default=0):
+            return False
         return outcome.has_ended(expect, self._records.all()) and set(expect.jobs_finished) <= self._finished_jobs()
 
     def _finished_jobs(self) -> set[str]:
@@ -118,7 +113,13 @@ class Director:
     def _create(self, objects: Iterable[Object]) -> None:
         for item in objects:
             namespace = item["metadata"].get("namespace", "default")
-            self._world.kube.create(PATHS[item["kind"]].format(namespace=namespace), item)
+            self._world.kube.create(collection(item["kind"], namespace), item)
+
+    def _create_namespaces(self, workloads: Iterable[Workload]) -> None:
+        """Whoever installs something has made its namespace."""
+        for name in sorted({w.namespace for w in workloads} - set(OWN_NAMESPACES)):
+            if self._world.kube.find(f"/api/v1/namespaces/{name}") is None:
+                self._create([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
 
     def _wait_until(self, left: Callable[[], str | None], deadline: float) -> None:
         """Let simulated time pass until nothing is left to wait for."""

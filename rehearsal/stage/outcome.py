@@ -3,12 +3,19 @@
 What the observer forbids is not this module's business: it holds in every scenario, and nobody has to ask for it.
 """
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from rehearsal.observer import Observed
 from rehearsal.scenario import Expect, ExpectedExecution
 from rehearsal.stage.records import RUNNING, Record
+
+ESCALATION = ("gpuops", "GPU Escalation")
+"""Source and detail-type of the event by which the product calls a person."""
+OUTSIDE = "outside"
+"""The wire's name for a caller that is none of the stack's."""
 
 
 def has_ended(expect: Expect, records: Sequence[Record]) -> bool:
@@ -36,6 +43,31 @@ def unmet(expect: Expect, records: Sequence[Record], observed: Observed, finishe
     for name in expect.jobs_finished:
         if name not in finished:
             yield f"job {name} finished on its own"
+    yield from observed.unmet
+
+
+def unheard(expect: Expect, heard: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Say when the bus did not carry as many escalations as are expected; `heard` are sources and detail-types."""
+    calls = list(heard).count(ESCALATION)
+    if expect.escalations not in {None, calls}:
+        yield f"escalations: {expect.escalations}; the bus carried {calls}"
+
+
+def too_fast(expect: Expect, wire: Path) -> Iterator[str]:
+    """Say which calls were more frequent within one simulated second than is allowed."""
+    if not expect.peak_calls:
+        return
+    seconds = Counter[tuple[str, int]]()
+    for line in wire.read_text(encoding="utf-8").splitlines():
+        call = json.loads(line)
+        if call["caller"] != OUTSIDE:
+            seconds[f"{call['service']}:{call['action']}", int(call["at"])] += 1
+    for action, most in expect.peak_calls.items():
+        peak = max((count for (name, _), count in seconds.items() if name == action), default=0)
+        if peak > most:
+            yield f"at most {most} {action} in a second; there were {peak}"
+        if not peak:
+            yield f"a call of {action}, whose rate is limited; there was none"
 
 
 def _fits(expected: ExpectedExecution, record: Record) -> bool:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from rehearsal.scenario import Moment, Scale, Scenario
+from rehearsal.kube import Json
+from rehearsal.scenario import MachineFault, Moment, Patch, RemoveTaint, Scale, Scenario, collection
 from rehearsal.stage.records import Records
 from rehearsal.stage.workloads import Object, objects_of
 from rehearsal.wire import Fault
 from rehearsal.world import World
 
 POLICY_KEY = "fleet.yaml"
+NODES = "/api/v1/nodes"
 
 
 class Plot:
@@ -53,23 +55,58 @@ class Plot:
 
     def _happen(self, moment: Moment) -> None:
         """Play one moment of the timeline; the scenario's model has made sure that it is one thing."""
-        if moment.event is not None:
-            self._emit(moment.event)
-        if moment.fault is not None:
-            self._world.wire.faults.append(Fault(**moment.fault.model_dump(exclude_none=True)))
-        if moment.abort is not None:
-            for record in self._records.running(moment.abort):
-                self._states().stop_execution(executionArn=record.arn, cause="aborted by the scenario")
-        if moment.start is not None:
-            self._start(moment.start.machine, moment.start.input)
-        if moment.capacity is not None:
-            self._world.fleet.set_capacity(moment.capacity)
-        if moment.scale is not None:
-            self._scale(moment.scale)
-        if moment.terminate is not None:
-            self._terminate(moment.terminate)
-        if moment.policy is not None:
-            self.upload_policy(moment.policy)
+        for kind, act in self._acts().items():
+            if (what := getattr(moment, kind)) is not None:
+                act(what)
+
+    def _acts(self) -> dict[str, Callable[[Any], object]]:
+        """What each kind of moment does."""
+        world, kube = self._world, self._world.kube
+        return {
+            "event": self._emit,
+            "fault": lambda fault: world.wire.faults.append(Fault(**fault.model_dump(exclude_none=True))),
+            "abort": self._abort,
+            "start": lambda start: self._start(start.machine, start.input),
+            "capacity": world.fleet.set_capacity,
+            "scale": self._scale,
+            "terminate": self._terminate,
+            "policy": self.upload_policy,
+            "delete": lambda named: kube.delete(f"{collection(named.kind, named.namespace)}/{named.name}"),
+            "patch": self._patch,
+            "remove_taint": self._remove_taint,
+            "machine_fault": self._machine_fault,
+            "replace_root_volume": lambda swap: world.fleet.replace_root_volume(swap.group, swap.ami),
+        }
+
+    def _abort(self, machine: str) -> None:
+        for record in self._records.running(machine):
+            self._states().stop_execution(executionArn=record.arn, cause="aborted by the scenario")
+
+    def _patch(self, patch: Patch) -> None:
+        path = f"{collection(patch.kind, patch.namespace)}/{patch.name}"
+        self._world.kube.patch(path, patch.patch, manager=patch.manager)
+
+    def _remove_taint(self, removal: RemoveTaint) -> None:
+        """As `kubectl taint nodes NAME KEY-` does."""
+        node = self._nodes_of(removal.group)[0]
+        taints = [taint for taint in node["spec"].get("taints", ()) if taint["key"] != removal.key]
+        version = {"resourceVersion": node["metadata"]["resourceVersion"]}
+        path = f"/api/v1/nodes/{node['metadata']['name']}"
+        self._world.kube.patch(path, {"metadata": version, "spec": {"taints": taints}}, manager="kubectl-taint")
+
+    def _nodes_of(self, group: str) -> list[Json]:
+        """The Nodes of a group's instances, in order of launch."""
+        nodes = {str(n["spec"].get("providerID", "")).rpartition("/")[2]: n for n in self._world.kube.list(NODES)}
+        return [nodes[instance] for instance in self._instances(group) if instance in nodes]
+
+    def _machine_fault(self, fault: MachineFault) -> None:
+        self._world.kubelets.afflict(self._instances(fault.group)[fault.index], fault.faults)
+
+    def _instances(self, group: str) -> list[str]:
+        """The group's instances, in order of launch."""
+        autoscaling = self._world.region.account.client("autoscaling")
+        found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"][0]
+        return [instance["InstanceId"] for instance in found["Instances"]]
 
     def _emit(self, event: Mapping[str, Any]) -> None:
         resources = event.get("resources", [])

@@ -1,7 +1,7 @@
 """Turns a scenario's workloads into Kubernetes objects, as their owners would have applied them.
 
-The two presets stand for what an operator has installed before gpuops: the device plugin with its configurations,
-and the exporter of GPU metrics.
+The presets stand for what an operator has installed before gpuops: the device plugin with its configurations, the
+exporter of GPU metrics, or NVIDIA's GPU Operator, which brings both of its own.
 """
 
 from typing import Any
@@ -11,6 +11,8 @@ from rehearsal.scenario import Workload
 Object = dict[str, Any]
 
 RUN_SECONDS = "rehearsal.gpuops.dev/run-seconds"
+BUSY = "rehearsal.gpuops.dev/gpu-busy"
+MEMORY_MIB = "rehearsal.gpuops.dev/gpu-memory-mib"
 GPU_TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 PLUGIN_CONFIGS = "nvidia-device-plugin-configs"
 
@@ -20,12 +22,31 @@ IMAGES = {
 }
 
 
+OPERATOR = {
+    "device_plugin": "nvidia-device-plugin-daemonset",
+    "dcgm_exporter": "nvidia-dcgm-exporter",
+}
+"""The names of the GPU Operator's own DaemonSets, in whichever namespace it was installed."""
+
+
 def objects_of(workload: Workload) -> list[Object]:
     """Return every object that the workload consists of, in the order in which it must be created."""
+    if workload.preset == "gpu_operator":
+        return [_operators(workload, preset, name) for preset, name in OPERATOR.items()]
     made = {"deployment": _deployment, "job": _job, "daemonset": _daemonset}[workload.kind](workload)
     before = [_plugin_configs(workload.namespace)] if workload.preset == "device_plugin" else []
     after = [] if workload.min_available is None else [_budget(workload, workload.min_available)]
     return [*before, made, *after]
+
+
+def _operators(workload: Workload, preset: str, name: str) -> Object:
+    """One DaemonSet as the GPU Operator leaves it: its labels, and no configurations unless a person adds some."""
+    labels = {"app.kubernetes.io/managed-by": "gpu-operator", "helm.sh/chart": "gpu-operator-v26.3.0"}
+    made = _daemonset(workload.model_copy(update={"name": name, "preset": preset, "labels": labels}))
+    made["spec"]["template"]["spec"].pop("volumes", None)
+    for container in made["spec"]["template"]["spec"]["containers"]:
+        container.pop("volumeMounts", None)
+    return made
 
 
 def _labels(workload: Workload) -> dict[str, str]:
@@ -38,10 +59,12 @@ def _metadata(workload: Workload) -> Object:
 
 def _template(workload: Workload, **spec: Any) -> Object:
     """A pod that does nothing but ask for its GPUs; the simulated kubelets play the rest."""
-    container: Object = {"name": "main", "image": "registry.example/" + workload.name + ":1"}
+    container: Object = {"name": "main", "image": workload.image or "registry.example/" + workload.name + ":1"}
     container["resources"] = {"requests": {"cpu": "100m", "memory": "128Mi"}}
+    if workload.command:
+        container["command"] = list(workload.command)
     if workload.gpus:
-        container["resources"]["limits"] = {"nvidia.com/gpu": str(workload.gpus)}
+        container["resources"]["limits"] = {workload.gpu_resource: str(workload.gpus)}
     tolerations = [t.model_dump(exclude_none=True) for t in workload.tolerations]
     pod: Object = {
         "terminationGracePeriodSeconds": 5,
@@ -50,7 +73,8 @@ def _template(workload: Workload, **spec: Any) -> Object:
         "nodeSelector": workload.node_selector,
         **spec,
     }
-    annotations = {} if workload.run_seconds is None else {RUN_SECONDS: str(workload.run_seconds)}
+    told = {RUN_SECONDS: workload.run_seconds, BUSY: workload.gpu_busy, MEMORY_MIB: workload.gpu_memory_mib}
+    annotations = {key: str(value) for key, value in told.items() if value is not None}
     return {"metadata": {"labels": _labels(workload), "annotations": annotations}, "spec": pod}
 
 

@@ -62,6 +62,7 @@ class Neighbours:
     """Kubelets, bus and cluster, which only remember what they were told."""
 
     booted: list[SimInstance] = field(default_factory=list)
+    rebooted: list[SimInstance] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     events: list[tuple[str, dict[str, Any], list[str]]] = field(default_factory=list)
@@ -69,6 +70,10 @@ class Neighbours:
     def boot(self, instance: SimInstance) -> None:
         """A kubelet starts."""
         self.booted.append(instance)
+
+    def reboot(self, instance: SimInstance) -> None:
+        """A kubelet starts again, from another image."""
+        self.rebooted.append(instance)
 
     def terminate(self, instance_id: str) -> None:
         """A kubelet dies."""

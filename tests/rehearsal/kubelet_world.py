@@ -45,6 +45,8 @@ class Box:
     ami: str = "ami-0good"
     flags: tuple[str, ...] = ("--node-labels=nvidia.com/gpu=true", f"--register-with-taints={GPU_TAINT}")
     zone: str = "us-east-1a"
+    group: str = "gpu"
+    launch: int = 1
 
     @property
     def instance_id(self) -> str:

@@ -145,3 +145,60 @@ def test_the_schema_is_strict() -> None:
     assert described["additionalProperties"] is False
     assert described["$defs"]["Group"]["additionalProperties"] is False
     assert "gpu" not in described["properties"]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("timeline: [{at: 1, delete: {kind: Widget, name: w}}]", "s.yaml:14: timeline.0.delete.kind: no kind"),
+        (
+            "timeline: [{at: 1, remove_taint: {group: gqu, key: k}}]",
+            "timeline.0.remove_taint.group: no group",
+        ),
+        (
+            "timeline: [{at: 1, machine_fault: {group: gpu, faults: [xid_seven]}}]",
+            "faults.0: String should",
+        ),
+        ("timeline: [{at: 1, machine_fault: {group: gpu, faults: [never_registers]}}]", "use a release's faults"),
+        ("timeline: [{at: 1, replace_root_volume: {group: gqu}}]", "timeline.0.replace_root_volume.group: no group"),
+        ("expect: {nodes: [{group: gqu}]}", "s.yaml:14: expect.nodes.0.group: no group named 'gqu'"),
+        ("expect: {suspended: {gqu: [Launch]}}", "s.yaml:14: expect.suspended.gqu: no group named 'gqu'"),
+        ("expect: {groups: {gqu: {max: 1}}}", "s.yaml:14: expect.groups.gqu: no group named 'gqu'"),
+        ("expect: {peak_calls: {Describe: 1}}", "expect.peak_calls.Describe"),
+        ("workloads: [{kind: job, name: w, preset: gpu_operator}]", "workloads.0: a preset is a daemonset"),
+    ],
+)
+def test_what_names_nothing_is_refused_with_its_line(more: str, expected: str) -> None:
+    """A moment or an expectation that matched nothing would pass for the wrong reason."""
+    assert expected in refusal(SMALL + more + "\n")
+
+
+def test_every_kind_of_moment_and_expectation_is_read() -> None:
+    """As the scenarios of GPU configuration, admission and smoke write them."""
+    scenario = parse(
+        Path("s.yaml"),
+        SMALL
+        + """\
+timeline:
+  - {at: 1, delete: {kind: DaemonSet, namespace: gpuops-system, name: gpuops-device-plugin}}
+  - {at: 2, patch: {kind: ConfigMap, namespace: gpuops-system, name: gpuops-device-plugin, patch: {data: {r4: x}}}}
+  - {at: 3, remove_taint: {group: gpu, key: nvidia.com/gpu}}
+  - {at: 4, machine_fault: {group: gpu, index: 1, faults: [xid_79, ecc_uncorrectable]}}
+  - {at: 5, replace_root_volume: {group: gpu}}
+expect:
+  nodes: [{group: gpu, count: 2, allocatable: 4, labels: {a: b}, schedulable: true}]
+  pods: [{workload: inference, running: 4, pending: 1, on_nodes: 1}]
+  logs: [{workload: inference, contains: "CUDA Version"}]
+  metrics: [DCGM_FI_DEV_GPU_UTIL]
+  objects: [{kind: DaemonSet, namespace: gpuops-system, name: gpuops-device-plugin, exists: false}]
+  suspended: {gpu: [Launch]}
+  escalations: 1
+  job_pods_may_be_evicted: true
+  groups: {gpu: {max: 3}}
+  peak_calls: {"autoscaling:DescribeAutoScalingInstances": 20}
+""",
+    )
+
+    assert [moment.group for moment in scenario.timeline] == [None, None, "gpu", "gpu", "gpu"]
+    assert [patch.manager for moment in scenario.timeline if (patch := moment.patch)] == ["kubectl-edit"]
+    assert scenario.expect.groups["gpu"].model_dump(exclude_none=True) == {"max": 3}
