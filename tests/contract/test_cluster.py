@@ -5,7 +5,6 @@ among several, evictions under a budget, pods of one node. On the real one also:
 through admission and scheduler, a cluster that does not answer.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
-import yaml
 
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.jobs import Jobs, SmokeJob
@@ -30,23 +27,21 @@ from gpuops.domain.keys import (
     STARTUP_TAINT_KEY,
     Taint,
 )
-from rehearsal.control_plane import ControlPlane, Identity, PodNetwork, find_or_build, scratch_directory
+from rehearsal.control_plane import ControlPlane, PodNetwork
+from tests.contract.cluster_rights import Admin, administrator, apply_rights, control_plane, member, wait_for
 from tests.fakes.admission import FakeCluster
 from tests.unit.test_admission_functions import NOW
 from tests.unit.test_smoke import GOOD
 
-RBAC = Path(__file__).parents[2] / "layers/gpuops/gpuops/manifests/rbac.yaml"
 CONTAINER = {"ready": False, "restartCount": 0, "image": "i", "imageID": "i"}
 SOME_UID = "11111111-2222-3333-4444-555555555555"
 PLUGIN_CONFIGS = "kube-system/nvidia-device-plugin-configs"
-GROUPS = ("readers", "drainers", "admitters", "smokers", "judges")
 GPU_TAINT = Taint(key="nvidia.com/gpu", value="true", effect="NoSchedule")
 TAINTS = (STARTUP_TAINT, GPU_TAINT)
 KUBELET = {
     "addresses": [{"type": "InternalIP", "address": "10.0.0.5"}],
     "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
 }
-Admin = Callable[..., tuple[int, Any]]
 
 
 @dataclass
@@ -64,8 +59,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
     """One control plane for the module, where each of our groups has one member."""
-    members = {name: Identity(f"member-of-{name}", (f"gpuops-{name}",)) for name in GROUPS}
-    with ControlPlane(scratch_directory(), find_or_build(), members.get) as plane:
+    with control_plane() as plane:
         network = PodNetwork(plane.podnet_socket, kubelet)
         network.start()
         yield plane
@@ -81,31 +75,15 @@ def kubelet(host: str, port: int, path: str) -> tuple[int, bytes]:
 @pytest.fixture(scope="module")
 def admin(plane: ControlPlane) -> Admin:
     """Requests of the cluster's administrator, who has applied our RBAC."""
-    pool = urllib3.PoolManager(ca_certs=str(plane.ca_file))
-
-    def request(method: str, path: str, body: object = None, content: str = "application/json") -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {plane.admin_token}", "Content-Type": content}
-        answer = pool.request(method, plane.server + path, body=json.dumps(body), headers=headers)
-        return answer.status, json.loads(answer.data)
-
-    for part in yaml.safe_load_all(RBAC.read_text()):
-        assert request("PATCH", _path_of(part), part, "application/apply-patch+yaml")[0] == 201
+    request = administrator(plane)
+    apply_rights(request, "i")
     return request
-
-
-def _path_of(part: dict[str, Any]) -> str:
-    """Where an object of rbac.yaml lives."""
-    name, namespace = part["metadata"]["name"], part["metadata"].get("namespace")
-    base = "/api/v1" if part["apiVersion"] == "v1" else f"/apis/{part['apiVersion']}"
-    within = f"/namespaces/{namespace}" if namespace else ""
-    return f"{base}{within}/{part['kind'].lower()}s/{name}?fieldManager=admin"
 
 
 @pytest.fixture(scope="module")
 def kube(plane: ControlPlane, admin: Admin) -> Callable[[str], Kube]:
     """A connection as a member of one group; pages of two, so that every list has several."""
-    authority = plane.ca_file.read_text()
-    return lambda group: Kube(plane.server, authority, group, page=2)
+    return lambda group: member(plane, group, page=2)
 
 
 @pytest.fixture
@@ -181,14 +159,6 @@ def real_stage(admin: Admin, kube: Callable[[str], Kube]) -> Stage:
         wait_for(lambda: admin("GET", f"{path}/{pod.name}")[1]["status"].get("currentHealthy") == 1)
 
     return Stage(drainer, Cluster(kube("admitters")), add_node, add_pod, forbid)
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for a controller of the real plane."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "the control plane did not come so far"
-        time.sleep(0.05)
 
 
 def test_a_node_is_found_by_its_instance(stage: Stage) -> None:

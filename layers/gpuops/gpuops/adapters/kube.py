@@ -31,6 +31,8 @@ PAGE = 500
 MESSAGE_LENGTH = 300
 RETRYABLE = {0, 401, 410, 429}
 SERVER_ERROR = 500
+UNDECLARED = "field not declared in schema"
+"""Of an object to apply: an apiserver that does not know a field answers 500, however often it is asked."""
 
 Query = Sequence[tuple[str, str]]
 
@@ -105,8 +107,9 @@ class Kube:
         try:
             return 200, json.loads(self._send("PATCH", path, query, body, APPLY))
         except ApiException as error:
-            if error.status and error_of(error.status) is not Unavailable:
-                return error.status, _fields(error)
+            fields = _fields(error)
+            if error_of(error.status) is not Unavailable or UNDECLARED in str(fields.get("message")):
+                return int(error.status), fields
             raise translate(error, f"PATCH {path}") from error
 
     def status_of(self, path: str, body: Any) -> tuple[int, Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 | the apiserver's answer | becomes | why |
 |---|---|---|
 | the object, with all that was sent | applied | |
-| the object without some of it | dropped, with the paths | too old an API, a webhook: it would not do its work |
+| the object without some of it, "field not declared" | dropped, with the paths | too old an API, a webhook |
 | 409 with other managers' fields | conflict, with manager and field | somebody changed it: their reason comes first |
 | 403, 422, 400 | refused, in its words | RBAC, an admission policy, or a manifest that it does not take |
 | 404 | refused | no such kind here (the Prometheus operator is not installed), or no such namespace |
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal, Self
 
-from gpuops.adapters.kube import Kube
+from gpuops.adapters.kube import UNDECLARED, Kube
 from gpuops.domain.config.drift import differences
 from gpuops.domain.config.others import DaemonSet, read_daemonset
 from gpuops.domain.keys import FIELD_MANAGER
@@ -71,7 +71,8 @@ class Objects:
         causes = [c for c in (answer.get("details") or {}).get("causes") or () if c.get("reason") == CONFLICT]
         if causes:
             return Outcome("conflict", "; ".join(f"{c.get('message')}: {c.get('field')}" for c in causes))
-        return Outcome("refused", _why(sent, status, str(answer.get("message") or f"HTTP {status}")))
+        message = str(answer.get("message") or f"HTTP {status}")
+        return Outcome("dropped" if UNDECLARED in message else "refused", _why(sent, status, message))
 
 
 def path_of(sent: Object) -> str:
