@@ -120,10 +120,6 @@ class Devices:
         """The boards that a pod sees, in the driver's order."""
         return tuple(sorted({device.gpu for device in self.held.get(uid, ())}, key=lambda gpu: gpu.index))
 
-    def holders(self, gpu: Gpu) -> list[str]:
-        """Uids of the pods on a GPU, in order of arrival."""
-        return [uid for uid, devices in self.held.items() if any(device.gpu == gpu for device in devices)]
-
     def _published(self) -> list[Device]:
         if self.sharing is None:
             return []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from rehearsal.kubelets.devices import Devices, Sharing, devices_of
+from rehearsal.kubelets.devices import Devices, Gpu, Sharing, devices_of
 from rehearsal.kubelets.hardware import Hardware, hardware_of
 from rehearsal.kubelets.userdata import Flags, flags_of
 from rehearsal.scenario import Group
@@ -88,10 +88,9 @@ class Machine:
         """Whether the AMI, a board or the machine itself has this fault."""
         return fault in self.faults
 
-    @property
-    def xids(self) -> list[int]:
-        """The Xid errors that its first GPU has reported, in order."""
-        return [int(fault.removeprefix("xid_")) for fault in self.faults if fault.startswith("xid_")]
+    def has_on(self, gpu: Gpu, fault: str) -> bool:
+        """Whether this board has the fault: what can be wrong with a board is wrong with the first one."""
+        return gpu.index == 0 and self.suffers(fault)
 
     @property
     def xids(self) -> list[int]:

@@ -98,5 +98,4 @@ class PluginHost:
         """What the plugin's pod finds under /available-configs."""
         if (name := configs_of(pod)) is None:
             return None
-        found = self._world.kube.find(f"/api/v1/namespaces/{pod['metadata']['namespace']}/configmaps/{name}")
-        return None if found is None else dict(found.get("data") or {})
+        return self._world.config_map(pod["metadata"]["namespace"], name) or {}

@@ -153,7 +153,7 @@ class Pods:
         self._world.pod_patch(run.pod, rejected(why, self._world.clock.now()))
 
     def _stop(self, run: Run) -> None:
-        if run.seconds is not None:
+        if run.ends:
             self._end(run, dict.fromkeys(run.outcomes, KILLED), "leaving")
         with self._world.lock:
             run.stage = "left"

@@ -1,11 +1,13 @@
 """One pod on one machine: where it has come in its life, and what its containers print."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from rehearsal.kube import Json
-from rehearsal.kubelets.logs import Outcome, is_smoke, outcome_of
+from rehearsal.kubelets.exporter import PLAIN, View
+from rehearsal.kubelets.logs import SMOKE_SECONDS, Outcome, outcome_of, seconds_of
 from rehearsal.kubelets.machine import Machine
 from rehearsal.kubelets.plugin import is_plugin
 from rehearsal.kubelets.status import Place
@@ -16,9 +18,6 @@ Stage = Literal["held", "starting", "rejected", "running", "crashing", "ended", 
 
 RUN_SECONDS: Final = "rehearsal.gpuops.dev/run-seconds"
 NEVER_READY: Final = "rehearsal.gpuops.dev/never-ready"
-SMOKE_SECONDS: Final = 10.0
-DEFAULT_SECONDS: Final = 30.0
-"""How long a pod runs that is meant to end and does not say when."""
 
 
 @dataclass(eq=False)
@@ -32,6 +31,8 @@ class Run:
     timer: Any = None
     place: Place | None = None
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    view: View = PLAIN
+    """Of an exporter: how it shows what it measures."""
 
     @property
     def uid(self) -> str:
@@ -61,13 +62,21 @@ class Run:
         return is_plugin(self.pod) and (not self.machine.has_driver or self.machine.suffers("plugin_crashes"))
 
     @property
+    def ends(self) -> bool:
+        """Whether it is meant to end by itself some day."""
+        return bool(self.pod["spec"].get("restartPolicy", "Always") != "Always")
+
+    @property
     def seconds(self) -> float | None:
         """How long it runs; None for as long as it is let."""
-        if self.pod["spec"].get("restartPolicy", "Always") == "Always":
+        if not self.ends:
             return None
         if RUN_SECONDS in self.annotations:
             return float(self.annotations[RUN_SECONDS])
-        return SMOKE_SECONDS if any(map(is_smoke, self.containers)) else DEFAULT_SECONDS
+        if any(self.exit_codes().values()):
+            return SMOKE_SECONDS
+        longest = max(map(seconds_of, self.containers))
+        return None if math.isinf(longest) else longest
 
     @property
     def containers(self) -> list[Json]:
@@ -81,6 +90,8 @@ class Run:
     def begin(self, place: Place) -> None:
         """Start the containers: from here on their output and their ends are settled."""
         gpus = self.machine.devices.gpus_of(self.uid)
+        if self.machine.suffers("wrong_uuids"):
+            gpus = self.machine.devices.gpus[: min(1, len(gpus))]
         self.place = place
         self.outcomes = {c["name"]: outcome_of(c, self.annotations, self.machine, gpus) for c in self.containers}
 

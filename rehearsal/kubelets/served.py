@@ -6,6 +6,7 @@ The apiserver comes here for `kubectl logs` and for its pod proxy; nothing is di
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from rehearsal.kubelets.devices import Gpu
 from rehearsal.kubelets.exporter import Load, exposition
 from rehearsal.kubelets.machine import Machine
 from rehearsal.kubelets.node import KUBELET_PORT
@@ -62,10 +63,12 @@ class Served:
             return 503, f"nothing listens at {host}:{EXPORTER_PORT}\n".encode()
         machine = exporter.machine
         up = self._world.clock.now() - machine.ready_at
-        loads = [
-            Load(g, [self._pods.runs[u].pod for u in machine.devices.holders(g)], up) for g in machine.devices.gpus
-        ]
-        return 200, exposition(machine, loads).encode()
+        loads = [self._load(machine, gpu, up) for gpu in machine.devices.gpus]
+        return 200, exposition(machine, loads, exporter.view).encode()
+
+    def _load(self, machine: Machine, gpu: Gpu, up: float) -> Load:
+        shares = machine.devices.shares(gpu)
+        return Load(gpu, [self._pods.runs[uid].pod for uid, _ in shares], up, [replica for _, replica in shares])
 
 
 def _named(run: Run) -> tuple[str, str]:

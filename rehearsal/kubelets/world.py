@@ -54,6 +54,11 @@ class World:
         with self.mirror.lock:
             return list(self.mirror.pods_on.get(name, {}).values())
 
+    def config_map(self, namespace: str, name: str) -> dict[str, str] | None:
+        """The data of a ConfigMap, if it is there."""
+        found = self.kube.find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        return None if found is None else dict(found.get("data") or {})
+
     def node_patch(self, name: str, status: Json) -> None:
         """Write into a Node's status; a Node that is gone takes nothing."""
         with unless_gone(name):

@@ -1,14 +1,17 @@
 """What runs on the simulated machines lets us see.
 
-Covers: nvidia-smi and vectorAdd as smoke jobs call them, the exporter's text, and how the containers of a pod end.
+Covers: nvidia-smi, dcgmi and vectorAdd as smoke jobs call them, how long containers run, the exporter's text and how it
+is set up, and how the containers of a pod end.
 """
 
+import math
 from typing import Any
 
 import pytest
 
-from rehearsal.kubelets.exporter import METRICS, Load, exposition
-from rehearsal.kubelets.logs import Outcome, outcome_of
+from rehearsal.kubelets.exporter import METRICS, Load, View, exposition
+from rehearsal.kubelets.exporter_view import COLLECTORS, view_of
+from rehearsal.kubelets.logs import Outcome, outcome_of, seconds_of
 from rehearsal.kubelets.machine import Machine, machine_of
 from rehearsal.kubelets.status import Place, ended
 from tests.rehearsal.kubelet_world import Box, Image, pod_template
@@ -43,7 +46,8 @@ def test_nvidia_smi_answers_queries_as_csv_and_in_long() -> None:
 
     assert asked.text == f"{machine().devices.gpus[0].uuid}, 580.159.03, [N/A]\n"
     assert "CUDA Version                              : 13.0" in long
-    assert "Pending                                   : No" in long
+    assert "        Pending                           : No" in long
+    assert "            DRAM Uncorrectable            : 0" in long
 
 
 @pytest.mark.parametrize(
@@ -80,9 +84,142 @@ def test_the_exporter_gives_every_metric_for_every_gpu() -> None:
     samples = [line for line in exposition(on, loads).splitlines() if not line.startswith("#")]
     memory = {s.split("{")[0]: float(s.split()[-1]) for s in samples if 'gpu="0"' in s and "_FB_" in s}
 
-    assert len(samples) == 4 * len(METRICS)
+    assert len(samples) == 4 * sum(not name.startswith("DCGM_EXP_") for name in METRICS)
     assert sum(memory.values()) == on.hardware.gpu_memory_mib
     assert all(('pod="p"' in sample) == ('gpu="0"' in sample) for sample in samples)
+
+
+SICK = Image(faults=("ecc_uncorrectable", "remap_pending", "xid_79", "xid_63"))
+
+
+def test_a_sick_board_shows_in_every_form_of_nvidia_smi() -> None:
+    """The first GPU alone, whose neighbour stays well; Xids are not shown, as in life."""
+    long = played("nvidia-smi -q", image=SICK).text
+    fields = "index,ecc.errors.uncorrected.volatile.total,remapped_rows.pending"
+    asked = played(f"nvidia-smi --query-gpu={fields} --format=csv,noheader,nounits", image=SICK).text
+
+    assert [line.split(": ")[1] for line in long.splitlines() if "DRAM Uncorrectable" in line] == ["1", "1", "0", "0"]
+    pending = [line.split(": ")[1] for line in long.splitlines() if line.startswith("        Pending")]
+    assert pending == ["Enabled", "Yes", "Enabled", "No"]
+    assert asked == "0, 1, Yes\n1, 0, No\n"
+    assert "Xid" not in long
+
+
+@pytest.mark.parametrize(
+    ("command", "image", "exit_code", "word"),
+    [
+        ("dcgmi diag -r 1", Image(), 0, "| software                  | Pass"),
+        ("dcgmi diag -r 1", SICK, 226, "| software                  | Fail"),
+        ("dcgmi diag --run 2 -j", Image(), 0, '"name": "memory"'),
+        ("dcgmi diag -r 2 -j", Image(faults=("smoke_fails",)), 226, '"status": "Fail"'),
+    ],
+)
+def test_a_diagnostic_fails_over_a_sick_board(command: str, image: Image, exit_code: int, word: str) -> None:
+    """As a table or as JSON."""
+    found = played(command, image=image)
+
+    assert (found.exit_code, word in found.text) == (exit_code, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "seconds"),
+    [
+        ("nvidia-smi -L", 10),
+        ("nvidia-smi -L && sleep infinity", math.inf),
+        ("nvidia-smi -L && sleep 60", 70),
+        ("while true; do sleep 5; done", math.inf),
+        ("dcgmi diag -r 3", 1800),
+        ("run", 30),
+    ],
+)
+def test_a_container_runs_as_long_as_its_programs(command: str, seconds: float) -> None:
+    """One that sleeps runs until it is killed, with its log already written."""
+    assert seconds_of({"name": "c", "image": "i", "command": ["sh", "-c", command]}) == seconds
+
+
+def tenant(name: str, *, busy: str, memory: str) -> Any:
+    """A pod that computes so much and holds so much memory."""
+    told = {"rehearsal.gpuops.dev/gpu-busy": busy, "rehearsal.gpuops.dev/gpu-memory-mib": memory}
+    spec = {"containers": [{"name": "main"}]}
+    return {"metadata": {"name": name, "namespace": "default", "uid": f"uid-{name}", "annotations": told}, "spec": spec}
+
+
+def samples(text: str, name: str) -> list[str]:
+    """Labels after the driver's version, and the value, of each series of that name."""
+    lines = [line for line in text.splitlines() if line.startswith(name + "{")]
+    return [line.partition('DCGM_FI_DRIVER_VERSION="580.159.03"')[2].lstrip(",") for line in lines]
+
+
+def test_each_share_has_series_of_its_own_where_the_exporter_knows_virtual_gpus() -> None:
+    """GPU_UTIL and FB_USED are the pod's own, others the device's; the device's own series has no pod."""
+    on = machine(instance_type="g4dn.xlarge")
+    pods = [tenant("a", busy="0.25", memory="1000"), tenant("b", busy="0.5", memory="3000")]
+    load = Load(on.devices.gpus[0], pods, 60, [0, 2])
+
+    text = exposition(on, [load], View(virtual=True, pod_uid=True))
+    blind = exposition(on, [load], View(virtual=True))
+
+    told = ['pod_uid="uid-a",vgpu="0",container="main",namespace="default",pod="a"} 1000']
+    told.append('pod_uid="uid-b",vgpu="2",container="main",namespace="default",pod="b"} 3000')
+    assert samples(text, "DCGM_FI_DEV_FB_USED") == ["} 4000", *told]
+    assert [s.split()[-1] for s in samples(text, "DCGM_FI_DEV_GPU_UTIL")] == ["75", "25", "50"]
+    assert len({s.split()[-1] for s in samples(text, "DCGM_FI_DEV_GPU_TEMP")}) == 1
+    assert [s.split()[-1] for s in samples(blind, "DCGM_FI_DEV_GPU_UTIL")] == ["75", "0", "0"]
+
+
+def test_without_virtual_gpus_one_pod_stands_for_all_of_a_device() -> None:
+    """The last one that came."""
+    on = machine(instance_type="g4dn.xlarge")
+    load = Load(on.devices.gpus[0], [tenant("a", busy="0", memory="1"), tenant("b", busy="0", memory="2")], 60, [0, 1])
+
+    assert samples(exposition(on, [load]), "DCGM_FI_DEV_FB_USED") == ['container="main",namespace="default",pod="b"} 3']
+
+
+def test_xids_are_the_last_one_and_if_asked_for_a_count_of_each() -> None:
+    """DCGM_FI_DEV_XID_ERRORS is a value, not a count; the exporter's own counts are off unless its list has them."""
+    on = machine(SICK)
+    loads = [Load(gpu, [], 60) for gpu in on.devices.gpus[:2]]
+    listed = View(counters=frozenset({"DCGM_EXP_XID_ERRORS_COUNT"}))
+
+    assert samples(exposition(on, loads), "DCGM_FI_DEV_XID_ERRORS") == ["} 63", "} 0"]
+    assert "DCGM_EXP" not in exposition(on, loads)
+    assert samples(exposition(on, loads, listed), "DCGM_EXP_XID_ERRORS_COUNT") == [
+        'window_size_in_ms="300000",xid="79"} 1',
+        'window_size_in_ms="300000",xid="63"} 1',
+    ]
+    assert "DCGM_FI_DEV" not in exposition(on, loads, listed).replace("DCGM_FI_DRIVER", "")
+
+
+def exporter(**more: Any) -> Any:
+    """An exporter's pod that mounts the ConfigMap `ours` at /etc/counters."""
+    volume = {"name": "v", "configMap": {"name": "ours"}}
+    pod: Any = pod_template("p", image="nvcr.io/nvidia/k8s/dcgm-exporter:4", volumes=[volume])
+    pod["metadata"]["namespace"] = "ns"
+    mounts = [{"name": "v", "mountPath": "/etc/counters"}]
+    pod["spec"]["containers"][0] |= {"command": [], "volumeMounts": mounts, **more}
+    return pod
+
+
+@pytest.mark.parametrize(
+    ("more", "view"),
+    [
+        ({}, View()),
+        ({"env": [{"name": "KUBERNETES_VIRTUAL_GPUS", "value": "true"}]}, View(virtual=True)),
+        ({"args": ["-f", "/etc/counters/c.csv"]}, View(counters=frozenset({"A", "B"}))),
+        ({"args": ["--collectors=/etc/counters/c.csv"]}, View(counters=frozenset({"A", "B"}))),
+        (
+            {"env": [{"name": "DCGM_EXPORTER_COLLECTORS", "value": "/etc/counters/c.csv"}]},
+            View(counters=frozenset("AB")),
+        ),
+        ({"args": ["-f", "/etc/counters/other.csv"]}, View(counters=frozenset())),
+        ({"args": ["-f", "/etc/dcgm-exporter/dcp-metrics-included.csv"]}, View()),
+    ],
+)
+def test_an_exporter_shows_what_it_was_set_up_to_show(more: Any, view: View) -> None:
+    """By environment and by the list of counters that it mounts; a list that is not there shows nothing."""
+    data = {"c.csv": "# Format\nA, gauge, text\n\n  B, counter, text, with commas\n#C, gauge, off\n"}
+
+    assert view_of(exporter(**more), lambda namespace, name: {("ns", "ours"): data}.get((namespace, name))) == view
 
 
 def test_what_follows_a_failed_init_container_never_begins() -> None:
