@@ -6,7 +6,7 @@ error. Exit codes: 0 = what was asked for holds, 1 = it does not, 2 = it could n
 
 import typer
 
-from cli import bench, breaker, gpu, policy, rehearse, run
+from cli import bench, breaker, gpu, plugin_config, policy, rehearse, run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +19,7 @@ app.command("rehearse")(rehearse.command)
 app.command("run")(run.command)
 app.command("bench")(bench.command)
 app.add_typer(policy.app, name="policy")
+app.add_typer(plugin_config.app, name="plugin-config")
 app.add_typer(breaker.app, name="breaker")
 app.add_typer(gpu.app, name="gpu")
 
