@@ -50,8 +50,9 @@ def close(run: Run, world: World) -> CloseAnswer:
     """Only what this run wrote down is touched: the change of another run, or none, is left alone."""
     undo = world.store.undo(run.group)
     if undo is None or undo.run.id != run.id:
+        restored = _unshare(run, world)
         _let_go(run, world)
-        return CloseAnswer(reason="the run had no open change")
+        return CloseAnswer(reason="the run had no open change", restored=restored)
     restored, _ = _settings(undo, world)
     cluster = world.cluster(run.cluster)
     restored += _marks(run, world, cluster)
@@ -70,6 +71,22 @@ def close(run: Run, world: World) -> CloseAnswer:
     restored += shrunk + again + smokes + late
     reason = f"{len(restored)} things put back, {len(left)} left"
     return CloseAnswer(reason=reason, restored=restored, left=left, surplus=surplus)
+
+
+def _unshare(run: Run, world: World) -> tuple[str, ...]:
+    """Give back the node whose configuration the run was changing: the old one first, as settle_node does.
+
+    Whoever does not hold the group has changed none.
+    """
+    lock = world.store.lock("lock", run.group)
+    if lock is None or lock.owner != run.execution:
+        return ()
+    cluster = world.cluster(run.cluster)
+    ours = [node for node in cluster.nodes() if node.cordoned_by == run.id]
+    for node in ours:
+        cluster.restore_config(node)
+        cluster.uncordon(node)
+    return (*(f"uncordoned {node.name}" for node in ours), *_smokes(run.group, world, cluster))
 
 
 def _let_go(run: Run, world: World) -> None:

@@ -1,7 +1,8 @@
 """Label a new node with the device plugin configuration that its group's policy asks for.
 
 In:  {"run": {...}, "find": {"node", ...}, "now": "..."}
-Out: {"status": "configured", "reason", "config": "exclusive", "replicas": 1}
+Out: {"status": "configured" | "missing" | "left", "reason", "config": "exclusive", "replicas": 1,
+      "resource": "nvidia.com/gpu"}
 """
 
 from datetime import datetime
@@ -15,9 +16,10 @@ from gpuops.domain.errors import Refused, Unhealthy
 from gpuops.domain.keys import PLUGIN_CONFIG_LABEL
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.run import Run
+from gpuops.domain.slicing.change import out_of_reach
+from gpuops.domain.slicing.configured import shape_of
+from gpuops.domain.slicing.shape import Shape
 from gpuops.entry import entry
-
-EXCLUSIVE_REPLICAS = 1
 
 
 class Request(BaseModel):
@@ -28,31 +30,28 @@ class Request(BaseModel):
 
 
 def configure(request: Request, group: GroupPolicy, config_map: str | None, cluster: Cluster) -> Configured:
-    """Label only where the configuration exists: a label that names a missing key crashes the plugin's sidecar.
-
-    (k8s-device-plugin, cmd/config-manager/main.go: an unknown key is an error, whatever its README says.)
-    """
-    key = group.sharing
-    missing = why_not(key, config_map, cluster)
-    if missing:
-        reason = f"{missing}: the plugin's own default stands"
-        return Configured(reason=reason, config=key, replicas=EXCLUSIVE_REPLICAS)
+    """Label only where the configuration exists and the plugin takes it. Nothing else is a fault of the node."""
+    key, default = group.sharing, Shape()
     node = cluster.node(request.find.node or "")
     if node is None:
         raise Unhealthy(f"node {request.find.node} went away before it was configured")
-    cluster.label_config(node, key)
-    return Configured(reason=f"{PLUGIN_CONFIG_LABEL}={key}", config=key, replicas=EXCLUSIVE_REPLICAS)
-
-
-def why_not(key: str, config: str | None, cluster: Cluster) -> str | None:
-    """Why the label is left alone, or None. What may not be read is no fault of the node: its GPUs are counted next."""
-    if config is None:
-        return "the policy names no configurations of a device plugin"
+    if why := out_of_reach(node):
+        return Configured(status="left", reason=f"left alone: {why}", config=key, replicas=default.replicas)
     try:
-        found = key in cluster.config_keys(config)
+        shape = shape_at(config_map, key, cluster)
     except Refused as fault:
-        return str(fault)
-    return None if found else f"no {config} with {key}"
+        reason = f"{fault}: the plugin's own default stands"
+        return Configured(status="missing", reason=reason, config=key, replicas=default.replicas)
+    cluster.label_config(node, key)
+    reason = f"{PLUGIN_CONFIG_LABEL}={key}: {shape.replicas} {shape.resource} for each GPU"
+    return Configured(reason=reason, config=key, replicas=shape.replicas, resource=shape.resource)
+
+
+def shape_at(config_map: str | None, key: str, cluster: Cluster) -> Shape:
+    """Read what the key comes to. Raises: Refused where there is no such key, or we may not read it."""
+    if config_map is None:
+        raise Refused("the policy names no configurations of a device plugin")
+    return shape_of(cluster.config_text(config_map, key), key, config_map)
 
 
 @entry(Request)

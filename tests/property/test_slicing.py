@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.config.exposition import GpuReading
 from gpuops.domain.keys import GPU_RESOURCE, PLUGIN_CONFIG_LABEL, SHARED_GPU_RESOURCE
-from gpuops.domain.slicing.change import Goal, Readings, Shape, Sight, decide_change, tenants
+from gpuops.domain.slicing.change import Readings, Sight, decide_change, tenants
+from gpuops.domain.slicing.shape import Goal, Shape
 
 NAMES = [f"default/pod-{place}" for place in range(4)]
 RESOURCES = st.sampled_from([GPU_RESOURCE, SHARED_GPU_RESOURCE])

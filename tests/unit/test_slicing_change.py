@@ -8,7 +8,8 @@ import pytest
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.config.exposition import GpuReading
 from gpuops.domain.keys import CORDONED_BY, PLUGIN_CONFIG_LABEL, SHARED_GPU_RESOURCE, STARTUP_TAINT
-from gpuops.domain.slicing.change import Goal, Shape, Sight, decide_change, needs_readings, shape_offered
+from gpuops.domain.slicing.change import Sight, decide_change, needs_readings
+from gpuops.domain.slicing.shape import Goal, Shape, shape_offered
 
 EXCLUSIVE, R2, R4 = Shape(), Shape(2), Shape(4)
 RENAMED = Shape(4, SHARED_GPU_RESOURCE)

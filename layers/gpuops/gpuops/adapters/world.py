@@ -11,6 +11,7 @@ from gpuops.adapters.bus import Bus
 from gpuops.adapters.executions import Executions
 from gpuops.adapters.groups import Groups
 from gpuops.adapters.images import Images
+from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.nodegroups import Nodegroups
 from gpuops.adapters.policies import Policies
@@ -21,6 +22,7 @@ from gpuops.adapters.templates import Templates
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
     from gpuops.adapters.jobs import Jobs
+    from gpuops.adapters.metrics import Metrics
     from gpuops.adapters.objects import Objects
 
 
@@ -51,6 +53,11 @@ class World:
     def nodegroups(self) -> Nodegroups:
         """EKS managed node groups."""
         return Nodegroups.from_env()
+
+    @cached_property
+    def instances(self) -> Instances:
+        """Single instances and their launch hooks."""
+        return Instances.from_env()
 
     @cached_property
     def templates(self) -> Templates:
@@ -94,3 +101,9 @@ class World:
         from gpuops.adapters.objects import Objects  # noqa: PLC0415 - the same
 
         return Objects(cluster.kube)
+
+    def metrics(self, cluster: "Cluster") -> "Metrics":
+        """The exporters of a cluster, over the same connection."""
+        from gpuops.adapters.metrics import Metrics  # noqa: PLC0415 - the same
+
+        return Metrics(cluster.kube)

@@ -17,31 +17,10 @@ from typing import Literal
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.config.exposition import GpuReading
 from gpuops.domain.config.others import OPERATOR_NODE_LABEL, host_plugin
-from gpuops.domain.keys import GPU_RESOURCE
+from gpuops.domain.slicing.shape import Goal, Shape
 
 MAX_NAMED = 5
 Readings = Mapping[str, GpuReading]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a configuration makes of each GPU."""
-
-    replicas: int = 1
-    resource: str = GPU_RESOURCE
-
-    @property
-    def shared(self) -> bool:
-        """Whether several pods may have the same GPU."""
-        return self.replicas > 1
-
-
-@dataclass(frozen=True)
-class Goal:
-    """The configuration that a node is to have."""
-
-    key: str
-    shape: Shape
 
 
 @dataclass(frozen=True)
@@ -67,10 +46,8 @@ class Change:
 
 def left_alone(node: Node, run_id: str) -> str | None:
     """Why the node is not for this run to change, whatever runs on it; None when it is."""
-    if node.mig:
-        return "MIG cuts its GPUs"
-    if foreign := foreign_plugin(node):
-        return foreign
+    if why := out_of_reach(node):
+        return why
     if node.unschedulable and node.cordoned_by != run_id:
         return f"cordoned by {f'run {node.cordoned_by}' if node.cordoned_by else 'somebody else'}"
     if node.pending:
@@ -78,16 +55,13 @@ def left_alone(node: Node, run_id: str) -> str | None:
     return None if node.ready else f"not Ready: {node.readiness}"
 
 
-def foreign_plugin(node: Node) -> str | None:
-    """Who offers the node's GPUs in our stead, and follows no label of ours; None where nobody is known to."""
+def out_of_reach(node: Node) -> str | None:
+    """Why no label of ours shares the node's GPUs; None where one does."""
+    if node.mig:
+        return "MIG cuts its GPUs"
     if node.labels.get(OPERATOR_NODE_LABEL) == "true":
         return "the GPU Operator runs its device plugin"
     return host_plugin(node)
-
-
-def shape_offered(node: Node, gpus: int) -> Shape | None:
-    """What a node without a label seems to have: every GPU once is exclusive; anything else is not ours to guess."""
-    return Shape() if gpus and node.gpus == gpus and not node.shared_gpus else None
 
 
 def tenants(pods: Iterable[Pod]) -> list[Pod]:

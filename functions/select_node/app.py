@@ -1,0 +1,129 @@
+"""Select the node that changes its configuration of the device plugin next: one where no pod would notice.
+
+In:  {"execution": {"id", "name", "machine"}, "apply": {"cluster", "policy"}, "select"?: <previous answer>,
+      "now": "..."}
+Out: {"status": "selected" | "waiting" | "overdue" | "held" | "done", "reason", "run": {...}, "node", "instance",
+      "key", "turn", "started", "wait_seconds"}
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from gpuops.adapters.sights import Sights
+from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node, Pod
+from gpuops.domain.errors import Invalid, Refused
+from gpuops.domain.faults.breaker import SHARING_LIMIT, holds
+from gpuops.domain.policy import GroupPolicy, Policy
+from gpuops.domain.rotation.messages import Execution
+from gpuops.domain.run import Run
+from gpuops.domain.slicing.answers import Selected
+from gpuops.domain.slicing.change import decide_change
+from gpuops.domain.slicing.select import Look, decide_rest
+from gpuops.entry import entry
+
+
+class Applied(BaseModel):
+    """What apply_config said."""
+
+    cluster: str
+    policy: str
+
+
+class SelectNode(BaseModel):
+    """In."""
+
+    execution: Execution
+    apply: Applied
+    select: Selected | None = None
+
+
+@entry(SelectNode)
+def handler(request: SelectNode, now: datetime) -> Selected:
+    """Look; nothing is touched."""
+    return select(request, now, World())
+
+
+def select(request: SelectNode, now: datetime, world: World) -> Selected:
+    """Answer with the first node that may be changed; only without one it matters what the others wait for."""
+    policy = world.policies.at(request.apply.policy)
+    cluster = policy.cluster(request.apply.cluster)
+    before = request.select or Selected(status="done", reason="")
+    if cluster.mode != "apply" or cluster.config_map is None:
+        why = f"mode {cluster.mode}" if cluster.mode != "apply" else "the policy names no configurations"
+        return before.model_copy(update={"status": "done", "reason": f"no node is changed: {why}"})
+    looks: list[Look] = []
+    for found in _look_at_groups(request, policy, cluster.config_map, world):
+        if isinstance(found, Look):
+            looks.append(found)
+            continue
+        return found.model_copy(update={"turn": before.turn + 1, "started": before.started})
+    started = before.started or now
+    rest = decide_rest(looks, started, now)
+    return Selected(
+        status=rest.status, reason=rest.reason, turn=before.turn, started=started, wait_seconds=rest.wait_seconds
+    )
+
+
+def _look_at_groups(request: SelectNode, policy: Policy, title: str, world: World) -> Iterator[Selected | Look]:
+    """Each group of the cluster that is ours to change: a node of it, or why there is none at the moment."""
+    groups = [g for g in policy.groups if g.cluster == request.apply.cluster and g.mode == "apply"]
+    if not groups:
+        return
+    cluster = world.cluster(request.apply.cluster)
+    sights = Sights(world, cluster, title)
+    nodes = {node.instance: node for node in cluster.nodes() if node.instance}
+    pods: Mapping[str, Sequence[Pod]] | None = None
+    for group in groups:
+        run = _run(request, group, policy)
+        try:
+            ids = sorted(instance.id for instance in world.groups.describe(group.group).staying)
+            others = [nodes[i] for i in ids if i in nodes and nodes[i].config != group.sharing]
+            held = others and _held(run, world)
+            if others and not held:
+                pods = cluster.pods_by_node() if pods is None else pods
+            yield Look(group, held=held) if held else _look(run, group, others, pods or {}, sights)
+        except (Invalid, Refused) as fault:
+            yield Look(group, held=f"{group.group}: {fault}")
+
+
+def _look(
+    run: Run, group: GroupPolicy, nodes: Sequence[Node], pods: Mapping[str, Sequence[Pod]], sights: Sights
+) -> Selected | Look:
+    """The first of these nodes that may be changed now, or what all of them wait for."""
+    if not nodes:
+        return Look(group)
+    goal, changes = sights.goal(group.sharing), []
+    for node in nodes:
+        change = decide_change(sights.of(node, pods.get(node.name, ()), goal.shape), goal, run.id)
+        if change.status == "change":
+            names = {"node": node.name, "instance": node.instance, "key": goal.key}
+            return Selected(status="selected", reason=change.reason, run=run, **names)
+        changes.append(change)
+    return Look(group, changes)
+
+
+def _held(run: Run, world: World) -> str | None:
+    """Why no node of the group may be changed, whatever runs on it."""
+    for kind in ("rotation", "lock"):
+        lock = world.store.lock(kind, run.group)
+        if lock is not None and lock.owner != run.execution:
+            return f"{run.group} is being changed by {lock.run.machine} {lock.run.id}"
+    why = holds(world.memory.breaker("sharing", run.group), SHARING_LIMIT)
+    return f"{run.group}: {why}; `gpuops breaker close {run.group}` once it is mended" if why else None
+
+
+def _run(request: SelectNode, group: GroupPolicy, policy: Policy) -> Run:
+    """The identity of this execution's work on one group."""
+    execution = request.execution
+    return Run(
+        id=execution.name,
+        execution=execution.id,
+        machine=execution.machine,
+        cluster=group.cluster,
+        group=group.group,
+        policy=policy.version,
+        mode=group.mode,
+    )

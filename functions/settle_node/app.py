@@ -1,0 +1,83 @@
+"""End the change of one node's configuration: keep it, or put the old one back; lift our cordon, free the group.
+
+Nobody waits for the old configuration to hold again: pods that come too early are placed elsewhere, and the failure
+is counted, so that a second one stops the group.
+
+In:  {"run": {...}, "node", "key", "turn", "relabel"?: {...}, "check"?: {...}, "error"?: {...}, "now": "..."}
+Out: {"status": "kept" | "returned" | "restored", "reason"}
+"""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from gpuops.adapters.world import World
+from gpuops.domain.admission.answers import Checked, Failure
+from gpuops.domain.run import Run
+from gpuops.domain.slicing.answers import Relabelled, Settled
+from gpuops.entry import entry
+
+
+class SettleNode(BaseModel):
+    """In: what each step before said, as far as they came."""
+
+    run: Run
+    node: str
+    key: str
+    turn: int
+    relabel: Relabelled | None = None
+    check: Checked | None = None
+    error: Failure | None = None
+
+    @property
+    def fault(self) -> str | None:
+        """Why the new configuration may not stay; None where nothing is wrong with it."""
+        if self.error is not None:
+            return f"{self.error.name}: {self.error.reason}"
+        return self.check.reason if self.check is not None and self.check.status != "ready" else None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the node got as far as a new configuration."""
+        return self.relabel is not None and self.relabel.status == "configured"
+
+
+@entry(SettleNode)
+def handler(request: SettleNode, now: datetime) -> Settled:
+    """Settle; a second call finds nothing of the run any more and answers the same."""
+    return settle(request, now, World())
+
+
+def settle(request: SettleNode, now: datetime, world: World) -> Settled:
+    """A run that has lost the group touches nothing: `reconcile` has put its node back."""
+    run, fault = request.run, request.fault
+    lock = world.store.lock("lock", run.group)
+    if lock is not None and lock.owner == run.execution:
+        _settle(request, now, world)
+    node = world.cluster(run.cluster).node(request.node)
+    if fault is None and not request.changed:
+        return Settled(status="returned", reason=request.relabel.reason if request.relabel else "nothing was changed")
+    if fault is None and node is not None and node.config == request.key:
+        return Settled(status="kept", reason=f"{request.node} has {request.key}")
+    lost = "gone" if node is None else f"back to {node.config or 'no configuration'}"
+    return Settled(status="restored", reason=f"{request.node} is {lost}: {fault or 'its group was lost meanwhile'}")
+
+
+def _settle(request: SettleNode, now: datetime, world: World) -> None:
+    """The configuration first, so that no pod comes to a node that is about to change once more."""
+    run, fault = request.run, request.fault
+    keeps = fault is None and request.changed
+    cluster = world.cluster(run.cluster)
+    node = cluster.node(request.node)
+    if node is not None and node.cordoned_by == run.id:
+        if keeps:
+            cluster.label_config(node, request.key)
+        else:
+            cluster.restore_config(node)
+        cluster.uncordon(node)
+    if keeps:
+        world.memory.forget_failures("sharing", run.group)
+    elif fault is not None:
+        world.memory.count_failure("sharing", run.group, now, fault, of=f"{run.id}/{request.node}/{request.turn}")
+    world.store.release("lock", run)
+    world.store.forget_if_free(run.group)

@@ -1,0 +1,396 @@
+"""select_node, relabel_node and settle_node over a cluster in memory and a real table: what each one does, and twice.
+
+Covered: which node comes first and what keeps it from its turn, the order of lock, cordon, second look and label, and
+that a settled group is free, its node open, its failures counted or forgotten. A run that died is settled by
+close_change, which reconcile calls.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from gpuops.adapters.memory import Memory
+from gpuops.adapters.store import Store
+from gpuops.domain.cluster import Node, Pod
+from gpuops.domain.errors import Conflict, Refused, Unavailable
+from gpuops.domain.keys import CONFIG_BEFORE, CORDONED_BY, PLUGIN_CONFIG_LABEL
+from gpuops.domain.policy import Policy, parse_policy
+from tests.fakes.admission import FakeCluster, FakeInstances
+from tests.fakes.apps import load_app
+from tests.fakes.rotation import NOW, Groups, group, instance, run
+from tests.fakes.world import table
+
+SELECT, RELABEL, SETTLE, CLOSE = (
+    load_app(name) for name in ("select_node", "relabel_node", "settle_node", "close_change")
+)
+TITLE = "gpuops-system/gpuops-device-plugin"
+TEXTS = {"exclusive": "version: v1\n"} | {
+    f"r{n}": f"version: v1\nsharing: {{timeSlicing: {{resources: [{{name: nvidia.com/gpu, replicas: {n}}}]}}}}\n"
+    for n in (2, 4)
+}
+MACHINES = (instance(1), instance(2))
+WEB = Pod("default", "web", uid="u-web", gpus=1)
+SEEN = 'DCGM_FI_DEV_FB_USED{{UUID="GPU-1",vgpu="{}",namespace="default",pod="web"}} 1\n'
+US = run("run-1", policy="v1")
+
+
+@dataclass
+class World:
+    """Two nodes of one group, labelled `was`, each with so many GPUs; the policy shares by `key`."""
+
+    store: Store
+    connected: FakeCluster
+    key: str = "r4"
+    more: str = ""
+    mode: str = "apply"
+    text: str | Exception | None = None
+    groups: Groups = field(default_factory=lambda: Groups(group(MACHINES)))
+    instances: FakeInstances = field(default_factory=FakeInstances)
+    policies = property(lambda self: self)
+
+    @property
+    def memory(self) -> Memory:
+        """Breakers in the same table."""
+        return Memory(self.store._table)
+
+    def at(self, version: str) -> Policy:
+        """Return the policy."""
+        ours = f"{{cluster: train, group: gpu, mode: apply, sharing: {self.key}{self.more}}}"
+        return parse_policy(f"clusters: [{{cluster: train, mode: {self.mode}}}]\ngroups:\n- {ours}\n", version)
+
+    def cluster(self, name: str) -> FakeCluster:
+        """Return the cluster."""
+        return self.connected
+
+    def jobs(self, cluster: FakeCluster) -> Any:
+        """Return its Jobs; there are none."""
+        return self
+
+    def of_group(self, group: str) -> dict[str, str]:
+        """See Jobs."""
+        return {}
+
+    def metrics(self, cluster: FakeCluster) -> Any:
+        """Return the exporter: `scrape` answers with `text`."""
+        return self
+
+    def scrape(self, node: str) -> str | None:
+        """See Metrics."""
+        if isinstance(self.text, Exception):
+            raise self.text
+        return self.text
+
+
+def machine_node(place: int, was: str | None) -> Node:
+    """The node of the n-th instance."""
+    labels = {PLUGIN_CONFIG_LABEL: was} if was else {}
+    return Node(name=f"n{place}", uid=f"u{place}", instance=MACHINES[place - 1].id, labels=labels, gpus=1)
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., World]]:
+    """A world whose nodes have the configuration `was`, with these pods on n1 and n2."""
+    with mock_aws():
+        store = Store(table())
+
+        def made(
+            was: str | None = "exclusive", *, n1: tuple[Pod, ...] = (), n2: tuple[Pod, ...] = (), **more: Any
+        ) -> World:
+            placed = [("n1", pod) for pod in n1] + [("n2", pod) for pod in n2]
+            cluster = FakeCluster(machine_node(1, was), machine_node(2, was), pods=placed)
+            cluster.texts[TITLE] = TEXTS
+            return World(store, cluster, **more)
+
+        yield made
+
+
+def select(world: World, before: Any = None, minutes: int = 0) -> Any:
+    """One call of select_node."""
+    execution = {"id": US.execution, "name": US.id, "machine": US.machine}
+    given = {"execution": execution, "apply": {"cluster": "train", "policy": "v1"}, "select": before}
+    return SELECT.select(SELECT.SelectNode.model_validate(given), NOW + timedelta(minutes=minutes), world)
+
+
+def relabel(world: World, node: str = "n1", of: Any = US) -> Any:
+    """One call of relabel_node."""
+    place = {"n1": 0, "n2": 1}[node]
+    request = {"run": of, "node": node, "instance": MACHINES[place].id, "key": world.key}
+    return RELABEL.relabel(RELABEL.RelabelNode.model_validate(request), NOW, world)
+
+
+def settle(world: World, relabelled: Any, **more: Any) -> Any:
+    """One call of settle_node."""
+    request = {"run": US, "node": "n1", "key": world.key, "turn": 1, "relabel": relabelled, **more}
+    return SETTLE.settle(SETTLE.SettleNode.model_validate(request), NOW, world)
+
+
+def test_the_first_node_without_gpu_pods_is_selected(make: Callable[..., World]) -> None:
+    """Whoever has pods waits; the other one is canary."""
+    world = make(n1=(WEB,))
+
+    picked = select(world)
+
+    assert (picked.status, picked.node, picked.instance, picked.key, picked.turn) == (
+        *("selected", "n2", MACHINES[1].id, "r4"),
+        1,
+    )
+    assert picked.run == US
+    assert select(world, picked).turn == 2
+
+
+def test_nodes_that_have_it_are_done(make: Callable[..., World]) -> None:
+    """And nobody asks for their pods."""
+    done = select(make("r4", n1=(WEB,)))
+
+    assert (done.status, done.reason) == ("done", "no node is left to change")
+
+
+def test_pods_are_waited_for_until_the_policys_patience_ends(make: Callable[..., World]) -> None:
+    """The pause grows with what was waited."""
+    world = make(n1=(WEB,), n2=(WEB,), more=", sharing_wait_minutes: 60")
+
+    first = select(world)
+    later = select(world, first, minutes=59)
+    last = select(world, later, minutes=60)
+
+    assert [answer.status for answer in (first, later, last)] == ["waiting", "waiting", "overdue"]
+    assert "default/web run on it" in first.reason
+    assert (first.wait_seconds, later.wait_seconds) == (20, 60)
+    assert last.started == NOW
+
+
+def test_another_run_on_the_group_holds_it(make: Callable[..., World]) -> None:
+    """A roll for its whole length; another change while it lasts."""
+    world = make()
+    world.store.take("rotation", run("roll-1"), NOW)
+
+    held = select(world)
+
+    assert (held.status, held.reason) == ("held", "gpu is being changed by rotate_ami roll-1")
+
+
+def test_two_failures_hold_the_group_until_an_operator_lets_it_go(make: Callable[..., World]) -> None:
+    """Time alone mends no configuration."""
+    world = make()
+    world.memory.count_failure("sharing", "gpu", NOW, "n1: 0 of 4", of="a")
+    assert select(world).status == "selected"
+    world.memory.count_failure("sharing", "gpu", NOW, "n2: 0 of 4", of="b")
+
+    held = select(world, minutes=10_000)
+
+    assert held.status == "held"
+    assert "2 failures in a row, the last one: n2: 0 of 4; `gpuops breaker close gpu`" in held.reason
+    world.memory.close_breaker("sharing", "gpu")
+    assert select(world).status == "selected"
+
+
+def test_a_key_that_is_not_there_holds_the_group(make: Callable[..., World]) -> None:
+    """A label that names it would crash the plugin on every node."""
+    world = make()
+    world.connected.texts[TITLE] = {"exclusive": TEXTS["exclusive"]}
+
+    assert (select(world).status, select(world).reason) == ("held", f"gpu: no {TITLE} with r4")
+
+
+@pytest.mark.parametrize("mode", ["observe", "recommend"])
+def test_whoever_only_looks_changes_no_node(make: Callable[..., World], mode: str) -> None:
+    """The cluster's mode, whatever the group's is."""
+    assert select(make(mode=mode)).status == "done"
+
+
+@pytest.mark.parametrize(("gpus", "status"), [(1, "selected"), (4, "waiting")])
+def test_a_node_without_a_label_has_what_it_offers(make: Callable[..., World], gpus: int, status: str) -> None:
+    """Every GPU once is exclusive; else the plugin's own default is anybody's guess."""
+    world = make(None, n1=(WEB,), n2=(WEB,), key="exclusive", instances=FakeInstances(gpus=gpus))
+
+    assert select(world).status == status
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [(SEEN.format(1), "selected"), (SEEN.format(2), "waiting"), (None, "waiting"), (Unavailable("503"), "waiting")],
+)
+def test_fewer_shares_ask_the_exporter(make: Callable[..., World], text: Any, status: str) -> None:
+    """One that is silent is as good as none."""
+    world = make("r4", n1=(WEB,), n2=(WEB,), key="r2", text=text)
+
+    assert select(world).status == status
+
+
+def test_a_node_is_closed_before_it_is_labelled(make: Callable[..., World]) -> None:
+    """With what it had before; twice is once."""
+    world = make("r2", n1=(WEB,))
+
+    answers = [relabel(world) for _ in range(2)]
+
+    node = world.connected.known["n1"]
+    assert answers[0] == answers[1]
+    assert (answers[0].status, answers[0].replicas, answers[0].held) == ("configured", 4, 1)
+    assert answers[0].deadline == NOW + timedelta(seconds=120)
+    assert (node.config, node.unschedulable) == ("r4", True)
+    assert {CORDONED_BY: "run-1", CONFIG_BEFORE: "r2"}.items() <= node.annotations.items()
+    lock = world.store.lock("lock", "gpu")
+    assert lock is not None
+    assert lock.owner == US.execution
+
+
+class Crowded(FakeCluster):
+    """A pod lands on a node in the moment before its cordon."""
+
+    def cordon(self, node: Node, run_id: str) -> None:
+        """See Cluster."""
+        self.pods.append((node.name, WEB))
+        super().cordon(node, run_id)
+
+
+def test_who_comes_before_the_door_is_closed_keeps_his_gpu(make: Callable[..., World]) -> None:
+    """The second look sees it; the node is given back, and nothing is counted."""
+    world = make()
+    world.connected.__class__ = Crowded
+
+    relabelled = relabel(world)
+    settled = settle(world, relabelled)
+
+    assert (relabelled.status, "default/web run on it" in relabelled.reason) == ("waiting", True)
+    assert settled.status == "returned"
+    node = world.connected.known["n1"]
+    assert (node.config, node.unschedulable, dict(node.annotations)) == ("exclusive", False, {})
+    assert world.memory.breaker("sharing", "gpu") is None
+    assert world.store.lock("lock", "gpu") is None
+
+
+def test_a_foreign_cordon_is_not_touched(make: Callable[..., World]) -> None:
+    """Neither now nor afterwards."""
+    world = make()
+    world.connected.known["n1"] = replace(machine_node(1, "exclusive"), unschedulable=True)
+
+    settled = settle(world, relabel(world))
+
+    assert (settled.status, world.connected.known["n1"].unschedulable) == ("returned", True)
+
+
+def test_a_roll_that_began_meanwhile_goes_first(make: Callable[..., World]) -> None:
+    """The lock that was taken for nothing is given back."""
+    world = make()
+    world.store.take("rotation", run("roll-1"), NOW)
+
+    relabelled = relabel(world)
+
+    assert (relabelled.status, relabelled.reason) == ("waiting", "gpu is being rolled by roll-1")
+    assert settle(world, relabelled).status == "returned"
+    assert world.store.lock("lock", "gpu") is None
+
+
+def test_two_runs_do_not_change_one_group(make: Callable[..., World]) -> None:
+    """The second one ends in Conflict, and its settlement leaves the first one's node alone."""
+    world = make()
+    relabel(world, of=run("run-2"))
+
+    with pytest.raises(Conflict, match="run-2"):
+        relabel(world)
+    settled = settle(world, None, error={"name": "Conflict", "reason": "held"})
+
+    assert settled.status == "restored"
+    assert world.connected.known["n1"].cordoned_by == "run-2"
+    assert world.memory.breaker("sharing", "gpu") is None
+
+
+def test_a_key_that_went_away_since_is_refused_before_the_door_is_closed(make: Callable[..., World]) -> None:
+    """Nothing was touched."""
+    world = make()
+    world.connected.texts[TITLE] = {}
+
+    with pytest.raises(Refused, match="with r4"):
+        relabel(world)
+    assert not world.connected.known["n1"].unschedulable
+
+
+def test_a_good_change_is_kept_and_forgets_what_failed_before(make: Callable[..., World]) -> None:
+    """The node is open, the group is free; the second call says the same."""
+    world = make()
+    world.memory.count_failure("sharing", "gpu", NOW, "before", of="a")
+    relabelled = relabel(world)
+
+    answers = [settle(world, relabelled, check=checked("ready")) for _ in range(2)]
+
+    node = world.connected.known["n1"]
+    assert [answer.status for answer in answers] == ["kept", "kept"]
+    assert (node.config, node.unschedulable, dict(node.annotations)) == ("r4", False, {})
+    assert world.memory.breaker("sharing", "gpu") is None
+    assert world.store.lock("lock", "gpu") is None
+    assert world.store.open_groups() == []
+
+
+def checked(status: str) -> dict[str, Any]:
+    """An answer of check_node."""
+    return {"status": status, "reason": "n1 offers 0 of 1 GPUs x 4", "gpus": 1, "allocatable": 0}
+
+
+@pytest.mark.parametrize("was", ["exclusive", None])
+@pytest.mark.parametrize(
+    ("failure", "why"),
+    [
+        ({"check": checked("overdue")}, "n1 offers 0 of 1 GPUs x 4"),
+        ({"check": checked("ready"), "error": {"name": "Unhealthy", "reason": "one UUID"}}, "Unhealthy: one UUID"),
+    ],
+)
+def test_a_failure_puts_the_old_configuration_back_and_is_counted_once(
+    make: Callable[..., World], was: str | None, failure: Any, why: str
+) -> None:
+    """Also where there was none; a repeated call counts nothing more."""
+    world = make(was)
+    relabelled = relabel(world)
+
+    answers = [settle(world, relabelled, **failure) for _ in range(2)]
+
+    node = world.connected.known["n1"]
+    assert [(answer.status, why in answer.reason) for answer in answers] == [("restored", True)] * 2
+    assert (node.config, node.unschedulable, dict(node.annotations)) == (was, False, {})
+    breaker = world.memory.breaker("sharing", "gpu")
+    assert breaker is not None
+    assert (breaker.failures, breaker.why) == (1, why)
+    assert world.store.lock("lock", "gpu") is None
+
+
+def test_a_node_that_died_meanwhile_frees_its_group(make: Callable[..., World]) -> None:
+    """Its change failed all the same."""
+    world = make()
+    relabelled = relabel(world)
+    del world.connected.known["n1"]
+
+    settled = settle(world, relabelled, check=checked("overdue"))
+
+    assert (settled.status, "n1 is gone" in settled.reason) == ("restored", True)
+    assert world.store.lock("lock", "gpu") is None
+
+
+def test_whoever_lost_the_group_says_so_and_touches_nothing(make: Callable[..., World]) -> None:
+    """Reconcile has put the node back: the change did not hold, though every step had gone well."""
+    world = make()
+    relabelled = relabel(world)
+    world.store.release("lock", US)
+    world.connected.restore_config(world.connected.known["n1"])
+
+    settled = settle(world, relabelled, check=checked("ready"))
+
+    assert (settled.status, "its group was lost meanwhile" in settled.reason) == ("restored", True)
+
+
+@pytest.mark.parametrize("was", ["exclusive", None])
+def test_a_run_that_died_in_mid_change_is_put_back(make: Callable[..., World], was: str | None) -> None:
+    """Old configuration, our cordon off, group free; nothing is counted against the configuration."""
+    world = make(was)
+    relabel(world)
+
+    closed = [CLOSE.close(US, world) for _ in range(2)]
+
+    node = world.connected.known["n1"]
+    assert (node.config, node.unschedulable, dict(node.annotations)) == (was, False, {})
+    assert [answer.restored for answer in closed] == [("uncordoned n1",), ()]
+    assert world.store.lock("lock", "gpu") is None
+    assert world.store.open_groups() == []
+    assert world.memory.breaker("sharing", "gpu") is None
