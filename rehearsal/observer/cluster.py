@@ -1,4 +1,4 @@
-"""The observer's own copy of the cluster: four watches, merged in the order in which etcd wrote.
+"""The observer's own copy of the cluster: five watches, merged in the order in which etcd wrote.
 
 The order matters: a node loses its startup taint and a pod is bound to it within milliseconds, on two watches.
 resourceVersions of one apiserver are revisions of one etcd, so they order events of different kinds.
@@ -15,16 +15,18 @@ from typing import Any
 import urllib3
 
 from rehearsal.observer.reading import Json, name_of
+from rehearsal.observer.stream import GONE, Expired, events
 
 PATHS = {
     "node": "/api/v1/nodes",
     "pod": "/api/v1/pods",
     "pdb": "/apis/policy/v1/poddisruptionbudgets",
     "job": "/apis/batch/v1/jobs",
+    "config": "/api/v1/configmaps",
 }
 QUIET_SECONDS = 0.02
 BLIND_AFTER_SECONDS = 10.0
-OK, GONE = 200, 410
+OK = 200
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,13 @@ class Cluster:
     pods: dict[str, Json] = field(default_factory=dict)
     pdbs: dict[str, Json] = field(default_factory=dict)
     jobs: dict[str, Json] = field(default_factory=dict)
+    configs: dict[str, Json] = field(default_factory=dict)
+    """ConfigMaps."""
 
     def of(self, kind: str) -> dict[str, Json]:
         """The objects of one kind."""
-        return {"node": self.nodes, "pod": self.pods, "pdb": self.pdbs, "job": self.jobs}[kind]
+        objects: dict[str, Json] = getattr(self, f"{kind}s")
+        return objects
 
     def take(self, kind: str, item: Json, *, gone: bool) -> Iterator[Change]:
         """Apply one event. A name that comes back with another uid is a deletion and a creation."""
@@ -88,7 +93,7 @@ class _Event:
 
 
 class Watches:
-    """Reads the four watches in threads of its own and hands their events out in etcd's order."""
+    """Reads the watches in threads of its own and hands their events out in etcd's order."""
 
     def __init__(self, access: KubeAccess) -> None:
         self._access = access
@@ -144,7 +149,7 @@ class Watches:
                     working, revision = monotonic(), event["object"]["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
                         self._put(kind, event["object"], known, gone=event["type"] == "DELETED")
-            except _Expired:
+            except Expired:
                 revision = ""
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 if self._closed.wait(0.1):
@@ -177,24 +182,8 @@ class Watches:
         self._open.add(reply)
         try:
             if reply.status != OK:
-                raise _Expired if reply.status == GONE else OSError(f"watch of {kind}s: HTTP {reply.status}")
-            yield from _events(reply)
+                raise Expired if reply.status == GONE else OSError(f"watch of {kind}s: HTTP {reply.status}")
+            yield from events(reply)
         finally:
             self._open.discard(reply)
             reply.close()
-
-
-class _Expired(Exception):  # noqa: N818 - the apiserver's word for it
-    """The revision is too old to watch from."""
-
-
-def _events(reply: Any) -> Iterator[dict[str, Any]]:
-    rest = b""
-    for chunk in reply.stream():
-        *found, rest = (rest + chunk).split(b"\n")
-        for line in found:
-            event = json.loads(line)
-            if event["type"] == "ERROR" and event["object"].get("code") == GONE:
-                raise _Expired
-            if event["type"] != "ERROR":
-                yield event

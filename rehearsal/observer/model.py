@@ -64,6 +64,8 @@ class Expectations:
     """By group, the processes that are suspended at some time."""
     startup_taint: str = STARTUP_TAINT
     smoke_label: str = "gpuops/smoke"
+    sharing_key: str = "gpuops/config-before"
+    """The annotation that a node bears while the product changes how it shares its GPUs."""
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Self:

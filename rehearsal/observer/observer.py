@@ -22,7 +22,8 @@ from rehearsal.observer.ending import (
 from rehearsal.observer.expected import unmet_logs, unmet_metrics, unmet_nodes, unmet_objects, unmet_pods
 from rehearsal.observer.metrics import evictions
 from rehearsal.observer.model import Expectations, Observed, Violation
-from rehearsal.observer.region import AwsAccess, Ending, Region
+from rehearsal.observer.region import AwsAccess, Ending, Group, Region
+from rehearsal.observer.sharing import edits_in_use, flips_under_pods, several_cordons, several_plugins
 
 EVICTED, REFUSED = "201", "429"
 
@@ -38,6 +39,8 @@ class Observer:
         self._cluster = Cluster()
         self._violations: list[Violation] = []
         self._missing: dict[str, float] = {}
+        self._known: dict[str, Group] = {}
+        """Groups as they were at the last look."""
         self._suspended: dict[str, set[str]] = {}
         self._armed = False
         self._below = False
@@ -50,7 +53,7 @@ class Observer:
         for event in self._watches.drain():
             list(self._cluster.take(event.kind, event.item, gone=event.gone))
         self._first = copy.deepcopy(self._cluster)
-        self._groups = self._region.groups()
+        self._groups = self._known = self._region.groups()
         self._evictions = evictions(self._watches.get("/metrics").decode())
         self._judge_floor()
 
@@ -71,6 +74,7 @@ class Observer:
         """Compare the groups with the Nodes; call it now and then, simulated minutes apart."""
         groups = self._region.groups()  # before the lock: the region may wait for the clock, and the clock for us
         self._judge_arrived()
+        self._known = groups
         for name, group in groups.items():
             self._suspended.setdefault(name, set()).update(group.suspended)
         with self._lock:
@@ -146,6 +150,14 @@ class Observer:
             yield "training_evicted", what
         for what in unadmitted_placements(self._cluster, change, self._expected):
             yield "unadmitted_node", what
+        for what in flips_under_pods(self._cluster, change):
+            yield "sharing_flipped", what
+        for what in edits_in_use(self._cluster, change):
+            yield "key_in_use", what
+        for what in several_plugins(self._cluster, change):
+            yield "two_plugins", what
+        for what in several_cordons(self._cluster, self._known, self._expected) if change.kind == "node" else ():
+            yield "sharing_cordons", what
 
     def _judge_floor(self) -> None:
         """Said once for each time the number falls below; before it was ever reached there is no floor."""

@@ -19,6 +19,7 @@ from rehearsal.observer.ending import (
 from rehearsal.observer.metrics import evictions
 from rehearsal.observer.model import STARTUP_TAINT, Expectations
 from rehearsal.observer.region import Ending, Execution, Group, Instance
+from rehearsal.observer.sharing import edits_in_use, flips_under_pods, several_cordons, several_plugins
 
 PLAIN = Expectations()
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -323,3 +324,132 @@ def test_a_name_that_comes_back_is_another_object() -> None:
     changes = list(world.take("pod", again, gone=False))
 
     assert [(c.before is None, c.after is None) for c in changes] == [(False, True), (True, False)]
+
+
+CONFIG = "nvidia.com/device-plugin.config"
+SHARED = "version: v1\nsharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: 4}]}}\n"
+PLUGIN_IMAGE = "nvcr.io/nvidia/k8s-device-plugin:v0.20.0"
+
+
+def managed(manager: str, at: str, *path: str) -> Json:
+    """A record of who wrote a field."""
+    fields: Json = {}
+    for key in reversed(path):
+        fields = {f"f:{key}": fields}
+    return {"manager": manager, "operation": "Update", "time": at, "fieldsV1": fields}
+
+
+def configs(manager: str = "gpuops", at: str = "1", **data: str) -> Json:
+    """The plugin's configurations."""
+    records = [managed(manager, at, "data", key) for key in data]
+    return {
+        "metadata": {"name": "plugin", "namespace": "gpuops-system", "uid": "c", "managedFields": records},
+        "data": data,
+    }
+
+
+def labelled(key: str | None, manager: str = "gpuops", name: str = "n1", **meta: Any) -> Json:
+    """A node with this configuration."""
+    records = [managed(manager, "1", "metadata", "labels", CONFIG)] if key else [managed(manager, "2")]
+    return node(name, labels={CONFIG: key} if key else {}, managedFields=records, **meta)
+
+
+def tenant(
+    name: str = "p", phase: str = "Running", image: str = "app", namespace: str = "default", gpus: int = 1
+) -> Json:
+    """A pod on node n1 that asks for GPUs."""
+    container = {"image": image, "resources": {"limits": {"nvidia.com/gpu": str(gpus)}}}
+    made = pod(name, owner="DaemonSet", nodeName="n1", containers=[container])
+    made["metadata"] |= {
+        "namespace": namespace,
+        "ownerReferences": [{"kind": "DaemonSet", "name": name, "controller": True}],
+    }
+    return {**made, "status": {"phase": phase}}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ("exclusive", "r4", "n1 from exclusive to r4 under default/p"),
+        ("r4", "exclusive", "n1 from r4 to exclusive under default/p"),
+        (None, "r4", "n1 from no label to r4 under default/p"),
+        ("r4", None, "n1 from r4 to no label under default/p"),
+        ("r4", "r2", None),
+        (None, "exclusive", None),
+    ],
+)
+def test_a_node_never_moves_between_exclusive_and_shared_under_a_gpu_pod(
+    was: str | None, now: str | None, said: str | None
+) -> None:
+    """Its owner was promised a GPU alone, or a share that stays; among shared rungs the exporter decides."""
+    keys = configs(exclusive="version: v1\n", r2=SHARED, r4=SHARED)
+    world = cluster(("config", keys), ("node", labelled(was)), ("pod", tenant()))
+
+    assert list(flips_under_pods(world, step(world, "node", labelled(now)))) == ([said] if said else [])
+
+
+def test_a_flip_is_fine_on_an_empty_node_and_nobodys_fault_but_the_persons_who_did_it() -> None:
+    """Pods that have ended, or that ask for no GPU, hold none."""
+    keys = configs(exclusive="version: v1\n", r4=SHARED)
+    idle = cluster(("config", keys), ("node", labelled("exclusive")), ("pod", tenant(phase="Succeeded")))
+    free = cluster(("config", keys), ("node", labelled("exclusive")), ("pod", tenant(gpus=0)))
+    busy = cluster(("config", keys), ("node", labelled("exclusive")), ("pod", tenant()))
+
+    assert not list(flips_under_pods(idle, step(idle, "node", labelled("r4"))))
+    assert not list(flips_under_pods(free, step(free, "node", labelled("r4"))))
+    assert not list(flips_under_pods(busy, step(busy, "node", labelled("r4", "kubectl-label"))))
+
+
+def test_a_key_that_a_node_names_is_never_edited_or_removed_by_the_product() -> None:
+    """The plugin would take no notice of an edit, and crash over a removal; other keys are free."""
+    edited, removed = configs(r4="other", at="2"), configs(r2=SHARED, at="2")
+    for after, said in ((edited, "edited"), (removed, "removed")):
+        world = cluster(("config", configs(r2=SHARED, r4=SHARED)), ("node", labelled("r4")))
+        found = list(edits_in_use(world, step(world, "config", after)))
+        assert found == [f"gpuops-system/plugin: r4 was {said}; n1 is labelled with it"]
+
+
+def test_a_key_in_use_may_be_broken_by_a_person_and_a_free_one_by_anybody() -> None:
+    """What people edit is drift, which is reported."""
+    for key, after in (("r4", configs("kubectl-edit", "2", r4="x", r2=SHARED)), ("r2", configs(r4="x", r2=SHARED))):
+        world = cluster(("config", configs(r2=SHARED, r4=SHARED)), ("node", labelled(key)))
+        assert not list(edits_in_use(world, step(world, "config", after)))
+
+
+def test_only_one_node_of_a_group_changes_its_sharing_at_a_time() -> None:
+    """A cordon of somebody else's is not counted."""
+    both = [node(name, annotations={"gpuops/config-before": "exclusive"}) for name in ("n1", "n2")]
+    both[1]["spec"]["providerID"] = "aws:///us-east-1a/i-2"
+    for item in both:
+        item["spec"]["unschedulable"] = True
+    other = replace(SERVING, instance_id="i-2")
+    groups = {"gpu": replace(GROUP, instances=(SERVING, other))}
+
+    assert list(several_cordons(cluster(("node", both[0]), ("node", both[1])), groups, PLAIN)) == ["gpu: n1, n2"]
+    both[1]["spec"]["unschedulable"] = False
+    assert not list(several_cordons(cluster(("node", both[0]), ("node", both[1])), groups, PLAIN))
+
+
+def test_two_device_plugins_never_share_a_node() -> None:
+    """Of two DaemonSets; a restart of one is no second one."""
+    ours = tenant("gpuops-device-plugin", image=PLUGIN_IMAGE, namespace="gpuops-system", gpus=0)
+    theirs = tenant("nvidia-device-plugin", image=PLUGIN_IMAGE, namespace="kube-system", gpus=0)
+    world = cluster(("node", node()), ("pod", theirs))
+
+    found = list(several_plugins(world, step(world, "pod", ours)))
+    alone = cluster(("node", node()), ("pod", {**theirs, "status": {"phase": "Failed"}}))
+
+    assert found == ["n1: gpuops-system/gpuops-device-plugin, kube-system/nvidia-device-plugin"]
+    assert not list(several_plugins(alone, step(alone, "pod", ours)))
+
+
+def test_no_plugin_of_ours_goes_where_the_host_brings_one() -> None:
+    """Bottlerocket runs it outside the cluster."""
+    ours = tenant("gpuops-device-plugin", image=PLUGIN_IMAGE, namespace="gpuops-system", gpus=0)
+    host = node()
+    host["status"] |= {"nodeInfo": {"osImage": "Bottlerocket OS 1.50"}}
+    world = cluster(("node", host))
+
+    assert list(several_plugins(world, step(world, "pod", ours))) == [
+        "n1: gpuops-system/gpuops-device-plugin, the host's own"
+    ]

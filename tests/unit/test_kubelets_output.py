@@ -208,7 +208,7 @@ def exporter(**more: Any) -> Any:
         ({"args": ["-f", "/etc/counters/c.csv"]}, View(counters=frozenset({"A", "B"}))),
         ({"args": ["--collectors=/etc/counters/c.csv"]}, View(counters=frozenset({"A", "B"}))),
         (
-            {"env": [{"name": "DCGM_EXPORTER_COLLECTORS", "value": "/etc/counters/c.csv"}]},
+            {"env": [{"name": COLLECTORS, "value": "/etc/counters/c.csv"}]},
             View(counters=frozenset("AB")),
         ),
         ({"args": ["-f", "/etc/counters/other.csv"]}, View(counters=frozenset())),
