@@ -26,6 +26,8 @@ WRITES = {
         *(f"DeleteItem {kind}" for kind in ("claim", "rotation", "lock", "undo", "open")),
     },
     "AdmitInstance": {"UpdateItem undo"},
+    "RelabelNode": {"PutItem lock", "PutItem open", "UpdateItem fence"},
+    "SettleNode": {"UpdateItem breaker", *(f"DeleteItem {kind}" for kind in ("breaker", "lock", "open"))},
     "ListLeftovers": {"DeleteItem open"},
 }
 """What each function writes to the table, beside its journal."""
