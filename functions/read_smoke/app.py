@@ -1,50 +1,117 @@
-"""Judge a smoke Job by its logs, and remove it once it is judged.
+"""Judge a stage of a smoke by its pods' logs and the exporter's Xids, and remove its Job once it is judged.
 
-In:  {"run": {...}, "node": "...", "smoke"?: {"deadline"}, "abandon"?: true, "now": "..."}
-Out: {"status": "running" | "passed" | "failed" | "gone", "reason", "driver", "cuda", "product", "uuids", "evidence"}
+In:  {"run": {...}, "node": "...", "smoke"?: <start_smoke's answer>, "verdict"?: <previous answer>, "abandon"?: true,
+      "hook"?, "instance"?, "now": "..."}
+Out: {"status": "running" | "next" | "passed" | "failed" | "gone", "reason", "stage", "driver", "cuda", "product",
+      "uuids", "evidence", "proved", "faulty"}
 """
 
-from dataclasses import asdict, replace
 from datetime import datetime
 
-from pydantic import BaseModel
-
-from gpuops.adapters.jobs import Jobs, job_name
-from gpuops.domain.admission.answers import Smoked, Started
-from gpuops.domain.admission.smoke import judge_smoke
-from gpuops.domain.run import Run
+from gpuops.adapters.cluster import Cluster
+from gpuops.adapters.instances import Instances
+from gpuops.adapters.jobs import Jobs
+from gpuops.adapters.memory import Memory
+from gpuops.adapters.metrics import Metrics
+from gpuops.adapters.smoke_manifest import job_name
+from gpuops.domain.admission.answers import Expected, Shot, Smoked, Started
+from gpuops.domain.admission.smoke import STAGES, JobState, Verdict
+from gpuops.domain.admission.smoke_fold import fold, look_again
+from gpuops.domain.admission.smoke_health import add_xids, read_exporter
+from gpuops.domain.admission.smoke_judge import judge_smoke, may_judge
+from gpuops.domain.admission.smoke_order import SmokeOrder
+from gpuops.domain.admission.smoke_plan import tenants_of
+from gpuops.domain.errors import Refused
+from gpuops.domain.faults.xids import xid_table
 from gpuops.entry import entry
 
+LONG_SECONDS = 600
+"""Longer stages outlast the heartbeat of a usual hook."""
 
-class Request(BaseModel):
+
+class Request(SmokeOrder):
     """In. `abandon` asks for the clean-up alone, after a failure."""
 
-    run: Run
-    node: str
     smoke: Started | None = None
+    verdict: Smoked | None = None
     abandon: bool = False
 
 
-def read(request: Request, now: datetime, jobs: Jobs) -> Smoked:
+class Stage(Started):
+    """A stage that runs: what may be missing in other answers is there."""
+
+    shot: Shot
+    expected: Expected
+
+
+def read(request: Request, now: datetime, cluster: Cluster, jobs: Jobs, metrics: Metrics) -> Smoked:
     """A judgement whose answer was lost finds its Job gone: the machine then starts it again; we may create none."""
-    name = job_name(request.run.id, request.node)
     if request.abandon or request.smoke is None:
-        jobs.delete(name)
-        return Smoked(status="failed", reason="the smoke was given up; its Job is removed")
-    state, overdue = jobs.state(name), now >= request.smoke.deadline
-    if state is None and overdue:
-        return Smoked(status="failed", reason="the smoke Job was removed before it was judged")
+        return abandon(request, jobs)
+    stage = Stage.model_validate(request.smoke.model_dump())
+    state, overdue = jobs.state(stage.job), now >= stage.deadline
     if state is None:
-        return Smoked(status="gone", reason="the smoke Job is gone before it was judged: it is started again")
-    if state.status == "running" and not overdue:
-        return Smoked(status="running", reason=f"{name} runs")
-    logs, why = jobs.logs(name)
-    verdict = judge_smoke(replace(state, reason=why or state.reason), logs, overdue=overdue)
-    jobs.delete(name)
-    return Smoked.model_validate(asdict(verdict))
+        why = f"{stage.shot.stage}: the smoke Job was removed before it was judged"
+        return look_again(request.verdict, stage.shot.stage, "failed" if overdue else "gone", why)
+    verdict = judge(stage, state, jobs, overdue=overdue)
+    if state.status == "running" and verdict.status in {"running", "failed"}:
+        give_way(stage, cluster, request.node, verdict)
+    if verdict.status == "running":
+        return look_again(request.verdict, stage.shot.stage, "running", verdict.reason)
+    jobs.delete(stage.job)
+    if verdict.status == "withdrawn":
+        raise Refused(verdict.reason)
+    readings = read_exporter(lambda: metrics.scrape(request.node))
+    return fold(request.verdict, stage.shot.stage, add_xids(verdict, readings, xid_table()), more=bool(stage.left))
+
+
+def judge(stage: Stage, state: JobState, jobs: Jobs, *, overdue: bool) -> Verdict:
+    """Logs are read only once there may be something in them to judge."""
+    pods = jobs.pods(stage.job)
+    if may_judge(stage.shot, stage.expected, state, pods, overdue=overdue):
+        pods = jobs.read(pods)
+    return judge_smoke(stage.shot, stage.expected, state, pods, overdue=overdue)
+
+
+def give_way(stage: Stage, cluster: Cluster, node: str, verdict: Verdict) -> None:
+    """A node that nobody keeps closed may get tenants in the middle: the smoke neither starves them nor blames it."""
+    if stage.shot.stage == "slices" or verdict.faulty:
+        return
+    tenants = tenants_of(cluster.pods_on(node))
+    if tenants:
+        raise Refused(f"{stage.shot.stage}: {len(tenants)} tenants came to {node} meanwhile: the smoke gave way")
+
+
+def abandon(request: Request, jobs: Jobs) -> Smoked:
+    """Remove whatever may be there: an answer may have been lost at any stage."""
+    for stage in STAGES:
+        jobs.delete(job_name(request.run_id, request.node, stage))
+    return look_again(request.verdict, None, "failed", "the smoke was given up; its Jobs are removed")
+
+
+def beat(request: Request, instances: Instances) -> None:
+    """A launch hook that waits for the node hears of each stage's start; of a long stage, also meanwhile."""
+    stage = request.smoke
+    if request.hook is None or request.instance is None or stage is None or stage.shot is None:
+        return
+    if stage.shot.timeout_seconds > LONG_SECONDS:
+        instances.heartbeat(request.hook, request.instance)
+
+
+def remember(answer: Smoked, request: Request, now: datetime, cluster: Cluster, memory: Memory) -> Smoked:
+    """Boards that proved to be faulty come back with other instances."""
+    boards = [gpu for gpu in answer.faulty if gpu.uuid.startswith("GPU-")] if answer.status == "failed" else []
+    node = cluster.node(request.node) if boards else None
+    for gpu in boards:
+        memory.remember_gpu(gpu.uuid, gpu.fault, node.instance if node else "", request.node, now)
+    return answer
 
 
 @entry(Request)
 def handler(request: Request, now: datetime) -> Smoked:
-    """Judge the Job that start_smoke started."""
-    return read(request, now, Jobs.connect(request.run.cluster))
+    """Judge the stage that start_smoke started."""
+    cluster = Cluster.connect(request.where)
+    answer = read(request, now, cluster, Jobs(cluster.kube), Metrics(cluster.kube))
+    if answer.status == "running":
+        beat(request, Instances.from_env())
+    return remember(answer, request, now, cluster, Memory.from_env())

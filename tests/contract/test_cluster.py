@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 from gpuops.adapters.cluster import Cluster
-from gpuops.adapters.jobs import Jobs, SmokeJob
+from gpuops.adapters.jobs import Jobs
 from gpuops.adapters.kube import Kube
+from gpuops.adapters.smoke_manifest import SmokeJob
+from gpuops.domain.admission.answers import Expected, Shot
 from gpuops.domain.admission.smoke import JobState
+from gpuops.domain.admission.smoke_judge import judge_smoke
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
 from gpuops.domain.keys import (
@@ -30,8 +33,8 @@ from gpuops.domain.keys import (
 from rehearsal.control_plane import ControlPlane, PodNetwork
 from tests.contract.cluster_rights import Admin, administrator, apply_rights, control_plane, member, wait_for
 from tests.fakes.admission import FakeCluster
+from tests.fakes.smoke_logs import GOOD
 from tests.unit.test_admission_functions import NOW
-from tests.unit.test_smoke import GOOD
 
 CONTAINER = {"ready": False, "restartCount": 0, "image": "i", "imageID": "i"}
 SOME_UID = "11111111-2222-3333-4444-555555555555"
@@ -320,14 +323,14 @@ def test_each_group_may_do_its_own_work_only(real: Stage, kube: Callable[[str], 
     """What a role was not granted is Refused, and says what was forbidden."""
     node = real.add_node("n")
     pod = Pod("default", "p", "1")
-    job = SmokeJob(run="r", group="gpu", node="n", device_image="i", sample_image="i", timeout_seconds=60)
+    job = smoke("device", "r")
     refused: list[Callable[[], object]] = [
         lambda: Cluster(kube("readers")).cordon(node, "r"),
         lambda: Cluster(kube("readers")).volumes_on("n"),
-        lambda: Cluster(kube("readers")).config_keys(PLUGIN_CONFIGS),
+        lambda: Cluster(kube("readers")).config_text(PLUGIN_CONFIGS, "r4"),
         lambda: Cluster(kube("admitters")).pods_on("n"),
         lambda: Cluster(kube("admitters")).delete_pod(pod),
-        lambda: Cluster(kube("admitters")).config_keys("kube-system/another"),
+        lambda: Cluster(kube("admitters")).config_text("kube-system/another", "r4"),
         lambda: Cluster(kube("smokers")).nodes(),
         lambda: Cluster(kube("admitters")).evict(pod),
         lambda: Jobs(kube("drainers")).start(job),
@@ -339,8 +342,16 @@ def test_each_group_may_do_its_own_work_only(real: Stage, kube: Callable[[str], 
     for act in refused:
         with pytest.raises(Refused, match="forbidden"):
             act()
-    assert Cluster(kube("admitters")).config_keys(PLUGIN_CONFIGS) == frozenset()
+    for group in ("admitters", "smokers"):
+        assert Cluster(kube(group)).config_text(PLUGIN_CONFIGS, "r4") is None
     assert Cluster(kube("drainers")).volumes_on("n") == []
+
+
+def smoke(stage: str, run: str = "run-1", pods: int = 1) -> SmokeJob:
+    """A stage on node n, with an image that is allowed here."""
+    images = dict.fromkeys(("device_image", "sample_image", "diagnostic_image"), "i")
+    fields = {"run": run, "group": "gpu", "node": "n", "stage": stage, "pods": pods, "timeout_seconds": 60}
+    return SmokeJob.model_validate({**fields, **images})
 
 
 @pytest.mark.cluster
@@ -351,33 +362,78 @@ def test_a_smoke_job_passes_admission_lands_on_its_node_and_is_read(
     jobs = Jobs(kube("judges"))
     for name in ("n", "other"):
         real.add_node(name, taints=TAINTS, gpus=1)
-    job = SmokeJob(run="run-1", group="gpu", node="n", device_image="i", sample_image="i", timeout_seconds=60)
+    job = smoke("device")
 
     for _ in range(2):
         Jobs(kube("smokers")).start(job)
 
     wait_for(lambda: len(real.drainer.pods_on("n")) == 1)
-    assert real.drainer.pods_on("n")[0].completes
+    assert (real.drainer.pods_on("n")[0].completes, real.drainer.pods_on("n")[0].smoke) == (True, True)
     assert jobs.state(job.name) == JobState("running")
-    assert jobs.logs(job.name) == ({}, "")
-    _finish(real.drainer.pods_on("n")[0], admin)
+    assert [(pod.phase, pod.reason, pod.logs) for pod in jobs.pods(job.name)] == [("Pending", "", {})]
+    _report(real.drainer.pods_on("n")[0], admin, "Succeeded", ENDED, init="nvidia-smi", main="vectoradd")
     wait_for(lambda: jobs.state(job.name) != JobState("running"))
     assert jobs.state(job.name) == JobState("complete", "CompletionsReached: Reached expected number of succeeded pods")
-    assert jobs.logs(job.name) == (GOOD, "")
+    assert [pod.logs for pod in jobs.read(jobs.pods(job.name))] == [GOOD]
     assert (jobs.of_group("other"), jobs.of_group("gpu")) == ({}, {job.name: "n"})
     for _ in range(2):
         jobs.delete(job.name)
     assert jobs.state(job.name) is None
-    assert jobs.logs("no-such-job") == ({}, "its pod is not there")
+    assert jobs.pods("no-such-job") == []
 
 
-def _finish(pod: Pod, admin: Admin) -> None:
-    """As kubelet reports the end of both containers."""
-    ended = {"terminated": {"exitCode": 0, "containerID": "x"}}
+@pytest.mark.cluster
+def test_an_overlap_takes_every_share_and_leaves_one_pod_pending(
+    real: Stage, admin: Admin, kube: Callable[[str], Kube]
+) -> None:
+    """The real scheduler's own words are what the judge takes for the want of a share."""
+    jobs, job = Jobs(kube("judges")), smoke("overlap", pods=3)
+    real.add_node("n", taints=TAINTS, gpus=2)
+    real.add_node("other", taints=TAINTS, gpus=2)
+    Jobs(kube("smokers")).start(job)
+    wait_for(lambda: len(real.drainer.pods_on("n")) == 2)
+    wait_for(lambda: any("Insufficient nvidia.com/gpu" in pod.reason for pod in jobs.pods(job.name)))
+    for pod in real.drainer.pods_on("n"):
+        _report(pod, admin, "Running", {"running": {}}, init="vectoradd", main="nvidia-smi")
+
+    pods, shared = jobs.read(jobs.pods(job.name)), Expected(gpus=1, replicas=2)
+    shot = Shot(stage="overlap", pods=3, timeout_seconds=60)
+    verdict = judge_smoke(shot, shared, JobState("running"), pods, overdue=False)
+    assert sorted(pod.phase for pod in pods) == ["Pending", "Running", "Running"]
+    assert verdict.status == "passed", verdict
+    jobs.delete(job.name)
+
+
+@pytest.mark.cluster
+def test_a_second_runs_smoke_on_the_node_yields_to_the_first(
+    real: Stage, admin: Admin, kube: Callable[[str], Kube]
+) -> None:
+    """Until the first one is over; its own later stages, and calls that are repeated, are not in its way."""
+    first, second = smoke("device", "run-1"), smoke("device", "run-2")
+    smokers, judges = Jobs(kube("smokers")), Jobs(kube("judges"))
+    real.add_node("n", taints=TAINTS, gpus=1)
+    smokers.start(first)
+
+    with pytest.raises(Conflict, match="of run run-1"):
+        smokers.start(second)
+    assert judges.state(second.name) is None
+    smokers.start(first)
+    smokers.start(smoke("overlap", "run-1"))
+    for name in (first.name, smoke("overlap", "run-1").name):
+        judges.delete(name)
+    smokers.start(second)
+    judges.delete(second.name)
+
+
+ENDED = {"terminated": {"exitCode": 0, "containerID": "x"}}
+
+
+def _report(pod: Pod, admin: Admin, phase: str, state: dict[str, Any], *, init: str, main: str) -> None:
+    """As kubelet reports both containers, the first of which has ended."""
     status = {
-        "phase": "Succeeded",
-        "initContainerStatuses": [{**CONTAINER, "name": "nvidia-smi", "state": ended}],
-        "containerStatuses": [{**CONTAINER, "name": "vectoradd", "state": ended}],
+        "phase": phase,
+        "initContainerStatuses": [{**CONTAINER, "name": init, "state": ENDED}],
+        "containerStatuses": [{**CONTAINER, "name": main, "state": state}],
     }
     path = f"/api/v1/namespaces/gpuops/pods/{pod.name}/status"
     assert admin("PATCH", path, {"status": status}, "application/merge-patch+json")[0] == 200

@@ -1,4 +1,4 @@
-"""A cluster, its smoke Jobs and an instance in memory: the verbs of the adapters, without a wire.
+"""A cluster and an instance in memory: the verbs of the adapters, without a wire.
 
 Subclasses, so that a signature that drifts is a type error; the contract suite holds the cluster to the real one.
 """
@@ -9,9 +9,7 @@ from datetime import datetime
 
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
-from gpuops.adapters.jobs import Jobs, SmokeJob
 from gpuops.domain.admission.event import Hook
-from gpuops.domain.admission.smoke import JobState
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Unavailable
 from gpuops.domain.keys import ADMITTED, CORDONED_BY, KEPT_FOR, PLUGIN_CONFIG_LABEL, SCALE_DOWN_DISABLED
@@ -100,35 +98,6 @@ class FakeCluster(Cluster):
         self.known[node.name] = replace(current, annotations=merged, **fields)  # type: ignore[arg-type]
 
 
-class FakeJobs(Jobs):
-    """Smoke Jobs by name, each started once; `result` is what `logs` answers."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, JobState] = {}
-        self.started: list[str] = []
-        self.deleted: list[str] = []
-        self.result: tuple[dict[str, str], str] = ({}, "")
-
-    def start(self, job: SmokeJob) -> None:
-        """See Jobs."""
-        if job.name not in self.states:
-            self.started.append(job.name)
-            self.states[job.name] = JobState("running")
-
-    def state(self, name: str) -> JobState | None:
-        """See Jobs."""
-        return self.states.get(name)
-
-    def logs(self, name: str) -> tuple[dict[str, str], str]:
-        """See Jobs."""
-        return self.result
-
-    def delete(self, name: str) -> None:
-        """See Jobs."""
-        self.deleted.append(name)
-        self.states.pop(name, None)
-
-
 class FakeInstances(Instances):
     """One instance with its lifecycle state; `answers` keeps what its hook was told."""
 
@@ -149,7 +118,11 @@ class FakeInstances(Instances):
         """See Instances."""
         return self.count
 
-    def launch_hook(self, group: str) -> Hook | None:
+    def group_of(self, instance: str) -> str | None:
+        """See Instances."""
+        return self.member_of if instance else None
+
+    def launch_hook(self, group: str, name: str = "") -> Hook | None:
         """See Instances."""
         return self.hook
 
@@ -165,3 +138,4 @@ class FakeInstances(Instances):
         self.answers.append(result)
         self.state = "InService" if result == "CONTINUE" else "Terminating:Wait"
         return True
+        self.member_of: str | None = "gpu"

@@ -34,7 +34,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     "FindNode": {"status": "found", "run": RUN, "instance": "i-1", "node": "node-1", "hook": None, "deadline": LATER},
     "ConfigureNode": {"status": "configured", "config": "exclusive", "replicas": 1},
     "CheckNode": {"status": "ready", "gpus": 1, "allocatable": 1},
-    "StartSmoke": {"status": "started", "job": "smoke-1", "deadline": LATER},
+    "StartSmoke": {"status": "started", "run": RUN, "job": "smoke-1", "deadline": LATER},
     "ReadSmoke": {"status": "passed"},
     "AdmitInstance": {"status": "admitted"},
     "ApplyConfig": {"status": "in_sync", "cluster": "demo", "mode": "apply", "policy": "v1"},

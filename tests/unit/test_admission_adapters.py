@@ -1,4 +1,4 @@
-"""What the adapters send, without sending it: the token, the smoke Job, the roles for the cluster."""
+"""What the adapters send, without sending it: the token, the roles for the cluster."""
 
 import base64
 from itertools import pairwise
@@ -9,27 +9,15 @@ from urllib.parse import parse_qs, urlsplit
 import botocore.session
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from gpuops.adapters.cluster import Cluster
-from gpuops.adapters.jobs import MANIFEST, SmokeJob, job_name, render
 from gpuops.adapters.kube import Kube
 from gpuops.adapters.token import PREFIX, mint_token
-from gpuops.domain.admission.smoke import DEVICE, SAMPLE
 from gpuops.domain.cluster import Pod
 from gpuops.domain.errors import Invalid, Refused, Unavailable
-from gpuops.domain.keys import label_of
 
-JOB = SmokeJob(
-    run="run-1",
-    group="gpu",
-    node="ip-10-0-1-7.ec2.internal",
-    device_image="a/b:1",
-    sample_image="c:2",
-    timeout_seconds=9,
-)
-LONG_RUN = "6f6e2b52-1f1f-4b7a-9f5e-0d6c1b2a3f4e_9f5e0d6c-1b2a-3f4e-6f6e-2b521f1f4b7a"
-RBAC = [part for part in yaml.safe_load_all((MANIFEST.parent / "rbac.yaml").read_text()) if part]
+MANIFESTS = Path(__file__).parents[2] / "layers/gpuops/gpuops/manifests"
+RBAC = [part for part in yaml.safe_load_all((MANIFESTS / "rbac.yaml").read_text()) if part]
 
 
 def session(token: str | None = None) -> Any:
@@ -67,45 +55,6 @@ def test_without_credentials_there_is_no_token() -> None:
 
     with pytest.raises(Unavailable):
         mint_token(Empty(), "demo", "eu-west-1")
-
-
-def test_a_smoke_job_is_bound_to_its_node_and_lets_nothing_through() -> None:
-    """Through the scheduler, without an account, without privileges, once, and not for long."""
-    job = render(JOB)
-    spec, pod = job["spec"], job["spec"]["template"]["spec"]
-    containers = [*pod["initContainers"], *pod["containers"]]
-
-    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"], spec["ttlSecondsAfterFinished"]) == (0, 9, 3600)
-    term = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"][0]
-    assert term == {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [JOB.node]}]}
-    assert "nodeName" not in pod
-    assert pod["automountServiceAccountToken"] is False
-    assert [(c["name"], c["image"]) for c in containers] == [(DEVICE, "a/b:1"), (SAMPLE, "c:2")]
-    for container in containers:
-        assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
-        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-
-
-def test_a_smoke_jobs_name_belongs_to_run_and_node() -> None:
-    """The same twice; another for another node or run."""
-    assert job_name("run-1", "a") == job_name("run-1", "a")
-    assert len({job_name("run-1", "a"), job_name("run-1", "b"), job_name("run-2", "a")}) == 3
-
-
-def test_a_run_that_eventbridge_named_still_fits_a_label() -> None:
-    """73 characters are too many for a label value."""
-    label = render(SmokeJob(**{**JOB.model_dump(), "run": LONG_RUN}))["metadata"]["labels"]["gpuops/run"]
-
-    assert len(label) <= 63
-    assert label == label_of(LONG_RUN) != label_of(LONG_RUN + "x")
-    assert label_of("run-1") == "run-1"
-
-
-@pytest.mark.parametrize("fault", [{"node": "n\nx: y"}, {"node": "N"}, {"device_image": "a b"}, {"timeout_seconds": 0}])
-def test_a_value_that_could_change_the_manifest_is_refused(fault: dict[str, Any]) -> None:
-    """Before it comes near the template."""
-    with pytest.raises(ValidationError):
-        SmokeJob.model_validate({**JOB.model_dump(), **fault})
 
 
 def rules(kind: str) -> list[dict[str, list[str]]]:

@@ -1,31 +1,24 @@
-"""The six functions of an admission over a cluster in memory; each one called twice does no more than once."""
+"""The functions of an admission over a cluster in memory; each one called twice does no more than once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from gpuops.adapters.jobs import job_name
 from gpuops.domain.admission.event import Hook
-from gpuops.domain.admission.smoke import JobState
 from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Invalid, Refused, Unavailable, Unhealthy
+from gpuops.domain.errors import Invalid, Unavailable
 from gpuops.domain.keys import (
     ADMITTED,
-    PLUGIN_CONFIG_LABEL,
     SCALE_DOWN_DISABLED,
     STARTUP_TAINT,
     Taint,
 )
-from gpuops.domain.policy import GroupPolicy, Policy, Smoke
-from tests.fakes.admission import FakeCluster, FakeInstances, FakeJobs
+from gpuops.domain.policy import GroupPolicy, Policy
+from tests.fakes.admission import FakeCluster, FakeInstances
 from tests.fakes.apps import load_app
-from tests.unit.test_smoke import GOOD
 
-FIND, CONFIGURE, CHECK, START, READ, ADMIT = (
-    load_app(name)
-    for name in ("find_node", "configure_node", "check_node", "start_smoke", "read_smoke", "admit_instance")
-)
+FIND, CHECK, ADMIT = (load_app(name) for name in ("find_node", "check_node", "admit_instance"))
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=30)
 INSTANCE = "i-0123456789abcdef0"
@@ -33,7 +26,6 @@ NAME = "ip-10-0-1-7.ec2.internal"
 GPU_TAINT = Taint(key="nvidia.com/gpu", value="true", effect="NoSchedule")
 NODE = Node(name=NAME, uid="u1", instance=INSTANCE, taints=(STARTUP_TAINT, GPU_TAINT), gpus=1)
 GROUP = GroupPolicy(cluster="demo", group="gpu", mode="apply")
-CONFIGS = "kube-system/nvidia-device-plugin-configs"
 POLICY = Policy(version="v1", groups=(GROUP,))
 HOOK = Hook(name="gpuops-admit", group="gpu", token="t")  # noqa: S106 - made up
 RUN = {
@@ -144,53 +136,6 @@ def test_find_looks_up_the_hook_that_reconcile_does_not_know() -> None:
     assert found.hook == HOOK
 
 
-def test_configure_labels_only_where_the_configuration_exists() -> None:
-    """A label that names a missing key would crash the device plugin."""
-    request = CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND})
-    cluster = FakeCluster(NODE)
-
-    without = CONFIGURE.configure(request, GROUP, CONFIGS, cluster)
-    assert PLUGIN_CONFIG_LABEL not in cluster.known[NAME].labels
-    cluster.configs[CONFIGS] = frozenset({"exclusive"})
-    answers = [CONFIGURE.configure(request, GROUP, CONFIGS, cluster) for _ in range(2)]
-
-    assert cluster.known[NAME].labels[PLUGIN_CONFIG_LABEL] == "exclusive"
-    assert (without.config, without.replicas, answers[0]) == ("exclusive", 1, answers[1])
-
-
-class Closed(FakeCluster):
-    """Its ConfigMaps may not be read."""
-
-    def config_keys(self, title: str) -> frozenset[str]:
-        """See Cluster."""
-        raise Refused(f"GET {title}: HTTP 403")
-
-
-@pytest.mark.parametrize(
-    ("configs", "cluster", "says"),
-    [
-        (None, Closed(NODE), "the policy names no configurations of a device plugin"),
-        (CONFIGS, Closed(NODE), f"GET {CONFIGS}: HTTP 403"),
-        (CONFIGS, FakeCluster(NODE), f"no {CONFIGS} with exclusive"),
-    ],
-)
-def test_configure_says_why_it_leaves_the_label_alone(configs: str | None, cluster: FakeCluster, says: str) -> None:
-    """None of these is a fault of the node: it must not be abandoned for it."""
-    answer = CONFIGURE.configure(CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND}), GROUP, configs, cluster)
-
-    assert answer.reason == f"{says}: the plugin's own default stands"
-    assert PLUGIN_CONFIG_LABEL not in cluster.known[NAME].labels
-
-
-def test_configure_of_a_node_that_went_away_is_unhealthy() -> None:
-    """It leads to ABANDON, not to a retry."""
-    cluster = FakeCluster()
-    cluster.configs[CONFIGS] = frozenset({"exclusive"})
-
-    with pytest.raises(Unhealthy, match="went away"):
-        CONFIGURE.configure(CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND}), GROUP, CONFIGS, cluster)
-
-
 def check(cluster: FakeCluster, instances: FakeInstances, now: datetime = NOW) -> Any:
     """One call of check_node."""
     configure = {"reason": "r", "config": "exclusive", "replicas": 1}
@@ -220,66 +165,6 @@ def test_check_refuses_an_instance_without_gpus() -> None:
     """A policy that names a CPU group is a mistake to be told, not waited for."""
     with pytest.raises(Invalid, match="without NVIDIA GPUs"):
         check(FakeCluster(NODE), FakeInstances(gpus=0))
-
-
-def start(jobs: FakeJobs, now: datetime = NOW, **more: Any) -> Any:
-    """One call of start_smoke."""
-    request = START.Request.model_validate({"run": RUN, "node": NAME, **more})
-    return START.start(request, now, Smoke(timeout_seconds=60), jobs)
-
-
-def read(jobs: FakeJobs, now: datetime = NOW, **more: Any) -> Any:
-    """One call of read_smoke."""
-    smoke = {"reason": "r", "job": job_name("run-1", NAME), "deadline": NOW + timedelta(seconds=60)}
-    request = READ.Request.model_validate({"run": RUN, "node": NAME, "smoke": smoke, **more})
-    return READ.read(request, now, jobs)
-
-
-def test_a_smoke_is_started_once_judged_and_removed() -> None:
-    """The second start finds the first one's Job."""
-    jobs = FakeJobs()
-    started = [start(jobs) for _ in range(2)][1]
-    running = read(jobs)
-    jobs.states[started.job], jobs.result = JobState("complete"), (GOOD, "")
-
-    passed = read(jobs)
-
-    assert (running.status, len(jobs.started)) == ("running", 1)
-    assert (passed.status, passed.driver) == ("passed", "580.126.09")
-    assert jobs.deleted == [started.job]
-
-
-def test_a_verdict_whose_answer_was_lost_is_found_again() -> None:
-    """The Job is gone by then: it runs once more, rather than failing a good node."""
-    jobs = FakeJobs()
-    started = start(jobs)
-    jobs.states[started.job], jobs.result = JobState("complete"), (GOOD, "")
-    read(jobs)
-
-    assert read(jobs).status == "gone"
-    again = start(jobs, NOW + timedelta(seconds=30), smoke=started.model_dump())
-    assert (again.deadline, len(jobs.started), read(jobs).status) == (started.deadline, 2, "running")
-    assert read(FakeJobs(), NOW + timedelta(seconds=60)).status == "failed"
-
-
-def test_an_overdue_smoke_says_why_the_pod_did_not_run() -> None:
-    """The Job itself only knows that it runs."""
-    jobs = FakeJobs()
-    start(jobs)
-    jobs.result = ({}, "nvidia-smi: ErrImagePull")
-
-    failed = read(jobs, NOW + timedelta(seconds=60))
-
-    assert (failed.status, "ErrImagePull" in failed.reason) == ("failed", True)
-    assert len(jobs.deleted) == 1
-
-
-def test_an_abandoned_smoke_is_only_cleaned_up() -> None:
-    """After a failed start; its logs may be what could not be read."""
-    jobs = FakeJobs()
-
-    assert [read(jobs, abandon=True, smoke=None).status for _ in range(2)] == ["failed", "failed"]
-    assert jobs.deleted == [job_name("run-1", NAME)] * 2
 
 
 def admit(cluster: FakeCluster, instances: FakeInstances, *changes: str | None, **more: Any) -> Any:

@@ -33,6 +33,14 @@ class Instances:
             answer = self._autoscaling.describe_auto_scaling_instances(InstanceIds=[instance])
         return next((str(found["LifecycleState"]) for found in answer["AutoScalingInstances"]), None)
 
+    def group_of(self, instance: str) -> str | None:
+        """Return the Auto Scaling group of the instance, or None where it is in none."""
+        if not instance:
+            return None
+        with translated(f"describe instance {instance}"):
+            answer = self._autoscaling.describe_auto_scaling_instances(InstanceIds=[instance])
+        return next((str(found["AutoScalingGroupName"]) for found in answer["AutoScalingInstances"]), None)
+
     def gpus(self, instance: str) -> int:
         """Return how many NVIDIA GPUs the instance's type has."""
         kind = self._describe(instance).get("InstanceType")

@@ -3,11 +3,13 @@
 One model for both ends, so that a field renamed at one end is an error at the other.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gpuops.domain.admission.event import Hook
+from gpuops.domain.admission.smoke import Stage
+from gpuops.domain.keys import GPU_RESOURCE
 from gpuops.domain.run import Run
 
 
@@ -58,20 +60,78 @@ class Checked(_Answer):
 class Started(_Answer):
     """start_smoke's answer."""
 
-    status: Literal["started"] = "started"
-    job: str
+    status: Literal["started", "skipped"] = "started"
+    run: Run
+    job: str = ""
     deadline: AwareDatetime
 
 
 class Smoked(_Answer):
+    replicas: int = 1
+    resource: str = GPU_RESOURCE
+    """What it really offers of each GPU, once it is ready; a node that was left alone may share them by itself."""
+    beat: AwareDatetime | None = None
+    wait_seconds: int = 15
+    """Before the next look, if it is still waiting."""
+
+
+class Expected(BaseModel):
+    """How a node shares its GPUs: what a smoke has to find."""
+
+    model_config = ConfigDict(frozen=True)
+
+    gpus: Annotated[int, Field(ge=1)]
+    """Of the instance's type."""
+    replicas: Annotated[int, Field(ge=1)] = 1
+    """Shares of each; 1 is exclusive."""
+    resource: Literal["nvidia.com/gpu", "nvidia.com/gpu.shared"] = "nvidia.com/gpu"
+    """What pods ask for."""
+
+    @property
+    def shares(self) -> int:
+        """How many pods may run at once."""
+        return self.gpus * self.replicas
+
+
+class Shot(BaseModel):
+    """One stage of a smoke: one Job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: Stage
+    pods: Annotated[int, Field(ge=1)]
+    amount: Annotated[int, Field(ge=1)] = 1
+    """Of the resource, for each pod."""
+    timeout_seconds: Annotated[int, Field(ge=1)]
+
+    @property
+    def wait_seconds(self) -> int:
+        """A hundred looks, or fewer: a diagnostic of a day must fit an execution's history."""
+        return min(max(10, self.timeout_seconds // 100), 300)
     """read_smoke's answer, and the whole smoke's."""
 
-    status: Literal["running", "passed", "failed", "gone"]
+    status: Literal["running", "next", "passed", "failed", "gone", "skipped"]
+    """`next`: this stage is passed and another one follows. `skipped`: the node is left alone."""
+    stage: Stage | None = None
     driver: str | None = None
     cuda: str | None = None
     product: str | None = None
     uuids: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    wait_seconds: int = 10
+    shot: Shot | None = None
+    left: tuple[Shot, ...] = ()
+    """The stages that come after this one."""
+    expected: Expected | None = None
+
+
+class FaultyGpu(BaseModel):
+    """Hardware evidence against one GPU."""
+
+    model_config = ConfigDict(frozen=True)
+
+    uuid: str
+    fault: str
 
 
 class Admitted(_Answer):
@@ -79,3 +139,7 @@ class Admitted(_Answer):
 
     status: Literal["admitted", "abandoned", "waiting", "released"]
     """`released` without a judgement; `waiting` for the node of such an instance, which may carry our taint."""
+    """Of all stages so far."""
+    proved: tuple[str, ...] = ()
+    """What each stage that passed said."""
+    faulty: tuple[FaultyGpu, ...] = ()

@@ -1,0 +1,74 @@
+"""What an Xid says about its board, from the table in data/xids.yaml.
+
+A table, because NVIDIA's catalogue changes and its readers disagree: each row names whose word it is.
+"""
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gpuops.domain.errors import Invalid
+
+TABLE = Path(__file__).parents[2] / "data" / "xids.yaml"
+Effect = Literal["tolerated", "fatal", "unknown"]
+
+
+class _Part(BaseModel):
+    """A table is a value, and a word in it that nobody reads is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Row(_Part):
+    """Xids that mean the same."""
+
+    xids: Annotated[tuple[Annotated[int, Field(ge=1, le=999)], ...], Field(min_length=1)]
+    effect: Literal["tolerated", "fatal"]
+    action: Annotated[str, Field(pattern=r"^[A-Z0-9_]+$")]
+    source: str
+
+
+class Table(_Part):
+    """The whole file."""
+
+    as_of: date
+    sources: dict[str, str]
+    xids: tuple[Row, ...]
+
+    @model_validator(mode="after")
+    def _once_and_sourced(self) -> Self:
+        listed = [xid for row in self.xids for xid in row.xids]
+        twice = sorted({xid for xid in listed if listed.count(xid) > 1})
+        if twice:
+            raise ValueError(f"listed twice: {twice}")
+        unsourced = sorted({row.source for row in self.xids} - self.sources.keys())
+        if unsourced:
+            raise ValueError(f"no such source: {unsourced}")
+        return self
+
+    def row(self, xid: int) -> Row | None:
+        """Return what is known of an Xid, or None."""
+        return next((row for row in self.xids if xid in row.xids), None)
+
+    def effect(self, xid: int) -> Effect:
+        """Return what the Xid says; what nobody wrote down is `unknown`, which is never harmless."""
+        row = self.row(xid)
+        return row.effect if row else "unknown"
+
+
+def parse_table(text: str) -> Table:
+    """Return the table. Raises: Invalid naming what is wrong with it."""
+    try:
+        return Table.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise Invalid(f"xids.yaml: {error}") from error
+
+
+@cache
+def xid_table() -> Table:
+    """Return the table that is deployed with the code."""
+    return parse_table(TABLE.read_text(encoding="utf-8"))

@@ -1,0 +1,103 @@
+"""What the adapter of smoke Jobs makes of the apiserver's answers: who yields, which pods count, their words."""
+
+from typing import Any
+
+import pytest
+
+from gpuops.adapters.jobs import Jobs
+from gpuops.adapters.kube import Kube
+from gpuops.adapters.smoke_manifest import SmokeJob
+from gpuops.domain.errors import Conflict
+
+IMAGES = dict.fromkeys(("device_image", "sample_image", "diagnostic_image"), "i")
+JOB = SmokeJob.model_validate({"run": "run-1", "group": "gpu", "node": "n", "timeout_seconds": 60, **IMAGES})
+
+
+def made(run: str, at: str, name: str = "other", **more: Any) -> dict[str, Any]:
+    """A smoke Job on the node as a list shows it."""
+    meta = {"name": name, "creationTimestamp": at, "labels": {"gpuops/run": run}}
+    return {"metadata": meta | more.pop("metadata", {}), **more}
+
+
+OURS = made("run-1", "2026-11-23T10:00:05Z", JOB.name)
+DONE = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+
+
+class Listing(Kube):
+    """An apiserver with these Jobs before and after ours was made."""
+
+    def __init__(self, before: list[Any], after: list[Any]) -> None:
+        self.lists, self.posts = [before, after], 0
+
+    def get_all(self, path: str, query: Any = ()) -> Any:
+        """See Kube."""
+        return iter(self.lists.pop(0))
+
+    def post(self, path: str, body: Any) -> Any:
+        """See Kube."""
+        self.posts += 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "posts"),
+    [
+        ([made("run-2", "2026-11-23T10:00:00Z")], [], 0),
+        ([made("run-2", "2026-11-23T10:00:09Z")], [], 0),
+        ([], [OURS, made("run-2", "2026-11-23T10:00:04Z")], 1),
+        ([], [OURS, made("run-2", "2026-11-23T10:00:05Z", "a")], 1),
+        ([OURS, made("run-2", "2026-11-23T10:00:04Z")], [], 0),
+    ],
+)
+def test_the_later_of_two_smokes_on_a_node_yields(before: list[Any], after: list[Any], posts: int) -> None:
+    """There first, or begun at the same moment and older; the name decides within a second."""
+    kube = Listing(before, after)
+
+    with pytest.raises(Conflict, match="of run run-2"):
+        Jobs(kube).start(JOB)
+    assert kube.posts == posts
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        made("run-2", "2026-11-23T10:00:06Z"),
+        made("run-2", "2026-11-23T10:00:05Z", "z"),
+        made("run-1", "2026-11-23T10:00:00Z", "an-earlier-stage"),
+        made("run-2", "2026-11-23T10:00:00Z", **DONE),
+        made("run-2", "2026-11-23T10:00:00Z", metadata={"deletionTimestamp": "2026-11-23T10:00:03Z"}),
+    ],
+)
+def test_nobody_yields_to_a_younger_a_finished_or_its_own_smoke(other: Any) -> None:
+    """Else both of two would give up, or a stage would wait for the one before it."""
+    kube = Listing([OURS, other], [OURS, other])
+
+    Jobs(kube).start(JOB)
+    assert kube.posts == 1
+
+
+def test_pods_that_are_being_deleted_hold_nothing_that_counts() -> None:
+    """And each of the others says in its own words why it does not run."""
+    status = {
+        "phase": "Pending",
+        "conditions": [{"type": "PodScheduled", "status": "False", "message": "1 Insufficient\n"}],
+    }
+    waiting = {"name": "c", "state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}}
+    started = {"name": "i", "state": {"terminated": {}}}
+    pods = [
+        {"metadata": {"name": "a"}, "status": status},
+        {
+            "metadata": {"name": "b"},
+            "status": {"phase": "Pending", "initContainerStatuses": [started], "containerStatuses": [waiting]},
+        },
+        {"metadata": {"name": "c", "deletionTimestamp": "x"}, "status": {"phase": "Running"}},
+        {"metadata": {"name": "d"}, "status": {"phase": "Failed", "reason": "Evicted", "message": "disk\x07"}},
+    ]
+
+    found = Jobs(Listing(pods, [])).pods("job")
+
+    assert [(pod.name, pod.phase, pod.reason) for pod in found] == [
+        ("a", "Pending", "1 Insufficient"),
+        ("b", "Pending", "c: ErrImagePull no such image"),
+        ("d", "Failed", "Evicted disk?"),
+    ]
+    assert list(found[1].logs) == ["i"]
