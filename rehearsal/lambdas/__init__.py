@@ -1,5 +1,8 @@
 """Our functions as they will run: real handlers under the real runtime client, one process each.
 
+Functions that share layers are forked off one process that has imported the layers' libraries, and nothing else;
+each then becomes itself (`launch.py`). What a cold start costs is `gpuops bench coldstart`'s business.
+
 Left out: concurrency (a function's invocations queue), `/tmp` limits, memory limits, provisioned concurrency,
 freezing between invocations. An invocation takes no simulated time by itself, so it is charged a stated one.
 """
@@ -14,9 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rehearsal.clock import Clock
+from rehearsal.lambdas.forks import Forks, libraries_for
 from rehearsal.lambdas.process import FunctionProcess
 from rehearsal.lambdas.runtime_api import Answer
-from rehearsal.lambdas.sandbox import Credentials, FunctionSpec, Wire
+from rehearsal.lambdas.sandbox import Credentials, FunctionSpec, Wire, base_environment, link_runtime, unpack
 
 __all__ = ["Credentials", "FunctionSpec", "Lambdas", "Wire"]
 
@@ -51,6 +55,8 @@ class Lambdas:
         self._log_dir = log_dir
         self._charge_seconds = charge_seconds
         self._functions: dict[str, _Function] = {}
+        self._forks: dict[tuple[tuple[bytes, ...], tuple[str, ...]], Forks] = {}
+        self._forks_lock = threading.Lock()
         self._asynchronous = 0
         self._folder = folder or Path(tempfile.mkdtemp(prefix="gpuops-lambdas-"))
         log_dir.mkdir(parents=True, exist_ok=True)
@@ -68,12 +74,6 @@ class Lambdas:
         if function:
             with function.lock:
                 self._retire(function)
-
-    def warm(self) -> None:
-        """Start every function that does not run yet: their imports then share the cores instead of queueing."""
-        for function in list(self._functions.values()):
-            with function.lock:
-                self._start(function)
 
     def names(self) -> list[str]:
         """Every deployed function."""
@@ -106,6 +106,8 @@ class Lambdas:
                 function.process.kill()
         for name in self.names():
             self.remove(name)
+        for forks in self._forks.values():
+            forks.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _drop(self, name: str, payload: bytes) -> None:
@@ -122,8 +124,28 @@ class Lambdas:
         if function.process is None or not function.process.alive:
             self._retire(function)
             log = self._log_dir / f"{function.spec.name}.log"
-            function.process = FunctionProcess(function.spec, self._folder, self.wire(), log)
+            code, forks = self._unpacked(function.spec)
+            function.process = FunctionProcess(function.spec, code, forks, self.wire(), log)
         return function.process
+
+    def _unpacked(self, spec: FunctionSpec) -> tuple[Path, Forks]:
+        """The function's code, and whoever forks off processes with its layers; made for the first that asks."""
+        with self._forks_lock:
+            code = unpack(spec.code, self._folder)
+            key = (spec.layers, libraries_for(code))
+            forks = self._forks.get(key)
+            if forks is None or not forks.alive:
+                self._close_unused()
+                paths = [*(unpack(layer, self._folder) / "python" for layer in spec.layers), link_runtime(self._folder)]
+                log = self._log_dir / "libraries.log"
+                forks = self._forks[key] = Forks(paths, key[1], base_environment(self._folder), log)
+        return code, forks
+
+    def _close_unused(self) -> None:
+        """Layers that were deployed anew leave nobody behind."""
+        used = {function.spec.layers for function in list(self._functions.values())}
+        for key in [key for key in self._forks if key[0] not in used]:
+            self._forks.pop(key).close()
 
     @staticmethod
     def _retire(function: _Function) -> None:

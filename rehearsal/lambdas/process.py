@@ -6,45 +6,32 @@ A timeout kills the process and answers `Sandbox.Timedout`; a process that ends 
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import json
-import os
 import queue
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
+from rehearsal.lambdas.forks import IMPORT_SECONDS, Forks
 from rehearsal.lambdas.runtime_api import UNHANDLED, Answer, Invocation, RuntimeApi
-from rehearsal.lambdas.sandbox import FunctionSpec, Wire, environment, link_runtime, unpack
-
-INIT_SECONDS = 60.0  # Lambda gives 10; a busy laptop may need more, and a slow import is `bench coldstart`'s business
-LAUNCH = Path(__file__).with_name("launch.py")
-
-# PR_SET_PDEATHSIG fires when the *thread* that forked ends, so one thread that lives as long as we do forks them all.
-_FORKER = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="lambda-forker")
+from rehearsal.lambdas.sandbox import FunctionSpec, Wire, environment
 
 
 class FunctionProcess:
     """Started cold by its first invocation, then kept warm until it fails or is closed."""
 
-    def __init__(self, spec: FunctionSpec, folder: Path, wire: Wire, log: Path) -> None:
+    def __init__(self, spec: FunctionSpec, code: Path, forks: Forks, wire: Wire, log: Path) -> None:
         self.spec = spec
         self._api = RuntimeApi()
-        paths = [unpack(spec.code, folder), *(unpack(layer, folder) / "python" for layer in spec.layers)]
-        paths.append(link_runtime(folder))
-        variables = environment(spec, paths, folder, wire, self._api.address)
-        with log.open("ab") as output:
-            command = [sys.executable, "-P", "-S", str(LAUNCH), spec.handler, str(os.getpid())]
-            self.process = _FORKER.submit(_start, command, paths[0], variables, output.fileno()).result()
+        variables = environment(spec, [code, *forks.paths], wire, self._api.address)
+        self.process = forks.start(code, variables, log)
         self._request_id = ""
         threading.Thread(target=self._watch, name=f"watch-{spec.name}", daemon=True).start()
 
     @property
     def alive(self) -> bool:
         """Whether the next invocation finds it warm."""
-        return self.process.poll() is None
+        return self.process.alive
 
     def invoke(self, request_id: str, payload: bytes) -> Answer:
         """Run one event to its end, its error or its deadline."""
@@ -52,7 +39,7 @@ class FunctionProcess:
         self._request_id = request_id
         self._api.submit(invocation)
         with contextlib.suppress(queue.Empty):
-            if invocation.taken.wait(INIT_SECONDS):
+            if invocation.taken.wait(IMPORT_SECONDS):
                 return invocation.answer.get(timeout=self.spec.timeout_seconds)
         self.close()
         text = f"Task timed out after {self.spec.timeout_seconds:.2f} seconds"
@@ -70,10 +57,6 @@ class FunctionProcess:
 
     def _watch(self) -> None:
         self._api.answer(*_exited(self._request_id, self.process.wait()))
-
-
-def _start(command: list[str], cwd: Path, variables: dict[str, str], output: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
 
 def _exited(request_id: str, status: int) -> Answer:

@@ -84,14 +84,21 @@ def link_runtime(folder: Path) -> Path:
     return target
 
 
-def environment(spec: FunctionSpec, paths: list[Path], home: Path, wire: Wire, api: str) -> dict[str, str]:
-    """The whole environment of the process: Lambda's own variables, the role's keys, the template's variables."""
-    keys = wire.credentials(spec.role_arn, spec.name)
+def base_environment(home: Path) -> dict[str, str]:
+    """What is the same for every process."""
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": str(home),  # unset on Lambda, but then libraries would read the host's ~/.aws
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
+    }
+
+
+def environment(spec: FunctionSpec, paths: list[Path], wire: Wire, api: str) -> dict[str, str]:
+    """The whole environment of the process: Lambda's own variables, the role's keys, the template's variables."""
+    keys = wire.credentials(spec.role_arn, spec.name)
+    return {
+        **base_environment(paths[0].parent),
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "LAMBDA_TASK_ROOT": str(paths[0]),
         "_HANDLER": spec.handler,

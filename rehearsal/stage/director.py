@@ -75,7 +75,6 @@ class Director:
         parameters = {"ClusterName": self.scenario.cluster, **STACK_PARAMETERS}
         self.outputs = self._plot.outputs = deploy(TEMPLATE, built, world.region.account, parameters)
         self._plot.upload_policy(self.scenario.policy_text)
-        world.lambdas.warm()
 
     def play(self, observer: Observer) -> Observed:
         """Let the story run to its end, and return what the observer saw."""

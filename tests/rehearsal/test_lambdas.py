@@ -1,26 +1,40 @@
-"""Lambdas: real handlers in real processes, with Lambda's answers, errors, isolation, layers and redeployments."""
+"""Lambdas: real handlers in real processes, with Lambda's answers, errors, isolation, layers and redeployments.
+
+Covered too: that a process forked off one with libraries is what a fresh one would be.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from rehearsal.clock import Clock
 from rehearsal.lambdas import FunctionSpec, Lambdas
+from rehearsal.lambdas.forks import LIBRARIES
+from rehearsal.lambdas.sandbox import base_environment, environment, link_runtime
+from rehearsal.layer import built_layer
 
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 ROLE = "arn:aws:iam::123456789012:role/tiny"
 
 APP = """
-import json, os, sys, time
+import json, os, sys, threading, time
 STARTED = time.monotonic()
+def opened():
+    return [os.path.realpath("/proc/self/fd/" + number) for number in os.listdir("/proc/self/fd")]
 def handler(event, context):
     do = event.get("do")
     if do == "env": return dict(os.environ)
@@ -28,6 +42,8 @@ def handler(event, context):
     if do == "exit": os._exit(3)
     if do == "sleep": time.sleep(30)
     if do == "import": return __import__(event["name"]).__name__
+    if do == "x": return __import__(event["name"]).x
+    if do == "process": return [os.getppid(), threading.active_count(), opened(), sys.path]
     if do == "context": return {"arn": context.invoked_function_arn, "left": context.get_remaining_time_in_millis()}
     print("saw", json.dumps(event))
     return {"pid": os.getpid(), "echo": event}
@@ -188,11 +204,94 @@ def test_an_unknown_function_is_named(lambdas: Lambdas) -> None:
         lambdas.invoke("arn:aws:lambda:us-east-1:123456789012:function:other", b"{}")
 
 
+def test_a_new_layer_replaces_the_old_one(lambdas: Lambdas) -> None:
+    """Whoever had imported the old one's libraries is gone."""
+    lambdas.deploy(spec(layers=(archive(python__yaml="x = 'old'"),)))
+    assert ask(lambdas, do="x", name="yaml")[0] == "old"
+    old = ask(lambdas, do="process")[0][0]
+    lambdas.deploy(spec(layers=(archive(python__yaml="x = 'new'"),)))
+    assert ask(lambdas, do="x", name="yaml")[0] == "new"
+    assert not Path(f"/proc/{old}").exists()
+
+
+def test_a_module_of_the_functions_own_comes_before_the_layers(lambdas: Lambdas) -> None:
+    """Also one that would have been imported ahead."""
+    code = archive(app=APP, yaml="x = 'own'")
+    lambdas.deploy(replace(spec(layers=(archive(python__yaml="x = 'layer'"),)), code=code))
+    assert ask(lambdas, do="x", name="yaml")[0] == "own"
+
+
+def test_a_forked_process_begins_as_a_fresh_one(lambdas: Lambdas) -> None:
+    """One thread, its own code's path first, and neither pipes of the one that forked it nor its other processes."""
+    for name in ("other", "tiny"):
+        lambdas.deploy(spec(name))
+        lambdas.invoke(name, b"{}")
+    _, threads, opened, path = ask(lambdas, do="process")[0]
+    assert threads == 1
+    assert [name for name in opened if "pipe:" in name or "pidfd" in name] == []
+    assert path[0] == ask(lambdas, do="env")[0]["LAMBDA_TASK_ROOT"]
+
+
+def test_functions_of_one_layer_share_no_process(lambdas: Lambdas) -> None:
+    """Each has its own, with its own variables."""
+    for name in ("tiny", "other"):
+        lambdas.deploy(spec(name, environment={"WHO": name}))
+    seen = [json.loads(lambdas.invoke(name, b'{"do": "env"}')[0])["WHO"] for name in ("tiny", "other")]
+    pids = {json.loads(lambdas.invoke(name, b"{}")[0])["pid"] for name in ("tiny", "other")}
+    assert (seen, len(pids)) == (["tiny", "other"], 2)
+
+
+def test_a_lost_fork_server_is_started_again(lambdas: Lambdas) -> None:
+    """Its processes end with it, and the next invocation is a cold one."""
+    lambdas.deploy(spec())
+    before = ask(lambdas)[0]["pid"]
+    process = lambdas._functions["tiny"].process
+    assert process is not None
+    os.kill(ask(lambdas, do="process")[0][0], signal.SIGKILL)
+    process.process.wait()
+    assert ask(lambdas)[0]["pid"] != before
+
+
+def variables_in(node: Any) -> Iterator[str]:
+    """Names of all environment variables that a template sets."""
+    for key, below in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from below if key == "Variables" else variables_in(below)
+
+
+READS = """
+import importlib, json, os, sys
+read, kept = [], type(os.environ).__getitem__
+def get(environ, name):
+    read.append(name)
+    return kept(environ, name)
+type(os.environ).__getitem__ = get
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(json.dumps(read))
+"""
+
+
+def test_what_is_imported_ahead_reads_nothing_that_differs_between_functions(tmp_path: Path, wire: FakeWire) -> None:
+    """Otherwise all functions would run with what the first of them was told."""
+    base = base_environment(tmp_path)
+    paths = [built_layer() / "python", link_runtime(tmp_path)]
+    command = [sys.executable, "-P", "-S", "-c", READS, *LIBRARIES]
+    variables = base | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+    done = subprocess.run(command, env=variables, capture_output=True, check=True)
+    template = yaml.load(TEMPLATE.read_text(), Loader=yaml.BaseLoader)  # noqa: S506 - texts only
+    given = {*variables_in(template), *environment(spec(), paths, wire, "")}
+
+    assert "TABLE_NAME" in given
+    assert set(json.loads(done.stdout)) & (given - base.keys()) == set()
+
+
 def test_closing_leaves_no_process_and_no_folder(lambdas: Lambdas) -> None:
     """The unpacked code is gone too."""
     lambdas.deploy(spec())
     seen = ask(lambdas, do="env")[0]
     pid = ask(lambdas)[0]["pid"]
+    server = ask(lambdas, do="process")[0][0]
     lambdas.close()
     assert not Path(f"/proc/{pid}").exists()
+    assert not Path(f"/proc/{server}").exists()
     assert not Path(seen["LAMBDA_TASK_ROOT"]).exists()
