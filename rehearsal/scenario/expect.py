@@ -19,6 +19,8 @@ class ExpectedExecution(Part):
     error: str | None = None
     cause: str = ""
     """Part of the cause."""
+    output: str = ""
+    """Part of the output, as JSON."""
 
 
 class ExpectedNodes(Part):

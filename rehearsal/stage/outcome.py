@@ -72,12 +72,14 @@ def too_fast(expect: Expect, wire: Path) -> Iterator[str]:
 
 def _fits(expected: ExpectedExecution, record: Record) -> bool:
     same = (record.machine, record.status) == (expected.machine, expected.status)
-    return same and expected.error in {None, record.error} and expected.cause in (record.cause or "")
+    told = expected.cause in (record.cause or "") and expected.output in (record.output or "")
+    return same and told and expected.error in {None, record.error}
 
 
 def _asked(expected: ExpectedExecution) -> str:
     count = "some" if expected.count is None else expected.count
-    why = " ".join(filter(None, (expected.error, expected.cause and f"because of {expected.cause!r}")))
+    because = expected.cause and f"because of {expected.cause!r}", expected.output and f"saying {expected.output!r}"
+    why = " ".join(filter(None, (expected.error, *because)))
     return f"{count} {expected.machine} {expected.status}{f' ({why})' if why else ''}"
 
 

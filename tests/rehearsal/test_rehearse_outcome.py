@@ -1,6 +1,6 @@
 """What a scenario expected against what became of it, without a rehearsal.
 
-Covered: when a story is over; executions by status, error, cause and count; numbers of the observer; Jobs.
+Covered: when a story is over; executions by status, error, cause, output and count; numbers of the observer; Jobs.
 """
 
 from dataclasses import replace
@@ -16,8 +16,10 @@ from rehearsal.stage.records import Record
 SEEN = Observed(
     violations=(), nodes_replaced=1, min_ready_gpus=1, evictions=2, evictions_refused=3, pods_on_unadmitted_nodes=0
 )
-GOOD = Record("arn:1", "rotate_ami", "one", 0.0, status="SUCCEEDED", ended=9.0)
-BAD = replace(GOOD, arn="arn:2", name="two", status="FAILED", error="Refused", cause="no capacity in us-east-1a")
+GOOD = Record("arn:1", "rotate_ami", "one", 0.0, status="SUCCEEDED", ended=9.0, output='{"reason": "all nodes run it"}')
+BAD = replace(
+    GOOD, arn="arn:2", name="two", status="FAILED", error="Refused", cause="no capacity in us-east-1a", output=None
+)
 RUNS = replace(GOOD, arn="arn:3", name="three", status="RUNNING", ended=None)
 
 
@@ -51,6 +53,8 @@ def test_a_story_is_over_when_as_many_have_ended_as_are_expected(
         ({"status": "FAILED", "count": 0}, "0 rotate_ami FAILED; there were: SUCCEEDED, FAILED (Refused: no capacity"),
         ({"status": "FAILED", "error": "Invalid"}, "some rotate_ami FAILED (Invalid); there were"),
         ({"status": "FAILED", "cause": "no GPU"}, "some rotate_ami FAILED (because of 'no GPU'); there were"),
+        ({"status": "SUCCEEDED", "output": "all nodes"}, None),
+        ({"status": "SUCCEEDED", "output": "no node"}, "some rotate_ami SUCCEEDED (saying 'no node'); there were"),
         ({"status": "ABORTED"}, "some rotate_ami ABORTED; there were"),
     ],
 )
