@@ -105,6 +105,7 @@ class FakeInstances(Instances):
         self.state, self.count, self.hook = lifecycle, gpus, hook
         self.answers: list[str] = []
         self.beats = 0
+        self.member_of: str | None = "gpu"
 
     def private_dns(self, instance: str) -> str:
         """See Instances."""
@@ -122,7 +123,7 @@ class FakeInstances(Instances):
         """See Instances."""
         return self.member_of if instance else None
 
-    def launch_hook(self, group: str, name: str = "") -> Hook | None:
+    def launch_hook(self, group: str) -> Hook | None:
         """See Instances."""
         return self.hook
 
@@ -138,4 +139,3 @@ class FakeInstances(Instances):
         self.answers.append(result)
         self.state = "InService" if result == "CONTINUE" else "Terminating:Wait"
         return True
-        self.member_of: str | None = "gpu"

@@ -9,7 +9,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.smoke import Stage
-from gpuops.domain.keys import GPU_RESOURCE
 from gpuops.domain.run import Run
 
 
@@ -57,24 +56,6 @@ class Checked(_Answer):
     allocatable: int
 
 
-class Started(_Answer):
-    """start_smoke's answer."""
-
-    status: Literal["started", "skipped"] = "started"
-    run: Run
-    job: str = ""
-    deadline: AwareDatetime
-
-
-class Smoked(_Answer):
-    replicas: int = 1
-    resource: str = GPU_RESOURCE
-    """What it really offers of each GPU, once it is ready; a node that was left alone may share them by itself."""
-    beat: AwareDatetime | None = None
-    wait_seconds: int = 15
-    """Before the next look, if it is still waiting."""
-
-
 class Expected(BaseModel):
     """How a node shares its GPUs: what a smoke has to find."""
 
@@ -108,16 +89,15 @@ class Shot(BaseModel):
     def wait_seconds(self) -> int:
         """A hundred looks, or fewer: a diagnostic of a day must fit an execution's history."""
         return min(max(10, self.timeout_seconds // 100), 300)
-    """read_smoke's answer, and the whole smoke's."""
 
-    status: Literal["running", "next", "passed", "failed", "gone", "skipped"]
-    """`next`: this stage is passed and another one follows. `skipped`: the node is left alone."""
-    stage: Stage | None = None
-    driver: str | None = None
-    cuda: str | None = None
-    product: str | None = None
-    uuids: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = ()
+
+class Started(_Answer):
+    """start_smoke's answer."""
+
+    status: Literal["started", "skipped"] = "started"
+    run: Run
+    job: str = ""
+    deadline: AwareDatetime
     wait_seconds: int = 10
     shot: Shot | None = None
     left: tuple[Shot, ...] = ()
@@ -134,12 +114,25 @@ class FaultyGpu(BaseModel):
     fault: str
 
 
+class Smoked(_Answer):
+    """read_smoke's answer, and the whole smoke's."""
+
+    status: Literal["running", "next", "passed", "failed", "gone", "skipped"]
+    """`next`: this stage is passed and another one follows. `skipped`: the node is left alone."""
+    stage: Stage | None = None
+    driver: str | None = None
+    cuda: str | None = None
+    product: str | None = None
+    uuids: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    """Of all stages so far."""
+    proved: tuple[str, ...] = ()
+    """What each stage that passed said."""
+    faulty: tuple[FaultyGpu, ...] = ()
+
+
 class Admitted(_Answer):
     """admit_instance's answer."""
 
     status: Literal["admitted", "abandoned", "waiting", "released"]
     """`released` without a judgement; `waiting` for the node of such an instance, which may carry our taint."""
-    """Of all stages so far."""
-    proved: tuple[str, ...] = ()
-    """What each stage that passed said."""
-    faulty: tuple[FaultyGpu, ...] = ()
