@@ -1,26 +1,31 @@
 """Let an instance that proved itself into service, and lift its node's startup taint; or abandon the instance.
 
-While a change of the group is open, Cluster Autoscaler is told to leave the node alone: it would take a newcomer that
-waits for its first pod for one too many.
+Only what is wrong with the instance abandons it. Where something of ours failed, it is held: into service, behind its
+taint, until `reconcile` admits it. While a change of the group is open, Cluster Autoscaler is told to leave the node
+alone: it would take a newcomer that waits for its first pod for one too many.
 
-In:  {"verdict": "admit" | "abandon" | "release", "run"?, "find"?, "check"?, "smoke"?, "error"?: {"name", "reason"},
-      "now": "..."}
-Out: {"status": "admitted" | "abandoned" | "waiting" | "released", "reason"}
+In:  {"verdict": "admit" | "abandon" | "hold" | "release", "event"?, "run"?, "find"?, "check"?, "smoke"?,
+      "error"?: {"name", "reason"}, "now": "..."}
+Out: {"status": "admitted" | "abandoned" | "held" | "waiting" | "released", "reason", "wait_seconds"}
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from gpuops.adapters.bus import Bus
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
+from gpuops.adapters.memory import Memory
 from gpuops.adapters.store import Store
 from gpuops.domain.admission.answers import Admitted, Checked, Failure, Found, Smoked
-from gpuops.domain.admission.event import Hook
+from gpuops.domain.admission.event import Hook, launch_of
 from gpuops.domain.admission.node import ALIVE
+from gpuops.domain.admission.pace import poll_seconds
 from gpuops.domain.cluster import Node
+from gpuops.domain.faults.gpu import GpuRecord
 from gpuops.domain.keys import STARTUP_TAINT_KEY
 from gpuops.domain.run import Run
 from gpuops.entry import entry
@@ -29,7 +34,8 @@ from gpuops.entry import entry
 class Request(BaseModel):
     """In. After an early failure little of it is there."""
 
-    verdict: Literal["admit", "abandon", "release"]
+    verdict: Literal["admit", "abandon", "hold", "release"]
+    event: Any = None
     run: Run | None = None
     find: Found | None = None
     check: Checked | None = None
@@ -58,7 +64,7 @@ def admit(request: Request, now: datetime, cluster: Cluster, instances: Instance
         return Admitted(status="abandoned", reason=lost)
     cluster.mark_admitted(node, now)
     keep(node, cluster, change)
-    cluster.remove_taint(node.name, STARTUP_TAINT_KEY)
+    reopen(node, cluster)
     return Admitted(status="admitted", reason=f"{node.name}: {request.smoke.reason if request.smoke else 'checked'}")
 
 
@@ -85,6 +91,15 @@ def keep(node: Node, cluster: Cluster, change: Change) -> None:
         cluster.let_go(node)
 
 
+def reopen(node: Node, cluster: Cluster) -> None:
+    """Lift what keeps work away, the taint last: it tells that the cordon, for a new root volume, is ours."""
+    if node.pending and node.cordoned_by is not None:
+        cluster.uncordon(node)
+    if node.quarantined is not None:
+        cluster.end_quarantine(node)
+    cluster.remove_taint(node.name, STARTUP_TAINT_KEY)
+
+
 Connect = Callable[[], Cluster]
 
 
@@ -104,7 +119,9 @@ def release(request: Request, now: datetime, instances: Instances, connect: Conn
     cluster = connect()
     node = cluster.node_of(found.instance)
     if node is None and found.deadline is not None and now < found.deadline:
-        return Admitted(status="waiting", reason=f"{found.reason}; {found.instance} has registered no node yet")
+        pause = poll_seconds(found.instance, found.since or now, now, found.deadline)
+        why = f"{found.reason}; {found.instance} has registered no node yet"
+        return Admitted(status="waiting", reason=why, wait_seconds=pause)
     if node is None:
         return Admitted(status="released", reason=f"{found.reason}; {found.instance} has registered no node")
     cluster.remove_taint(node.name, STARTUP_TAINT_KEY)
@@ -122,9 +139,32 @@ def abandon(request: Request, instances: Instances, why: str = "") -> Admitted:
     return Admitted(status="abandoned", reason=why if answered else f"{why}; its hook was answered before")
 
 
+def hold(request: Request, instances: Instances) -> Admitted:
+    """Let it into service behind its taint: replacing instances would not mend what failed.
+
+    The hook of a running instance that is to get a new root volume is not answered: its pods would die.
+    """
+    why = request.error.reason if request.error else "no reason given"
+    launch = launch_of(request.event)
+    found, replaces = request.find or launch, launch is not None and launch.replaces_root
+    if found is None or found.hook is None or found.instance is None or replaces:
+        return Admitted(status="held", reason=why)
+    lost = let_in(found.instance, found.hook, instances)
+    return Admitted(status="held", reason=f"{why}; {lost or 'held behind its startup taint until reconcile admits it'}")
+
+
+def refuse(request: Request, known: Sequence[GpuRecord], instances: Instances, bus: Bus) -> Admitted:
+    """Abandon an instance that brings a GPU back which is known to be bad, and tell people: AWS has to take it out."""
+    why = "it has a GPU that is remembered as faulty: " + ", ".join(gpu.title for gpu in known)
+    who = request.run.model_dump(include={"cluster", "group"}) if request.run else {}
+    who |= request.find.model_dump(include={"instance", "node"}) if request.find else {}
+    bus.put_escalation({**who, "reason": why})
+    return abandon(request, instances, why)
+
+
 def tell(answer: Admitted, request: Request, store: Store) -> Admitted:
     """Let the roll that waits for this newcomer know why it is none; nobody may be waiting."""
-    what = {"abandoned": "was abandoned", "released": "was let in unjudged"}.get(answer.status)
+    what = {"abandoned": "was abandoned", "held": "is held back", "released": "was let in unjudged"}.get(answer.status)
     if what and request.run is not None and request.find is not None:
         store.tell_abandoned(request.run.group, f"{request.find.instance} {what}: {answer.reason}")
     return answer
@@ -135,10 +175,14 @@ def handler(request: Request, now: datetime) -> Admitted:
     """Act on the verdict of the steps before. An abandoned instance needs no cluster: that may be what failed."""
     instances, store = Instances.from_env(), Store.from_env()
     cluster = request.run.cluster if request.run else ""
+    if request.verdict == "hold":
+        return tell(hold(request, instances), request, store)
     if request.verdict == "release":
         return tell(release(request, now, instances, lambda: Cluster.connect(cluster)), request, store)
     if request.verdict == "abandon" or request.run is None:
         return tell(abandon(request, instances), request, store)
+    if known := Memory.from_env().faulty_gpus(request.smoke.uuids if request.smoke else ()):
+        return tell(refuse(request, known, instances, Bus.from_env()), request, store)
     group = request.run.group
 
     def change() -> str | None:

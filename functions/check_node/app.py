@@ -1,7 +1,9 @@
 """Check that a new node is Ready and offers every GPU of its instance, replicas counted.
 
-In:  {"run": {...}, "find": {"node", "instance", "hook", "deadline"}, "configure": {"replicas"}, "now": "..."}
-Out: {"status": "ready" | "waiting" | "overdue", "reason", "gpus", "allocatable"}
+In:  {"run": {...}, "find": {"node", "instance", "hook", "deadline"}, "configure": {"status", "replicas", "resource"},
+      "check"?: <previous answer>, "now": "..."}
+Out: {"status": "ready" | "waiting" | "overdue", "reason", "gpus", "allocatable", "replicas", "resource",
+      "wait_seconds"}
 """
 
 from datetime import datetime
@@ -11,9 +13,12 @@ from pydantic import AwareDatetime, BaseModel
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
 from gpuops.domain.admission.answers import Checked, Configured, Found
+from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.node import decide_check
+from gpuops.domain.admission.pace import beats, poll_seconds
 from gpuops.domain.errors import Invalid
 from gpuops.domain.run import Run
+from gpuops.domain.slicing.shape import Shape
 from gpuops.entry import entry
 
 
@@ -31,20 +36,47 @@ class Request(BaseModel):
     run: Run
     find: Subject
     configure: Configured
+    check: Checked | None = None
 
 
 def check(request: Request, now: datetime, cluster: Cluster, instances: Instances) -> Checked:
     """Compare what the node offers with what its instance type has."""
     found = request.find
-    gpus = instances.gpus(found.instance)
+    gpus = request.check.gpus if request.check else instances.gpus(found.instance)
     if gpus == 0:
         raise Invalid(f"group {request.run.group}: {found.instance} is of a type without NVIDIA GPUs")
     node = cluster.node(found.node)
-    decision = decide_check(node, gpus, request.configure.replicas, found.deadline, now)
-    if found.hook is not None and decision.status != "overdue":
+    decision = decide_check(node, gpus, wanted(request.configure), found.deadline, now)
+    beat = (request.check and request.check.beat) or found.beat
+    if found.hook is not None and keeps_waiting(found.hook, decision.status, beat, now):
         instances.heartbeat(found.hook, found.instance)
-    allocatable = node.gpus if node else 0
-    return Checked(status=decision.status, reason=decision.reason, gpus=gpus, allocatable=allocatable)
+        beat = now
+    return Checked(
+        status=decision.status,
+        reason=decision.reason,
+        gpus=gpus,
+        allocatable=node.offers(decision.shape.resource) if node else 0,
+        replicas=decision.shape.replicas,
+        resource=decision.shape.resource,
+        beat=beat,
+        wait_seconds=pause(found, now),
+    )
+
+
+def wanted(configured: Configured) -> Shape | None:
+    """What the configuration makes of each GPU; None where none of ours does anything."""
+    return None if configured.status == "left" else Shape(configured.replicas, configured.resource)
+
+
+def keeps_waiting(hook: Hook, status: str, beat: datetime | None, now: datetime) -> bool:
+    """Whether the hook needs a heartbeat: before the smoke in any case, which sends none."""
+    return status == "ready" or (status == "waiting" and beats(beat, now, hook.heartbeat_seconds))
+
+
+def pause(found: Subject, now: datetime) -> int:
+    """Seconds before the next look."""
+    heartbeat = found.hook.heartbeat_seconds if found.hook else None
+    return poll_seconds(found.instance, found.since or now, now, found.deadline, heartbeat)
 
 
 @entry(Request)

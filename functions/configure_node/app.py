@@ -1,7 +1,7 @@
 """Label a new node with the device plugin configuration that its group's policy asks for.
 
 In:  {"run": {...}, "find": {"node", ...}, "now": "..."}
-Out: {"status": "configured" | "missing" | "left", "reason", "config": "exclusive", "replicas": 1,
+Out: {"status": "configured" | "missing" | "unconfigured" | "left", "reason", "config": "exclusive", "replicas": 1,
       "resource": "nvidia.com/gpu"}
 """
 
@@ -14,7 +14,7 @@ from gpuops.adapters.policies import Policies
 from gpuops.domain.admission.answers import Configured, Found
 from gpuops.domain.errors import Refused, Unhealthy
 from gpuops.domain.keys import PLUGIN_CONFIG_LABEL
-from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.policy import ClusterPolicy, GroupPolicy
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.change import out_of_reach
 from gpuops.domain.slicing.configured import shape_of
@@ -54,9 +54,16 @@ def shape_at(config_map: str | None, key: str, cluster: Cluster) -> Shape:
     return shape_of(cluster.config_text(config_map, key), key, config_map)
 
 
+def in_order(answer: Configured, ours: ClusterPolicy) -> Configured:
+    """What is missing of our own is written first, and then the node is configured."""
+    if answer.status != "missing" or ours.mode != "apply" or not ours.device_plugin.manage:
+        return answer
+    return answer.model_copy(update={"status": "unconfigured"})
+
+
 @entry(Request)
 def handler(request: Request, now: datetime) -> Configured:  # noqa: ARG001 - no step of this one takes time
     """Configure the node that find_node found."""
     policy = Policies.from_env().at(request.run.policy)
-    group, config_map = policy.group(request.run.group), policy.cluster(request.run.cluster).config_map
-    return configure(request, group, config_map, Cluster.connect(request.run.cluster))
+    group, ours = policy.group(request.run.group), policy.cluster(request.run.cluster)
+    return in_order(configure(request, group, ours.config_map, Cluster.connect(request.run.cluster)), ours)

@@ -1,6 +1,6 @@
 """Cordon a node and evict one pass of its pods; the state machine does the waiting.
 
-In:  {"run": {...}, "change": {"fence"}, "instance": "i-...", "drain"?: <previous answer>, "now": "..."}
+In:  {"run": {...}, "change"?: {"fence"}, "instance": "i-...", "drain"?: <previous answer>, "now": "..."}
 Out: {"status": "drained" | "draining" | "overdue", "reason", "node", "started", "deadline",
       "evicted", "refused", "waiting_for", "wait_seconds"}
 """
@@ -40,7 +40,8 @@ class Request(BaseModel):
     """In."""
 
     run: Run
-    change: Change
+    change: Change | None = None
+    """None where no change of the group is open: then somebody else closed the node, for a reason of its own."""
     instance: str
     drain: Drained | None = None
 
@@ -50,7 +51,8 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
 
     Raises: Conflict when the run does not hold the group any more, or another run's cordon stands on the node.
     """
-    world.store.check_fence(request.run, request.change.fence)
+    if request.change is not None:
+        world.store.check_fence(request.run, request.change.fence)
     group = world.policies.at(request.run.policy).group(request.run.group)
     cluster = world.cluster(request.run.cluster)
     patience = timedelta(minutes=group.drain.deadline_minutes)
@@ -59,9 +61,10 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     if node is None:
         gone = f"{request.instance} has no node any more"
         return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})
-    cordon(cluster, node, request.run.id)
+    if request.change is not None:
+        cordon(cluster, node, request.run.id)
     answer = _evict(before, now, group, cluster, node.name)
-    if answer.status == "overdue":
+    if answer.status == "overdue" and request.change is not None:
         world.store.stop(request.run, f"{node.name}: {answer.reason}")
     return answer
 

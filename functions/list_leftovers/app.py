@@ -2,24 +2,30 @@
 
 In:  {"now": "..."}
 Out: {"status": "listed", "reason", "changes": [{"run": {...}}],
-      "admissions": [{"cluster", "group", "instance", "name"}], "faults": [{"name", "reason"}]}
+      "admissions": [{"cluster", "group", "instance", "name"}], "resumptions": [{"group"}],
+      "faults": [{"name", "reason"}]}
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel
 
 from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
+from gpuops.domain.faults.breaker import LAUNCH_SUSPENDED, resumes
+from gpuops.domain.policy import Admission as Patience
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.lock import is_dead
 from gpuops.domain.run import Run
-from gpuops.entry import entry
+from gpuops.entry import entry, measure
 
 EXPECTED = (Conflict, Invalid, Refused, Unavailable)
 MARGIN = timedelta(minutes=20)
 """Past the deadline of an admission, none can still be running."""
+RETRY_MINUTES = Patience().retry_minutes
+"""Of a group that the policy has lost meanwhile."""
 
 
 class ListLeftovers(BaseModel):
@@ -41,6 +47,12 @@ class Admission(BaseModel):
     name: str
 
 
+class Resumption(BaseModel):
+    """What `guard_launch` takes: a group whose Launch we suspended for long enough."""
+
+    group: str
+
+
 class Fault(BaseModel):
     """Why something could not be looked at, or what could not."""
 
@@ -55,6 +67,7 @@ class Leftovers(BaseModel):
     reason: str
     changes: tuple[OpenChange, ...]
     admissions: tuple[Admission, ...]
+    resumptions: tuple[Resumption, ...] = ()
     faults: tuple[Fault, ...] = ()
     """The execution fails with these, after it did the rest."""
 
@@ -68,14 +81,25 @@ def handler(request: ListLeftovers, now: datetime) -> Leftovers:  # noqa: ARG001
 def list_leftovers(now: datetime, world: World) -> Leftovers:
     """A fault hides nothing but what it is about: it is raised only where nothing at all was found beside it."""
     changes, faults = _changes(now, world)
-    admissions, more = _admissions(now, world)
-    faults += more
-    if faults and not changes and not admissions:
+    groups, more = _groups(world)
+    admissions, lost = _admissions(groups, now, world)
+    resumptions, unread = _resumptions(groups, now, world)
+    faults += more + lost + unread
+    if faults and not changes and not admissions and not resumptions:
         raise together(faults)
     reason = f"{len(changes)} changes to close, {len(admissions)} admissions to start"
+    reason += f", {len(resumptions)} groups to launch again" if resumptions else ""
     reason += "".join(f"; not looked at: {fault}" for fault in faults)
     told = [Fault(name=type(fault).__name__, reason=str(fault)) for fault in faults]
-    return Leftovers(reason=reason, changes=changes, admissions=admissions, faults=told)
+    return Leftovers(reason=reason, changes=changes, admissions=admissions, resumptions=resumptions, faults=told)
+
+
+def _groups(world: World) -> tuple[tuple[GroupPolicy, ...], list[Exception]]:
+    """The policy's groups; none, and its fault, where it cannot be read."""
+    try:
+        return world.policies.latest().groups, []
+    except EXPECTED as fault:
+        return (), [fault]
 
 
 def _changes(now: datetime, world: World) -> tuple[list[OpenChange], list[Exception]]:
@@ -105,20 +129,33 @@ def _dead_run(group: str, now: datetime, world: World) -> Run | None:
     return None
 
 
-def _admissions(now: datetime, world: World) -> tuple[list[Admission], list[Exception]]:
+def _admissions(
+    groups: tuple[GroupPolicy, ...], now: datetime, world: World
+) -> tuple[list[Admission], list[Exception]]:
     """New nodes that wait for longer than any admission runs; with the faults of what could not be looked at."""
     found: list[Admission] = []
     faults: list[Exception] = []
-    try:
-        groups = world.policies.latest().groups
-    except EXPECTED as fault:
-        return [], [fault]
     for policy in groups:
         try:
             found += _lost(policy, now, world)
         except EXPECTED as fault:
             faults.append(fault)
     return found, faults
+
+
+def _resumptions(
+    groups: tuple[GroupPolicy, ...], now: datetime, world: World
+) -> tuple[list[Resumption], list[Exception]]:
+    """Groups that may launch again; how many are suspended is measured, so that the alarm lasts as long as they are."""
+    pauses = {policy.group: policy.admission.retry_minutes for policy in groups}
+    try:
+        names = world.memory.suspended_groups()
+        breakers = [breaker for name in names if (breaker := world.memory.breaker("launch", name))]
+    except EXPECTED as fault:
+        return [], [fault]
+    measure(LAUNCH_SUSPENDED, sum(breaker.suspended for breaker in breakers))
+    due = [b for b in breakers if resumes(b, timedelta(minutes=pauses.get(b.group, RETRY_MINUTES)), now)]
+    return [Resumption(group=breaker.group) for breaker in due], []
 
 
 def _lost(policy: GroupPolicy, now: datetime, world: World) -> list[Admission]:
@@ -128,13 +165,18 @@ def _lost(policy: GroupPolicy, now: datetime, world: World) -> list[Admission]:
     old = {i.id: i.launched for i in staying if i.launched and i.launched < now - attempt}
     if not old:
         return []
-    pending = [node.instance for node in world.cluster(policy.cluster).nodes() if node.pending and node.instance in old]
+    pending = [node for node in world.cluster(policy.cluster).nodes() if node.pending and node.instance in old]
+    since = {node.instance: max(old[node.instance], _cared_for(node)) for node in pending}
     return [
-        Admission(
-            cluster=policy.cluster, group=policy.group, instance=name, name=_name(name, (now - old[name]) // attempt)
-        )
-        for name in pending
+        Admission(cluster=policy.cluster, group=policy.group, instance=name, name=_name(name, (now - at) // attempt))
+        for name, at in since.items()
+        if at < now - attempt
     ]
+
+
+def _cared_for(node: Node) -> datetime:
+    """When an execution last kept the node closed for its new root volume: its drain may take days."""
+    return datetime.fromisoformat(node.quarantined) if node.quarantined else datetime.min.replace(tzinfo=UTC)
 
 
 def _name(instance: str, attempt: int) -> str:

@@ -48,7 +48,9 @@ def test_an_instance_is_described(waiting: Waiting) -> None:
     assert (seen.lifecycle(waiting.id), seen.lifecycle(waiting.old)) == ("Pending:Wait", "InService")
     assert seen.gpus(waiting.id) == 1
     assert seen.private_dns(waiting.id).endswith(".internal")
-    assert seen.launch_hook("gpu") == Hook(name="gpuops-admit", group="gpu")
+    assert seen.launch_hook("gpu") == Hook(name="gpuops-admit", group="gpu", heartbeat_seconds=300)
+    assert seen.launch_hook("gpu", "gpuops-admit") == seen.launch_hook("gpu")
+    assert seen.launch_hook("gpu", "gpuops") is None
 
 
 def test_an_instance_that_does_not_exist_is_absent(waiting: Waiting) -> None:

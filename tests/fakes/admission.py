@@ -12,7 +12,17 @@ from gpuops.adapters.instances import Instances
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Unavailable
-from gpuops.domain.keys import ADMITTED, CORDONED_BY, KEPT_FOR, PLUGIN_CONFIG_LABEL, SCALE_DOWN_DISABLED
+from gpuops.domain.keys import (
+    ADMITTED,
+    BOOT_BEFORE,
+    CONFIG_BEFORE,
+    CORDONED_BY,
+    KEPT_FOR,
+    PLUGIN_CONFIG_LABEL,
+    QUARANTINED,
+    SCALE_DOWN_DISABLED,
+    Taint,
+)
 
 
 class FakeCluster(Cluster):
@@ -23,7 +33,8 @@ class FakeCluster(Cluster):
         self.pods = list(pods)
         self.budgets: dict[str, str] = {}
         self.volumes: dict[str, list[str]] = {}
-        self.configs: dict[str, frozenset[str]] = {}
+        self.texts: dict[str, dict[str, str]] = {}
+        """Data of ConfigMaps, by `namespace/name`."""
         self.foreign_cordons = {node.name for node in nodes if node.unschedulable}
         self.evicted: list[str] = []
 
@@ -40,13 +51,17 @@ class FakeCluster(Cluster):
         """See Cluster."""
         return [pod for on, pod in self.pods if on == node]
 
+    def pods_by_node(self) -> dict[str, list[Pod]]:
+        """See Cluster."""
+        return {name: self.pods_on(name) for name in self.known}
+
     def volumes_on(self, node: str) -> list[str]:
         """See Cluster."""
         return self.volumes.get(node, [])
 
-    def config_keys(self, title: str) -> frozenset[str]:
+    def config_text(self, title: str, key: str) -> str | None:
         """See Cluster."""
-        return self.configs.get(title, frozenset())
+        return self.texts.get(title, {}).get(key)
 
     def cordon(self, node: Node, run_id: str) -> None:
         """See Cluster."""
@@ -54,7 +69,21 @@ class FakeCluster(Cluster):
 
     def uncordon(self, node: Node) -> None:
         """See Cluster."""
-        self._set(node, {CORDONED_BY: ""}, unschedulable=node.name in self.foreign_cordons)
+        self._set(node, {CORDONED_BY: None}, unschedulable=node.name in self.foreign_cordons)
+
+    def quarantine(self, node: Node, now: datetime) -> None:
+        """See Cluster."""
+        self._set(node, {QUARANTINED: now.isoformat(), BOOT_BEFORE: node.boot_id})
+
+    def end_quarantine(self, node: Node) -> None:
+        """See Cluster."""
+        self._set(node, {QUARANTINED: None, BOOT_BEFORE: None})
+
+    def add_taint(self, name: str, taint: Taint) -> None:
+        """See Cluster."""
+        node = self.known[name]
+        if all(there.key != taint.key for there in node.taints):
+            self._set(node, {}, taints=(*node.taints, taint))
 
     def mark_admitted(self, node: Node, now: datetime) -> None:
         """See Cluster."""
@@ -66,11 +95,23 @@ class FakeCluster(Cluster):
 
     def let_go(self, node: Node) -> None:
         """See Cluster."""
-        self._set(node, {SCALE_DOWN_DISABLED: "", KEPT_FOR: ""})
+        self._set(node, {SCALE_DOWN_DISABLED: None, KEPT_FOR: None})
 
     def label_config(self, node: Node, key: str) -> None:
         """See Cluster."""
-        self._set(node, {}, labels={**node.labels, PLUGIN_CONFIG_LABEL: key})
+        self._set(node, {CONFIG_BEFORE: None}, labels={**node.labels, PLUGIN_CONFIG_LABEL: key})
+
+    def change_config(self, node: Node, key: str) -> None:
+        """See Cluster."""
+        labels = {**node.labels, PLUGIN_CONFIG_LABEL: key}
+        self._set(node, {CONFIG_BEFORE: node.config or ""}, labels=labels)
+
+    def restore_config(self, node: Node) -> None:
+        """See Cluster."""
+        before = node.annotations.get(CONFIG_BEFORE)
+        if before is not None:
+            labels = {**node.labels, PLUGIN_CONFIG_LABEL: before}
+            self._set(node, {CONFIG_BEFORE: None}, labels={key: value for key, value in labels.items() if value})
 
     def remove_taint(self, name: str, key: str) -> None:
         """See Cluster."""
@@ -90,11 +131,11 @@ class FakeCluster(Cluster):
         """See Cluster."""
         self.pods = [(on, replace(p, deleting=True) if p.uid == pod.uid else p) for on, p in self.pods]
 
-    def _set(self, node: Node, annotations: dict[str, str], **fields: object) -> None:
+    def _set(self, node: Node, annotations: dict[str, str | None], **fields: object) -> None:
         current = self.known.get(node.name)
         if current is None or current.uid != node.uid:
             raise Unavailable(f"node {node.name} was replaced meanwhile")
-        merged = {key: value for key, value in {**current.annotations, **annotations}.items() if value}
+        merged = {key: value for key, value in {**current.annotations, **annotations}.items() if value is not None}
         self.known[node.name] = replace(current, annotations=merged, **fields)  # type: ignore[arg-type]
 
 
@@ -123,7 +164,7 @@ class FakeInstances(Instances):
         """See Instances."""
         return self.member_of if instance else None
 
-    def launch_hook(self, group: str) -> Hook | None:
+    def launch_hook(self, group: str, name: str = "") -> Hook | None:
         """See Instances."""
         return self.hook
 

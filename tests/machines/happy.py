@@ -36,8 +36,13 @@ HAPPY: dict[str, dict[str, Any]] = {
     "CheckNode": {"status": "ready", "gpus": 1, "allocatable": 1},
     "StartSmoke": {"status": "started", "run": RUN, "job": "smoke-1", "deadline": LATER},
     "ReadSmoke": {"status": "passed"},
+    "QuarantineNode": {"status": "closed", "at": LATER, "wait_seconds": 300},
     "AdmitInstance": {"status": "admitted"},
+    "GuardLaunch": {"status": "closed"},
     "ApplyConfig": {"status": "in_sync", "cluster": "demo", "mode": "apply", "policy": "v1"},
+    "SelectNode": {"status": "done"},
+    "RelabelNode": {"status": "configured", "config": "r4", "replicas": 4, "deadline": LATER},
+    "SettleNode": {"status": "kept"},
     "ListLeftovers": {"status": "listed", "changes": [], "admissions": []},
 }
 
@@ -51,3 +56,5 @@ ORDER = {"cluster": "demo", "group": "gpu"}
 """Input of rotate_ami."""
 CONFIG = {"cluster": "demo"}
 """Input of apply_gpu_config."""
+SHARE = {"run": RUN, "node": "node-1", "instance": "i-0123456789abcdef0", "key": "r4", "turn": 1}
+"""Input of share_node."""

@@ -1,4 +1,7 @@
-"""admit_node by every way: found, configured, checked, smoked, admitted; abandoned whatever goes wrong on the way."""
+"""admit_node by every way: found, configured, checked, smoked, admitted; emptied first for a new root volume.
+
+Abandoned for what is wrong with the instance, held for whatever else goes wrong.
+"""
 
 from typing import Any
 
@@ -9,18 +12,21 @@ from tests.machines.happy import LAUNCHED
 from tests.machines.machine_world import Slow, answers, fails, run
 
 FIND, CHECK = ["FindNode", "Found?"], ["CheckNode", "Checked?"]
+CONFIGURE = ["ConfigureNode", "Configured?"]
 ASKED = ["AdmitInstance", "Answered?"]
-JUDGED = [*ASKED, "WriteReport", "Admitted?"]
+JUDGED = [*ASKED, "GuardLaunch", "WriteReport", "Admitted?"]
+LET_IN = [*ASKED, "WriteReport", "Admitted?"]
+"""Nothing to count: the instance was not judged, or something else failed."""
 UNJUDGED = ["AdmitInstance", "WriteReport", "Admitted?"]
 """AdmitInstance itself failed."""
 BEFORE = {
     "FindNode": ["KeepEvent"],
     "ConfigureNode": ["KeepEvent", *FIND],
-    "CheckNode": ["KeepEvent", *FIND, "ConfigureNode"],
-    "AdmitInstance": ["KeepEvent", *FIND, "ConfigureNode", *CHECK, "SmokeNode"],
+    "CheckNode": ["KeepEvent", *FIND, *CONFIGURE],
+    "AdmitInstance": ["KeepEvent", *FIND, *CONFIGURE, *CHECK, "SmokeNode"],
 }
 """The way to each task."""
-ABANDON = {"AdmitInstance": answers("abandoned")}
+ABANDON, HOLD = {"AdmitInstance": answers("abandoned")}, {"AdmitInstance": answers("held")}
 
 
 def test_a_sound_node_is_admitted() -> None:
@@ -47,15 +53,16 @@ def test_the_functions_know_the_execution_that_they_work_for() -> None:
 
 
 def test_a_node_is_waited_for_and_so_are_its_gpus() -> None:
-    """Fifteen seconds each; the answer with the deadline is handed back."""
-    lambdas = {"FindNode": answers("waiting", "waiting", "found"), "CheckNode": answers("waiting", "ready")}
+    """As long as the functions say; the answer with the deadline is handed back."""
+    later = {"status": "waiting", "reason": "not yet", "wait_seconds": 40}
+    lambdas = {"FindNode": answers("waiting", later, "found"), "CheckNode": answers(later, "ready")}
 
     result = run("admit_node", LAUNCHED, lambdas)
 
     finds = [*FIND, "WaitForRegistration", *FIND, "WaitForRegistration", *FIND]
     checks = [*CHECK, "WaitForGpus", *CHECK]
-    assert result.path == ["KeepEvent", *finds, "ConfigureNode", *checks, "SmokeNode", *JUDGED, "Admitted"]
-    assert result.seconds == 3 * 15 + 10
+    assert result.path == ["KeepEvent", *finds, *CONFIGURE, *checks, "SmokeNode", *JUDGED, "Admitted"]
+    assert result.seconds == 15 + 40 + 40 + 10
     assert result.called("FindNode")[1]["find"]["status"] == "waiting"
     assert result.called("CheckNode")[1]["find"]["deadline"]
 
@@ -84,7 +91,7 @@ def test_an_instance_that_is_not_judged_is_let_in_and_its_node_waited_for() -> N
 
     result = run("admit_node", LAUNCHED, lambdas)
 
-    assert result.path == ["KeepEvent", *FIND, *ASKED, "WaitForRelease", *JUDGED, "Released"]
+    assert result.path == ["KeepEvent", *FIND, *ASKED, "WaitForRelease", *LET_IN, "Released"]
     assert [payload["verdict"] for payload in result.called("AdmitInstance")] == ["release", "release"]
     assert (result.status, result.output["status"], result.seconds) == ("SUCCEEDED", "released", 15)
 
@@ -95,7 +102,7 @@ def test_a_policy_that_cannot_be_read_is_told_loudly_and_abandons_nothing() -> N
 
     result = run("admit_node", LAUNCHED, lambdas)
 
-    assert result.path == ["KeepEvent", *FIND, *JUDGED, "Unreadable"]
+    assert result.path == ["KeepEvent", *FIND, *LET_IN, "Unreadable"]
     assert result.called("AdmitInstance")[0]["verdict"] == "release"
     assert (result.error, result.cause) == ("Invalid", "because released")
 
@@ -132,34 +139,167 @@ def test_a_node_that_fails_its_smoke_is_abandoned_with_the_childs_own_reason() -
     assert (result.error, result.cause) == ("Unhealthy", "because failed")
 
 
-def test_a_smoke_that_cannot_be_started_abandons_the_node() -> None:
-    """The name of the API's error is kept."""
-    result = run("admit_node", LAUNCHED, {"SmokeNodeMachine": None, **ABANDON})
+def test_a_smoke_that_cannot_be_started_holds_the_node() -> None:
+    """That is no fault of the node; the name of the API's error is kept."""
+    result = run("admit_node", LAUNCHED, {"SmokeNodeMachine": None, **HOLD})
 
-    assert result.path == [*BEFORE["AdmitInstance"], *JUDGED, "Abandoned"]
+    assert result.path == [*BEFORE["AdmitInstance"], *LET_IN, "Held"]
+    assert result.called("AdmitInstance")[0]["verdict"] == "hold"
     assert result.error == "StepFunctions.StateMachineDoesNotExistException"
     assert str(result.cause).startswith("State Machine Does Not Exist")
 
 
 @pytest.mark.parametrize("function", ["FindNode", "ConfigureNode", "CheckNode"])
-@pytest.mark.parametrize("error", [Invalid("event: no launch"), Unavailable("throttled")], ids=["bad", "throttled"])
-def test_an_error_abandons_the_node_and_names_itself(function: str, error: Exception) -> None:
-    """Retried or not, in the end the hook is answered."""
-    result = run("admit_node", LAUNCHED, {function: fails(error), **ABANDON})
+@pytest.mark.parametrize(
+    "error", [Invalid("event: no launch"), Unavailable("throttled"), ValueError("bug")], ids=["bad", "throttled", "bug"]
+)
+def test_an_error_of_ours_holds_the_node_and_names_itself(function: str, error: Exception) -> None:
+    """Retried or not, replacing instances would not mend it: it goes into service behind its taint."""
+    result = run("admit_node", LAUNCHED, {function: fails(error), **HOLD})
+
+    assert result.path == [*BEFORE[function], function, *LET_IN, "Held"]
+    assert len(result.called(function)) == (7 if isinstance(error, Unavailable) else 1)
+    assert result.called("AdmitInstance")[0]["verdict"] == "hold"
+    assert (result.status, result.error, result.cause) == ("FAILED", type(error).__name__, str(error))
+    assert result.called("WriteReport")[0]["error"] == {"name": type(error).__name__, "reason": str(error)}
+
+
+@pytest.mark.parametrize("function", ["ConfigureNode", "CheckNode"])
+def test_a_function_that_finds_the_node_unhealthy_abandons_it(function: str) -> None:
+    """The one error that is about the instance."""
+    result = run("admit_node", LAUNCHED, {function: fails(Unhealthy("it went away")), **ABANDON})
 
     assert result.path == [*BEFORE[function], function, *JUDGED, "Abandoned"]
-    assert len(result.called(function)) == (7 if isinstance(error, Unavailable) else 1)
     assert result.called("AdmitInstance")[0]["verdict"] == "abandon"
-    assert (result.error, result.cause) == (type(error).__name__, str(error))
-    assert result.called("WriteReport")[0]["error"] == {"name": type(error).__name__, "reason": str(error)}
+    assert (result.error, result.cause) == ("Unhealthy", "it went away")
 
 
 def test_a_function_that_hangs_is_named() -> None:
     """A time-out carries no cause of its own."""
-    result = run("admit_node", LAUNCHED, {"ConfigureNode": Slow(500)})
+    result = run("admit_node", LAUNCHED, {"ConfigureNode": Slow(500), **HOLD})
 
-    assert result.path[-1] == "Abandoned"
+    assert result.path[-1] == "Held"
     assert (result.error, result.cause) == ("States.Timeout", "ConfigureNode gave no answer in time")
+
+
+def test_a_smoke_that_no_node_could_pass_holds_the_node() -> None:
+    """An image that no Job takes is a fault of the policy."""
+    result = run("admit_node", LAUNCHED, {"StartSmoke": fails(Invalid("image: no such")), **HOLD})
+
+    assert result.called("AdmitInstance")[0]["verdict"] == "hold"
+    assert (result.path[-1], result.error, result.cause) == ("Held", "Invalid", "image: no such")
+
+
+def test_the_smoke_is_told_what_to_expect() -> None:
+    """What the node offers, and whose hook hears of it meanwhile."""
+    lambdas = {
+        "FindNode": answers({"hook": HOOK}),
+        "CheckNode": answers({"gpus": 4, "allocatable": 8, "replicas": 2, "resource": "nvidia.com/gpu.shared"}),
+    }
+
+    result = run("admit_node", LAUNCHED, lambdas)
+
+    (asked,) = result.called("StartSmoke")
+    assert asked["expected"] == {"gpus": 4, "replicas": 2, "resource": "nvidia.com/gpu.shared"}
+    assert (asked["node"], asked["instance"], asked["hook"]) == ("node-1", "i-1", HOOK)
+
+
+@pytest.mark.parametrize("before", [{}, ABANDON], ids=["admitted", "abandoned"])
+def test_a_guard_that_fails_takes_nothing_back(before: Any) -> None:
+    """What was decided about the instance stays so; the guard's failure is in the report's payload."""
+    result = run("admit_node", LAUNCHED, {"GuardLaunch": fails(Conflict("no table")), **before})
+
+    assert result.path[-1] == ("Abandoned" if before else "Admitted")
+    assert result.called("WriteReport")[0]["guard"] == {"status": "failed", "reason": "no table"}
+
+
+@pytest.mark.parametrize("after", ["configured", "unconfigured"])
+def test_a_fresh_cluster_is_configured_once_and_the_node_again(after: str) -> None:
+    """Where that does not help, somebody else's plugin stands: its GPUs are counted next."""
+    lambdas = {"ConfigureNode": answers("unconfigured", after)}
+
+    result = run("admit_node", LAUNCHED, lambdas)
+
+    configured = [*CONFIGURE, "ApplyConfig", *CONFIGURE]
+    assert result.path == ["KeepEvent", *FIND, *configured, *CHECK, "SmokeNode", *JUDGED, "Admitted"]
+    assert result.called("ApplyConfig")[0]["event"] == {"cluster": "demo"}
+
+
+def test_a_cluster_that_cannot_be_configured_holds_the_node() -> None:
+    """Its GPUs may never show, and that is not its fault."""
+    lambdas = {"ConfigureNode": answers("unconfigured"), "ApplyConfig": fails(Conflict("helm owns it")), **HOLD}
+
+    result = run("admit_node", LAUNCHED, lambdas)
+
+    assert result.path[-1] == "Held"
+    assert result.called("AdmitInstance")[0]["verdict"] == "hold"
+    assert (result.error, result.cause) == ("Conflict", "helm owns it")
+
+
+HOOK = {"name": "gpuops-admit", "group": "gpu", "token": None, "heartbeat_seconds": 900}
+REPLACE = {"status": "replacing", "reason": "a new root volume", "hook": HOOK}
+REPLACING = {"FindNode": answers(REPLACE)}
+QUARANTINE, DRAIN = ["QuarantineNode", "Quarantined?"], ["DrainNode", "Drained?"]
+
+
+def test_a_node_that_gets_a_new_root_volume_is_emptied_and_admitted_anew() -> None:
+    """Closed at each pass, because the hook has to hear of us meanwhile; then it restarts, and is judged as if new."""
+    lambdas = {
+        "FindNode": answers(REPLACE, "waiting", "found"),
+        "QuarantineNode": answers("closed", "closed", {"status": "continued", "reason": "empty", "wait_seconds": 60}),
+        "DrainNode": answers("draining", "drained"),
+    }
+
+    result = run("admit_node", LAUNCHED, lambdas)
+
+    emptied = [*QUARANTINE, *DRAIN, "WaitForEvictions", *QUARANTINE, *DRAIN, *QUARANTINE, "WaitForRestart"]
+    back = [*FIND, "WaitForRegistration", *FIND, *CONFIGURE, *CHECK, "SmokeNode", *JUDGED, "Admitted"]
+    assert result.path == ["KeepEvent", *FIND, *emptied, *back]
+    assert result.seconds == 20 + 60 + 15 + 10
+    assert result.called("DrainNode")[0]["instance"] == "i-1"
+    assert result.called("QuarantineNode")[2]["drain"]["status"] == "drained"
+    assert result.called("FindNode")[1]["quarantine"]["status"] == "continued"
+
+
+def test_a_drain_is_looked_at_again_before_the_hook_lapses() -> None:
+    """The drain's own pause grows to minutes."""
+    patient = {"status": "draining", "reason": "a Job runs", "wait_seconds": 900}
+    lambdas = {
+        **REPLACING,
+        "DrainNode": answers(patient, "overdue"),
+        "QuarantineNode": answers("closed", "closed", "kept"),
+    }
+
+    result = run("admit_node", LAUNCHED, lambdas)
+
+    assert result.seconds == 300
+
+
+def test_a_node_that_cannot_be_emptied_is_kept_closed_and_its_hook_unanswered() -> None:
+    """Nobody but a person can make those pods go."""
+    lambdas = {**REPLACING, "DrainNode": answers("overdue"), "QuarantineNode": answers("closed", "kept")}
+
+    result = run("admit_node", LAUNCHED, lambdas)
+
+    assert result.path == ["KeepEvent", *FIND, *QUARANTINE, *DRAIN, *QUARANTINE, "WriteReport", "Admitted?", "Kept"]
+    assert result.called("AdmitInstance") == []
+    assert (result.error, result.cause) == ("Refused", "because kept")
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "end"),
+    [
+        ("QuarantineNode", Unavailable("throttled"), "Held"),
+        ("DrainNode", Conflict("somebody else's"), "Held"),
+        ("QuarantineNode", Unhealthy("it went away"), "Abandoned"),
+    ],
+)
+def test_a_failure_before_the_volume_is_replaced_answers_no_hook(function: str, error: Exception, end: str) -> None:
+    """An answer would take the volume away from under its pods."""
+    result = run("admit_node", LAUNCHED, {**REPLACING, function: fails(error)})
+
+    assert result.called("AdmitInstance") == []
+    assert (result.path[-1], result.error, result.cause) == (end, type(error).__name__, str(error))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +314,7 @@ def test_an_instance_that_cannot_be_judged_is_not_called_admitted(smoke: Any, ca
     """The report is written all the same, and what went wrong before is told first."""
     result = run("admit_node", LAUNCHED, {"SmokeNodeMachine": smoke, "AdmitInstance": fails(Conflict("taint stays"))})
 
-    assert result.path == [*BEFORE["AdmitInstance"], *UNJUDGED, "Abandoned"]
+    assert result.path == [*BEFORE["AdmitInstance"], *UNJUDGED, "Held" if result.error == "Conflict" else "Abandoned"]
     assert result.error in {"Conflict", "Unhealthy"}
     assert result.cause == cause
 

@@ -1,4 +1,4 @@
-"""reconcile by every way: close what dead runs left, start the admissions that no event started, fail if one failed."""
+"""reconcile by every way: close what dead runs left, resume launches, start lost admissions, fail if one failed."""
 
 from typing import Any
 
@@ -10,15 +10,20 @@ from tests.machines.machine_world import Answer, answers, fails, run
 
 BEGIN = ["KeepEvent", "ListLeftovers"]
 CHILD = "AdmitNodeMachine"
-INNER = {"CloseChange", "WriteReport", "KeepCloseFailure", "AdmitNode", "StartedBefore", "KeepStartFailure"}
+INNER = {"CloseChange", "WriteReport", "KeepCloseFailure", "AdmitNode", "StartedBefore", "KeepStartFailure"} | {
+    "GuardLaunch",
+    "KeepResumeFailure",
+}
+MAPS = ["CloseChanges", "ResumeLaunches", "StartAdmissions"]
 
 
-def leftovers(changes: int = 0, admissions: int = 0) -> Answer:
+def leftovers(changes: int = 0, admissions: int = 0, resumptions: int = 0) -> Answer:
     """List so many of each."""
     runs = [{"run": {**RUN, "id": f"roll-{n}"}} for n in range(changes)]
     names = [f"i-{n:08d}" for n in range(admissions)]
     nodes = [{"cluster": "demo", "group": "gpu", "instance": name, "name": f"leftover-{name}-1"} for name in names]
-    return answers({"changes": runs, "admissions": nodes})
+    groups = [{"group": f"gpu-{n}"} for n in range(resumptions)]
+    return answers({"changes": runs, "admissions": nodes, "resumptions": groups})
 
 
 def outer(path: list[str]) -> list[str]:
@@ -31,8 +36,8 @@ def test_everything_listed_is_closed_or_started(changes: int, admissions: int) -
     """Lists of none, one and many, of both kinds."""
     result = run("reconcile", {}, {"ListLeftovers": leftovers(changes, admissions), CHILD: answers({})})
 
-    assert outer(result.path) == [*BEGIN, "CloseChanges", "StartAdmissions", "Reconciled?", "Reconciled"]
-    assert result.output == {"closed": changes, "started": admissions}
+    assert outer(result.path) == [*BEGIN, *MAPS, "Reconciled?", "Reconciled"]
+    assert result.output == {"closed": changes, "resumed": 0, "started": admissions}
     assert sorted(p["run"]["id"] for p in result.called("CloseChange")) == [f"roll-{n}" for n in range(changes)]
     assert sorted(p["instance"] for p in result.called(CHILD)) == [f"i-{n:08d}" for n in range(admissions)]
 
@@ -52,7 +57,7 @@ def test_an_admission_really_starts_and_is_not_waited_for() -> None:
 
     result = run("reconcile", {}, lambdas)
 
-    assert result.output == {"closed": 0, "started": 1}
+    assert result.output == {"closed": 0, "resumed": 0, "started": 1}
     assert result.seconds == 0
     assert [child.name for child in result.children] == ["leftover-i-00000000-1"]
 
@@ -66,7 +71,7 @@ def test_an_attempt_that_was_started_before_is_not_started_again() -> None:
     result = run("reconcile", {}, lambdas)
 
     assert (result.status, len(result.children)) == ("SUCCEEDED", 1)
-    assert result.output == {"closed": 0, "started": 2}, "the third has the name and another input"
+    assert result.output == {"closed": 0, "resumed": 0, "started": 2}, "the third has the name and another input"
 
 
 @pytest.mark.parametrize("changes", [0, 1])
@@ -105,7 +110,7 @@ def test_a_change_that_cannot_be_closed_stops_nothing_else(changes: int) -> None
 
     result = run("reconcile", {}, lambdas)
 
-    end = ["CloseChanges", "StartAdmissions", "Reconciled?", "KeepFailures", "ReconcileFailed"]
+    end = [*MAPS, "Reconciled?", "KeepFailures", "ReconcileFailed"]
     assert outer(result.path) == [*BEGIN, *end]
     assert len(result.called("CloseChange")) == changes
     assert len(result.called(CHILD)) == 1
@@ -119,3 +124,23 @@ def test_an_admission_that_cannot_be_started_fails() -> None:
     assert result.path[-5:] == ["AdmitNode", "KeepStartFailure", "Reconciled?", "KeepFailures", "ReconcileFailed"]
     assert len(result.called("CloseChange")) == 1
     assert result.error == "StepFunctions.StateMachineDoesNotExistException"
+
+
+@pytest.mark.parametrize("resumptions", [1, 3])
+def test_groups_whose_pause_is_over_launch_again(resumptions: int) -> None:
+    """Each by its name alone: the breaker's item knows the rest."""
+    result = run("reconcile", {}, {"ListLeftovers": leftovers(resumptions=resumptions)})
+
+    assert result.output == {"closed": 0, "resumed": resumptions, "started": 0}
+    assert sorted(p["group"] for p in result.called("GuardLaunch")) == [f"gpu-{n}" for n in range(resumptions)]
+
+
+def test_a_launch_that_cannot_be_resumed_stops_nothing_else() -> None:
+    """The next tick finds it again, and this one fails."""
+    lambdas = {"ListLeftovers": leftovers(1, 1, 1), "GuardLaunch": fails(Conflict("throttled")), CHILD: answers({})}
+
+    result = run("reconcile", {}, lambdas)
+
+    assert outer(result.path) == [*BEGIN, *MAPS, "Reconciled?", "KeepFailures", "ReconcileFailed"]
+    assert (len(result.called("CloseChange")), len(result.called(CHILD))) == (1, 1)
+    assert (result.error, result.cause) == ("Conflict", "throttled")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gpuops.domain.admission.event import Hook, Ignored, Launch, read_event
+from gpuops.domain.admission.event import Hook, Ignored, Launch, launch_of, read_event
 from gpuops.domain.errors import Invalid
 
 INSTANCE = "i-0123456789abcdef0"
@@ -29,7 +29,8 @@ def test_a_launch_lifecycle_action_names_instance_and_hook(extra: dict[str, str]
     launch = read_event(event({**DETAIL, **extra}))
 
     hook = Hook(name="gpuops-admit", group="gpu", token=DETAIL["LifecycleActionToken"])
-    assert launch == Launch(group="gpu", instance=INSTANCE, hook=hook)
+    replaces = "Action" in extra
+    assert launch == Launch(group="gpu", instance=INSTANCE, hook=hook, told="action", replaces_root=replaces)
 
 
 def test_a_missing_token_is_no_fault() -> None:
@@ -46,7 +47,9 @@ def test_a_successful_launch_needs_no_hook() -> None:
     """Its StatusCode is InProgress, of all things."""
     detail = {"EC2InstanceId": INSTANCE, "AutoScalingGroupName": "gpu", "StatusCode": "InProgress", "Details": {}}
 
-    assert read_event(event(detail, "EC2 Instance Launch Successful")) == Launch(group="gpu", instance=INSTANCE)
+    launch = read_event(event(detail, "EC2 Instance Launch Successful"))
+
+    assert launch == Launch(group="gpu", instance=INSTANCE, told="launched")
 
 
 def test_reconcile_and_people_name_the_instance_themselves() -> None:
@@ -70,6 +73,7 @@ def test_some_events_ask_nothing_of_us(detail: dict[str, str], says: str) -> Non
 
     assert isinstance(ignored, Ignored)
     assert says in ignored.reason
+    assert launch_of(event(detail)) is None
 
 
 @pytest.mark.parametrize(
@@ -92,3 +96,4 @@ def test_a_malformed_event_is_invalid_and_the_field_named(given: Any, says: str)
         read_event(given)
 
     assert says in str(error.value)
+    assert launch_of(given) is None

@@ -59,14 +59,15 @@ def find(
 
 
 def test_find_waits_with_a_heartbeat_and_then_finds() -> None:
-    """The deadline is set once, by the first call."""
+    """The deadline is set once, by the first call, which asks nobody; a hook whose timeout is unknown hears at each."""
     instances, cluster = FakeInstances(), FakeCluster()
 
     waiting = find(cluster, instances)
+    again = find(cluster, instances, now=NOW + timedelta(minutes=2), find=waiting.model_dump(), run=RUN)
     cluster.known[NAME] = NODE
-    found = find(cluster, instances, now=NOW + timedelta(minutes=5), find=waiting.model_dump(), run=RUN)
+    found = find(cluster, instances, now=NOW + timedelta(minutes=5), find=again.model_dump(), run=RUN)
 
-    assert (waiting.status, waiting.deadline, instances.beats) == ("waiting", LATER, 2)
+    assert (waiting.status, again.status, again.deadline, instances.beats) == ("waiting", "waiting", LATER, 2)
     assert (found.status, found.node, found.deadline, found.hook) == ("found", NAME, LATER, HOOK)
     assert found.run.model_dump() == RUN
 

@@ -8,7 +8,7 @@ import pytest
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Refused, Unhealthy
 from gpuops.domain.keys import PLUGIN_CONFIG_LABEL
-from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.policy import ClusterPolicy, GroupPolicy
 from gpuops.domain.slicing.configured import shape_of
 from gpuops.domain.slicing.shape import Shape
 from tests.fakes.admission import FakeCluster, FakeInstances
@@ -91,6 +91,23 @@ def test_configure_leaves_alone_what_no_label_shares(node: Node) -> None:
     cluster = offered(node)
 
     assert (configure(cluster, "r4").status, cluster.known[NAME].labels) == ("left", {})
+
+
+@pytest.mark.parametrize(
+    ("cluster", "status"),
+    [
+        ({"mode": "apply"}, "unconfigured"),
+        ({"mode": "observe"}, "missing"),
+        ({"mode": "apply", "device_plugin": {"manage": False, "config_map": CONFIGS}}, "missing"),
+    ],
+    ids=["ours", "only observed", "somebody else's"],
+)
+def test_what_is_ours_to_write_is_written_before_a_node_is_configured(cluster: dict[str, Any], status: str) -> None:
+    """A fresh cluster has no configurations: its first node must not go without."""
+    ours = ClusterPolicy.model_validate({"cluster": "demo", **cluster})
+    without, there = configure(FakeCluster(NODE)), configure(offered(NODE))
+
+    assert (CONFIGURE.in_order(without, ours).status, CONFIGURE.in_order(there, ours)) == (status, there)
 
 
 def test_configure_of_a_node_that_went_away_is_unhealthy() -> None:

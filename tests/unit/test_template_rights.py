@@ -26,6 +26,12 @@ WRITES = {
         *(f"DeleteItem {kind}" for kind in ("claim", "rotation", "lock", "undo", "open")),
     },
     "AdmitInstance": {"UpdateItem undo"},
+    "GuardLaunch": {
+        "UpdateItem breaker",
+        "DeleteItem breaker",
+        "PutItem open#breakers",
+        "DeleteItem open#breakers",
+    },
     "RelabelNode": {"PutItem lock", "PutItem open", "UpdateItem fence"},
     "SettleNode": {"UpdateItem breaker", *(f"DeleteItem {kind}" for kind in ("breaker", "lock", "open"))},
     "ListLeftovers": {"DeleteItem open"},

@@ -1,30 +1,34 @@
 """Nodes and pods of one cluster: each method is one act, stated as a goal, so that a repeated call does no harm.
 
-Our fields are server-side applied under one manager per purpose (`gpuops-cordon`, `gpuops-admission`,
-`gpuops-config`, `gpuops-keep`), because an apply takes back what its manager no longer names: lifting the cordon is
+Our fields are server-side applied under one manager per purpose (`gpuops-cordon`, `gpuops-admission`, `gpuops-config`,
+`gpuops-keep`, `gpuops-quarantine`), because an apply takes back what its manager no longer names: lifting the cordon is
 applying nothing, it leaves the others alone, and a cordon that somebody else also set stays.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Self
 
-from gpuops.adapters.kube import APPLY, MERGE, Kube, error_of
+from gpuops.adapters.kube import APPLY, Kube, error_of
+from gpuops.adapters.taints import change_taints
 from gpuops.domain.cluster import Node, Pod, read_node, read_pod
 from gpuops.domain.errors import Conflict, Invalid, Unavailable
 from gpuops.domain.keys import (
     ADMITTED,
+    BOOT_BEFORE,
+    CONFIG_BEFORE,
     CORDONED_BY,
     FIELD_MANAGER,
     KEPT_FOR,
     PLUGIN_CONFIG_LABEL,
+    QUARANTINED,
     SCALE_DOWN_DISABLED,
+    Taint,
 )
 
 NODES = "/api/v1/nodes"
-ATTEMPTS = 5
-"""Kubelet writes a node's status every few seconds; a read-modify-write loses now and then."""
 EVICTIONS_AT_ONCE = 8
 TOO_MANY = 429
 OTHER_UID = ("uid mismatch", "metadata.uid: Invalid value")
@@ -67,16 +71,23 @@ class Cluster:
         query = [("fieldSelector", f"spec.nodeName={node}")]
         return [read_pod(raw) for raw in self.kube.get_all("/api/v1/pods", query)]
 
+    def pods_by_node(self) -> dict[str, list[Pod]]:
+        """Return every pod that is bound to a node, by the node's name."""
+        found: dict[str, list[Pod]] = defaultdict(list)
+        for raw in self.kube.get_all("/api/v1/pods", [("fieldSelector", "spec.nodeName!=")]):
+            found[raw["spec"]["nodeName"]].append(read_pod(raw))
+        return found
+
     def volumes_on(self, node: str) -> list[str]:
         """Return the volumes still attached to the node: one that is not detached cannot follow its pod."""
         items = self.kube.get_all("/apis/storage.k8s.io/v1/volumeattachments")
         return [str(raw["metadata"]["name"]) for raw in items if raw["spec"].get("nodeName") == node]
 
-    def config_keys(self, title: str) -> frozenset[str]:
-        """Return the keys of the ConfigMap `namespace/name`; none where it does not exist."""
+    def config_text(self, title: str, key: str) -> str | None:
+        """Return the text of one key of the ConfigMap `namespace/name`; None where either does not exist."""
         namespace, _, name = title.partition("/")
         raw = self.kube.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
-        return frozenset((raw or {}).get("data") or ())
+        return ((raw or {}).get("data") or {}).get(key)
 
     def cordon(self, node: Node, run_id: str) -> None:
         """Keep new pods away, and say which run does."""
@@ -85,6 +96,14 @@ class Cluster:
     def uncordon(self, node: Node) -> None:
         """Take back our cordon; one that somebody else set as well stays."""
         self._apply(node, "cordon", {})
+
+    def quarantine(self, node: Node, now: datetime) -> None:
+        """Write down that the node is closed for a new root volume, and the boot before it."""
+        self._apply(node, "quarantine", {QUARANTINED: now.isoformat(), BOOT_BEFORE: node.boot_id})
+
+    def end_quarantine(self, node: Node) -> None:
+        """Take that back."""
+        self._apply(node, "quarantine", {})
 
     def mark_admitted(self, node: Node, now: datetime) -> None:
         """Write down when the node passed its admission."""
@@ -105,21 +124,24 @@ class Cluster:
         """Choose the device plugin's configuration for the node."""
         self._apply(node, "config", {}, labels={PLUGIN_CONFIG_LABEL: key})
 
+    def change_config(self, node: Node, key: str) -> None:
+        """The same on a node in service, and beside it what it had before."""
+        self._apply(node, "config", {CONFIG_BEFORE: node.config or ""}, labels={PLUGIN_CONFIG_LABEL: key})
+
+    def restore_config(self, node: Node) -> None:
+        """Choose what it had before a change that nobody finished; without a change, nothing happens."""
+        before = node.annotations.get(CONFIG_BEFORE)
+        if before is not None:
+            self._apply(node, "config", {}, labels={PLUGIN_CONFIG_LABEL: before} if before else {})
+
+    def add_taint(self, name: str, taint: Taint) -> None:
+        """Add one taint, and leave the others as they are."""
+        new = taint.model_dump()
+        change_taints(self.kube, name, lambda old: old if any(t["key"] == taint.key for t in old) else [*old, new])
+
     def remove_taint(self, name: str, key: str) -> None:
-        """Remove one taint and no other: taints are one atomic list, so under resourceVersion."""
-        for _ in range(ATTEMPTS):
-            raw = self.kube.get(f"{NODES}/{name}")
-            taints = (raw or {}).get("spec", {}).get("taints", [])
-            left = [taint for taint in taints if taint["key"] != key]
-            if left == taints:
-                return
-            version = {"resourceVersion": raw["metadata"]["resourceVersion"]}
-            try:
-                self._patch(name, {"metadata": version, "spec": {"taints": left}}, MERGE, "admission")
-            except Conflict:
-                continue
-            return
-        raise Unavailable(f"node {name} changed {ATTEMPTS} times while its taint {key} was removed")
+        """Remove one taint and no other."""
+        change_taints(self.kube, name, lambda old: [taint for taint in old if taint["key"] != key])
 
     def evict(self, pod: Pod) -> str | None:
         """Ask for an eviction; return None when it is granted, else the disruption budget's words.

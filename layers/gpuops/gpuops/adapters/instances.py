@@ -51,13 +51,15 @@ class Instances:
         gpus = [gpu for found in types for gpu in found.get("GpuInfo", {}).get("Gpus", ())]
         return sum(int(gpu["Count"]) for gpu in gpus if gpu.get("Manufacturer", NVIDIA).upper() == NVIDIA)
 
-    def launch_hook(self, group: str) -> Hook | None:
-        """Return our launch hook on the group, for an event that names none."""
+    def launch_hook(self, group: str, name: str = "") -> Hook | None:
+        """Return our launch hook on the group, or the one of that name, with its timeout."""
         with translated(f"describe hooks of {group}"):
             hooks = self._autoscaling.describe_lifecycle_hooks(AutoScalingGroupName=group)["LifecycleHooks"]
-        names = [h["LifecycleHookName"] for h in hooks if h.get("LifecycleTransition") == LAUNCHING]
-        ours = next((name for name in names if name.startswith(HOOK_PREFIX)), None)
-        return Hook(name=ours, group=group) if ours else None
+        launching = {h["LifecycleHookName"]: h for h in hooks if h.get("LifecycleTransition") == LAUNCHING}
+        ours = next((one for one in launching if (one == name if name else one.startswith(HOOK_PREFIX))), None)
+        if ours is None:
+            return None
+        return Hook(name=ours, group=group, heartbeat_seconds=launching[ours].get("HeartbeatTimeout"))
 
     def heartbeat(self, hook: Hook, instance: str) -> bool:
         """Ask Auto Scaling for more time; False when there is nothing left to wait for. Repeating does no harm."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from gpuops.domain.keys import (
     ADMITTED,
+    BOOT_BEFORE,
     CORDONED_BY,
     GPU_RESOURCE,
     KEPT_FOR,
@@ -17,6 +18,7 @@ from gpuops.domain.keys import (
     MIG_PREFIX,
     NAMESPACE,
     PLUGIN_CONFIG_LABEL,
+    QUARANTINED,
     SHARED_GPU_RESOURCE,
     SMOKE_LABEL,
     STARTUP_TAINT_KEY,
@@ -78,6 +80,16 @@ class Node:
     def cordoned_by(self) -> str | None:
         """The run whose cordon stands on it; None where nobody, or somebody else, cordoned it."""
         return self.annotations.get(CORDONED_BY)
+
+    @property
+    def quarantined(self) -> str | None:
+        """When an execution last kept it closed for its new root volume."""
+        return self.annotations.get(QUARANTINED)
+
+    @property
+    def restarted(self) -> bool:
+        """Whether it came back from the boot before which it was closed; true of a node that never was."""
+        return self.annotations.get(BOOT_BEFORE) != self.boot_id or not self.quarantined
 
     @property
     def kept_for(self) -> str | None:

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.smoke import Stage
+from gpuops.domain.keys import GPU_RESOURCE
 from gpuops.domain.run import Run
 
 
@@ -30,7 +31,7 @@ class Failure(BaseModel):
 class Found(_Answer):
     """find_node's answer."""
 
-    status: Literal["found", "waiting", "ignored", "gone", "overdue", "unchecked", "unreadable"]
+    status: Literal["found", "waiting", "ignored", "gone", "overdue", "replacing", "unchecked", "unreadable"]
     """`unchecked`: the policy has us not judge it; `unreadable`: the policy cannot tell. Either way it is let in."""
     run: Run | None = None
     instance: str | None = None
@@ -38,14 +39,25 @@ class Found(_Answer):
     hook: Hook | None = None
     deadline: AwareDatetime | None = None
     """For the whole admission: what the node took to register, its GPUs no longer have."""
+    since: AwareDatetime | None = None
+    beat: AwareDatetime | None = None
+    """When the hook last heard of us."""
+    hint: str | None = None
+    """The node's probable name; None as long as nothing was asked about the instance."""
+    wait_seconds: int = 15
+    """Before the next look, if it is still waiting."""
 
 
 class Configured(_Answer):
     """configure_node's answer."""
 
-    status: Literal["configured"] = "configured"
+    status: Literal["configured", "missing", "unconfigured", "left"] = "configured"
+    """`missing`: no such configuration, so the plugin's default stands; `unconfigured`: it is ours to write, so that
+    comes first; `left`: no label of ours does anything."""
     config: str
     replicas: int
+    resource: str = GPU_RESOURCE
+    """What each share is offered as."""
 
 
 class Checked(_Answer):
@@ -54,6 +66,12 @@ class Checked(_Answer):
     status: Literal["ready", "waiting", "overdue"]
     gpus: int
     allocatable: int
+    replicas: int = 1
+    resource: str = GPU_RESOURCE
+    """What it really offers of each GPU, once it is ready; a node that was left alone may share them by itself."""
+    beat: AwareDatetime | None = None
+    wait_seconds: int = 15
+    """Before the next look, if it is still waiting."""
 
 
 class Expected(BaseModel):
@@ -134,5 +152,18 @@ class Smoked(_Answer):
 class Admitted(_Answer):
     """admit_instance's answer."""
 
-    status: Literal["admitted", "abandoned", "waiting", "released"]
-    """`released` without a judgement; `waiting` for the node of such an instance, which may carry our taint."""
+    status: Literal["admitted", "abandoned", "held", "waiting", "released"]
+    """`released` without a judgement; `waiting` for the node of such an instance, which may carry our taint. `held`:
+    something else than the instance failed, so it stays behind its startup taint until `reconcile` admits it."""
+    wait_seconds: int = 15
+
+
+class Quarantined(_Answer):
+    """quarantine_node's answer."""
+
+    status: Literal["closed", "continued", "kept"]
+    """`closed`: pods have to go; `continued`: its root volume is being replaced; `kept`: its pods did not go."""
+    at: AwareDatetime
+    beat: AwareDatetime | None = None
+    wait_seconds: int
+    """Before the next pass at the latest, so that the hook hears of us."""

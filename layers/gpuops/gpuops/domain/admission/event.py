@@ -17,6 +17,7 @@ LIFECYCLE_ACTION = "EC2 Instance-launch Lifecycle Action"
 LAUNCHED = "EC2 Instance Launch Successful"
 TEST = "autoscaling:TEST_NOTIFICATION"
 WARM_POOL = "WarmPool"
+REPLACE_ROOT = "ReplaceRootVolume"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -30,6 +31,8 @@ class Hook(BaseModel):
     group: str
     token: str | None = None
     """Without it Auto Scaling finds the action by the instance."""
+    heartbeat_seconds: int | None = None
+    """How long it waits for a word from us; no event tells."""
 
 
 class Launch(BaseModel):
@@ -40,6 +43,10 @@ class Launch(BaseModel):
     group: str
     instance: str
     hook: Hook | None = None
+    told: Literal["action", "launched", "asked"] = "asked"
+    """By a lifecycle action, by a successful launch, or by `reconcile` or a person: only these come one at a time."""
+    replaces_root: bool = False
+    """It is in service, and gets a new root volume: its pods have to go first."""
 
 
 class Ignored(BaseModel):
@@ -59,6 +66,7 @@ class _Action(BaseModel):
     token: str | None = Field(alias="LifecycleActionToken", default=None)
     transition: Literal["autoscaling:EC2_INSTANCE_LAUNCHING"] = Field(alias="LifecycleTransition")
     destination: str = Field(alias="Destination", default="AutoScalingGroup")
+    action: str | None = Field(alias="Action", default=None)
 
 
 class _Launched(BaseModel):
@@ -90,10 +98,19 @@ def read_event(event: Any) -> Launch | Ignored:
         return Ignored(reason="a test notification of Auto Scaling")
     if event["detail-type"] == LAUNCHED:
         launched = _parse(_Launched, detail, "event.detail")
-        return Launch(group=launched.group, instance=launched.instance)
+        return Launch(group=launched.group, instance=launched.instance, told="launched")
     if event["detail-type"] != LIFECYCLE_ACTION:
         raise Invalid(f"event.detail-type: {str(event['detail-type'])[:80]!r} is no launch")
     return _of_action(_parse(_Action, detail, "event.detail"))
+
+
+def launch_of(event: Any) -> Launch | None:
+    """Whose launch the event tells of; None where it asks nothing of us, or cannot be read."""
+    try:
+        launch = read_event(event)
+    except Invalid:
+        return None
+    return launch if isinstance(launch, Launch) else None
 
 
 def _of_action(action: _Action) -> Launch | Ignored:
@@ -102,7 +119,8 @@ def _of_action(action: _Action) -> Launch | Ignored:
     if not action.hook.startswith(HOOK_PREFIX):
         return Ignored(reason=f"hook {action.hook} is not ours: ours begin with {HOOK_PREFIX}")
     hook = Hook(name=action.hook, group=action.group, token=action.token)
-    return Launch(group=action.group, instance=action.instance, hook=hook)
+    replaces = action.action == REPLACE_ROOT
+    return Launch(group=action.group, instance=action.instance, hook=hook, told="action", replaces_root=replaces)
 
 
 def _parse(model: type[M], value: Any, where: str) -> M:

@@ -12,6 +12,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 Kind = Literal["launch", "sharing"]
 """New instances of the group that were abandoned; changes of its nodes' sharing that were taken back."""
 KINDS: tuple[Kind, ...] = ("launch", "sharing")
+LAUNCH_SUSPENDED = "LaunchSuspended"
+"""The metric that the template's alarm watches, by name: groups whose Launch we suspended."""
 SHARING_LIMIT = 2
 """A configuration that failed on two nodes is to blame, not the nodes."""
 

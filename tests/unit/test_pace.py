@@ -1,0 +1,66 @@
+"""How often an admission looks: bounded, growing, spread, in time for the hook; a hundred at once stay below 20/s."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuops.domain.admission.pace import beats, first_seconds, poll_seconds
+
+NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
+FAR = NOW + timedelta(hours=4)
+INSTANCES = [f"i-{n:017x}" for n in range(100)]
+LIMIT = 20
+"""Requests per second that EC2 refills; see the module."""
+
+
+@given(waited=st.integers(0, 14_400), left=st.integers(1, 14_400), heartbeat=st.none() | st.integers(30, 7200))
+def test_a_pause_is_bounded_and_keeps_deadline_and_hook(waited: int, left: int, heartbeat: int | None) -> None:
+    """From one second to a minute and a half; never past the deadline, nor past a third of the hook's timeout."""
+    now = NOW + timedelta(seconds=waited)
+    pause = poll_seconds("i-1", NOW, now, now + timedelta(seconds=left), heartbeat)
+
+    assert 1 <= pause <= min(90, left)
+    assert heartbeat is None or pause <= heartbeat / 3 + 1
+
+
+def test_pauses_grow_with_what_was_waited() -> None:
+    """A node that took ten minutes is not missed for half a minute more."""
+    pauses = [poll_seconds("i-1", NOW, NOW + timedelta(seconds=s), FAR) for s in (0, 600)]
+
+    assert (pauses[0] < 25, pauses[1] >= 60) == (True, True)
+
+
+def test_a_repeated_call_decides_the_same() -> None:
+    """Chance comes from names and times alone."""
+    assert {poll_seconds("i-1", NOW, NOW, FAR) for _ in range(5)} == {poll_seconds("i-1", NOW, NOW, FAR)}
+    assert len({first_seconds("i-1") for _ in range(5)}) == 1
+
+
+def test_a_hundred_launches_at_once_never_ask_more_than_the_limit_in_one_second() -> None:
+    """From the first look to the last, for ten minutes; each look asks Auto Scaling once."""
+    looks: Counter[int] = Counter()
+    for name in INSTANCES:
+        at = first_seconds(name)
+        while at < 600:
+            looks[at] += 1
+            at += poll_seconds(name, NOW, NOW + timedelta(seconds=at), FAR, 900)
+
+    assert max(looks.values()) <= LIMIT
+    assert min(looks) >= 15
+
+
+@pytest.mark.parametrize(
+    ("last", "heartbeat", "expected"),
+    [(None, 900, True), (299, 900, False), (300, 900, True), (0, None, True)],
+    ids=["never heard of us", "too early", "a third of its timeout", "its timeout is not known"],
+)
+def test_a_hook_hears_of_us_three_times_in_its_timeout(
+    last: int | None, heartbeat: int | None, *, expected: bool
+) -> None:
+    """More would only cost requests."""
+    heard = None if last is None else NOW - timedelta(seconds=last)
+
+    assert beats(heard, NOW, heartbeat) is expected
