@@ -8,21 +8,28 @@ Out: {"status": "selected" | "waiting" | "overdue" | "held" | "done", "reason", 
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from gpuops.adapters.sights import Sights
+from gpuops.adapters.store import Kind
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Invalid, Refused
 from gpuops.domain.faults.breaker import SHARING_LIMIT, holds
-from gpuops.domain.policy import GroupPolicy, Policy
+from gpuops.domain.policy import EXCLUSIVE, ClusterPolicy, GroupPolicy, Policy
 from gpuops.domain.rotation.messages import Execution
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.answers import Selected
-from gpuops.domain.slicing.change import decide_change
+from gpuops.domain.slicing.change import Change, decide_change
 from gpuops.domain.slicing.select import Look, decide_rest
 from gpuops.entry import entry
+
+if TYPE_CHECKING:
+    from gpuops.adapters.cluster import Cluster
+
+KINDS: tuple[Kind, ...] = ("rotation", "lock")
 
 
 class Applied(BaseModel):
@@ -49,13 +56,13 @@ def handler(request: SelectNode, now: datetime) -> Selected:
 def select(request: SelectNode, now: datetime, world: World) -> Selected:
     """Answer with the first node that may be changed; only without one it matters what the others wait for."""
     policy = world.policies.at(request.apply.policy)
-    cluster = policy.cluster(request.apply.cluster)
     before = request.select or Selected(status="done", reason="")
-    if cluster.mode != "apply" or cluster.config_map is None:
-        why = f"mode {cluster.mode}" if cluster.mode != "apply" else "the policy names no configurations"
+    title = policy.cluster(request.apply.cluster).config_map or ""
+    connection = world.cluster(request.apply.cluster)
+    if why := _why_not(policy.cluster(request.apply.cluster), connection):
         return before.model_copy(update={"status": "done", "reason": f"no node is changed: {why}"})
     looks: list[Look] = []
-    for found in _look_at_groups(request, policy, cluster.config_map, world):
+    for found in _look_at_groups(request, policy, Sights(world, connection, title), world):
         if isinstance(found, Look):
             looks.append(found)
             continue
@@ -67,24 +74,33 @@ def select(request: SelectNode, now: datetime, world: World) -> Selected:
     )
 
 
-def _look_at_groups(request: SelectNode, policy: Policy, title: str, world: World) -> Iterator[Selected | Look]:
+def _why_not(policy: ClusterPolicy, connection: "Cluster") -> str | None:
+    """Why labels of ours change nothing in the whole cluster, or None."""
+    if policy.mode != "apply":
+        return f"mode {policy.mode}"
+    if policy.config_map is None:
+        return "the policy names no configurations of a device plugin"
+    if policy.device_plugin.manage and connection.config_text(policy.config_map, EXCLUSIVE) is None:
+        return f"there is no {policy.config_map}: the device plugin is not ours"
+    return None
+
+
+def _look_at_groups(request: SelectNode, policy: Policy, sights: Sights, world: World) -> Iterator[Selected | Look]:
     """Each group of the cluster that is ours to change: a node of it, or why there is none at the moment."""
     groups = [g for g in policy.groups if g.cluster == request.apply.cluster and g.mode == "apply"]
-    if not groups:
-        return
-    cluster = world.cluster(request.apply.cluster)
-    sights = Sights(world, cluster, title)
-    nodes = {node.instance: node for node in cluster.nodes() if node.instance}
+    nodes = {node.instance: node for node in sights.cluster.nodes() if node.instance}
     pods: Mapping[str, Sequence[Pod]] | None = None
     for group in groups:
         run = _run(request, group, policy)
         try:
             ids = sorted(instance.id for instance in world.groups.describe(group.group).staying)
             others = [nodes[i] for i in ids if i in nodes and nodes[i].config != group.sharing]
-            held = others and _held(run, world)
-            if others and not held:
-                pods = cluster.pods_by_node() if pods is None else pods
-            yield Look(group, held=held) if held else _look(run, group, others, pods or {}, sights)
+            if others and (held := _held(run, group, world)):
+                yield held
+                continue
+            if others and pods is None:
+                pods = sights.cluster.pods_by_node()
+            yield _look(run, group, others, pods or {}, sights)
         except (Invalid, Refused) as fault:
             yield Look(group, held=f"{group.group}: {fault}")
 
@@ -105,14 +121,18 @@ def _look(
     return Look(group, changes)
 
 
-def _held(run: Run, world: World) -> str | None:
-    """Why no node of the group may be changed, whatever runs on it."""
-    for kind in ("rotation", "lock"):
+def _held(run: Run, group: GroupPolicy, world: World) -> Look | None:
+    """Why no node of the group may be changed, whatever runs on it; another of our own runs does the same as this."""
+    for kind in KINDS:
         lock = world.store.lock(kind, run.group)
         if lock is not None and lock.owner != run.execution:
-            return f"{run.group} is being changed by {lock.run.machine} {lock.run.id}"
-    why = holds(world.memory.breaker("sharing", run.group), SHARING_LIMIT)
-    return f"{run.group}: {why}; `gpuops breaker close {run.group}` once it is mended" if why else None
+            why = f"{run.group} is being changed by {lock.run.machine} {lock.run.id}"
+            twin = lock.run.machine == run.machine
+            return Look(group, (Change("left", why),)) if twin else Look(group, held=why)
+    if why := holds(world.memory.breaker("sharing", run.group), SHARING_LIMIT):
+        why = f"{run.group}: {why}; `gpuops breaker close {run.group}` once it is mended"
+        return Look(group, held=why)
+    return None
 
 
 def _run(request: SelectNode, group: GroupPolicy, policy: Policy) -> Run:

@@ -24,6 +24,7 @@ from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
 from gpuops.domain.keys import (
     ADMITTED,
+    CONFIG_BEFORE,
     PLUGIN_CONFIG_LABEL,
     SCALE_DOWN_DISABLED,
     STARTUP_TAINT,
@@ -275,6 +276,44 @@ def test_a_label_chooses_the_plugins_configuration(stage: Stage) -> None:
     assert labelled.labels[PLUGIN_CONFIG_LABEL] == "exclusive"
 
 
+@pytest.mark.parametrize("was", ["exclusive", None])
+def test_a_change_of_configuration_remembers_what_was_and_can_be_taken_back(stage: Stage, was: str | None) -> None:
+    """Also where there was none; a second taking back finds nothing."""
+    node = stage.add_node("n1")
+    if was:
+        stage.admitter.label_config(node, was)
+    node = look(stage, node)
+    for _ in range(2):
+        stage.admitter.change_config(node, "r4")
+    changed = look(stage, node)
+    assert (changed.config, changed.annotations[CONFIG_BEFORE]) == ("r4", was or "")
+
+    for _ in range(2):
+        stage.admitter.restore_config(look(stage, node))
+
+    back = look(stage, node)
+    assert (back.config, CONFIG_BEFORE in back.annotations) == (was, False)
+
+
+def test_a_changed_configuration_that_is_chosen_again_stays(stage: Stage) -> None:
+    """So a change is kept: what was before it is forgotten."""
+    node = stage.add_node("n1")
+    stage.admitter.change_config(node, "r4")
+
+    stage.admitter.label_config(look(stage, node), "r4")
+    stage.admitter.restore_config(look(stage, node))
+
+    kept = look(stage, node)
+    assert (kept.config, CONFIG_BEFORE in kept.annotations) == ("r4", False)
+
+
+def look(stage: Stage, node: Node) -> Node:
+    """The node as it is now."""
+    found = stage.admitter.node(node.name)
+    assert found is not None
+    return found
+
+
 def test_evictions_are_granted_or_refused_in_the_budgets_words(stage: Stage) -> None:
     """Evicted is not gone: the pod is deleting until its kubelet says so."""
     stage.add_node("n", instance="i-00000001")
@@ -293,6 +332,18 @@ def test_evictions_are_granted_or_refused_in_the_budgets_words(stage: Stage) -> 
 def test_a_pod_that_is_gone_counts_as_evicted(stage: Stage) -> None:
     """A second pass may be a moment behind."""
     assert stage.drainer.evict(Pod("default", "gone", SOME_UID)) is None
+
+
+def test_pods_come_by_their_nodes(stage: Stage) -> None:
+    """All of them in one question; a node without any is not among them, or has none."""
+    for name in ("n1", "n2", "n3"):
+        stage.add_node(name)
+    stage.add_pod("web", "n1")
+    stage.add_pod("batch", "n2")
+
+    found = {name: [pod.name for pod in pods] for name, pods in stage.drainer.pods_by_node().items() if pods}
+
+    assert found == {"n1": ["web"], "n2": ["batch"]}
 
 
 def test_pods_of_other_nodes_are_not_listed(stage: Stage) -> None:

@@ -36,6 +36,7 @@ READINGS = st.none() | st.dictionaries(
 NODES = st.builds(
     Node,
     name=st.just("n1"),
+    gpus=st.just(1),
     ready=st.booleans(),
     unschedulable=st.booleans(),
     mig=st.booleans(),
@@ -53,7 +54,7 @@ def test_whoever_was_promised_a_whole_gpu_keeps_it(
     pods: list[Pod], now: Shape | None, wanted: Shape, readings: Readings | None
 ) -> None:
     """And whoever came for a share, under its name, keeps that."""
-    if decide(Node(name="n1"), pods, now, wanted, readings) == "change" and tenants(pods):
+    if decide(Node(name="n1", gpus=1), pods, now, wanted, readings) == "change" and tenants(pods):
         assert now is not None
         assert (now.shared, now.resource) == (wanted.shared, wanted.resource)
 
@@ -61,7 +62,7 @@ def test_whoever_was_promised_a_whole_gpu_keeps_it(
 @given(PODS, SHAPES, SHAPES, READINGS)
 def test_no_share_in_use_disappears(pods: list[Pod], now: Shape, wanted: Shape, readings: Readings | None) -> None:
     """What the exporter does not show counts as in use."""
-    if decide(Node(name="n1"), pods, now, wanted, readings) != "change" or wanted.replicas >= now.replicas:
+    if decide(Node(name="n1", gpus=1), pods, now, wanted, readings) != "change" or wanted.replicas >= now.replicas:
         return
     held = [(index, title) for reading in (readings or {}).values() for index, title in reading.holders.items()]
     for pod in tenants(pods):
@@ -74,7 +75,7 @@ def test_more_shares_never_wait(pods: list[Pod], replicas: int, more: int, resou
     """Nobody loses anything, so nobody is asked."""
     now, wanted = Shape(replicas, resource), Shape(replicas + more, resource)
 
-    assert decide(Node(name="n1"), pods, now, wanted, None) == "change"
+    assert decide(Node(name="n1", gpus=1), pods, now, wanted, None) == "change"
 
 
 @given(NODES, st.none() | SHAPES, SHAPES)
@@ -94,6 +95,6 @@ def test_our_smoke_pods_make_no_difference(
     """A leftover of our own must not hold a node for hours."""
     others = [pod for pod in pods if not pod.smoke]
 
-    assert decide(Node(name="n1"), pods, now, wanted, readings) == decide(
-        Node(name="n1"), others, now, wanted, readings
+    assert decide(Node(name="n1", gpus=1), pods, now, wanted, readings) == decide(
+        Node(name="n1", gpus=1), others, now, wanted, readings
     )

@@ -35,7 +35,7 @@ TEXTS = {"exclusive": "version: v1\n"} | {
 MACHINES = (instance(1), instance(2))
 WEB = Pod("default", "web", uid="u-web", gpus=1)
 SEEN = 'DCGM_FI_DEV_FB_USED{{UUID="GPU-1",vgpu="{}",namespace="default",pod="web"}} 1\n'
-US = run("run-1", policy="v1")
+US = run("run-1").model_copy(update={"machine": "apply_gpu_config"})
 
 
 @dataclass
@@ -173,6 +173,16 @@ def test_another_run_on_the_group_holds_it(make: Callable[..., World]) -> None:
     assert (held.status, held.reason) == ("held", "gpu is being changed by rotate_ami roll-1")
 
 
+def test_another_run_of_the_same_kind_is_left_to_do_it(make: Callable[..., World]) -> None:
+    """Every hour another one wakes while the first waits for pods: no second one fails for that."""
+    world = make()
+    world.store.take("lock", run("apply-2").model_copy(update={"machine": US.machine}), NOW)
+
+    left = select(world)
+
+    assert (left.status, "is being changed by" in left.reason) == ("done", True)
+
+
 def test_two_failures_hold_the_group_until_an_operator_lets_it_go(make: Callable[..., World]) -> None:
     """Time alone mends no configuration."""
     world = make()
@@ -200,6 +210,14 @@ def test_a_key_that_is_not_there_holds_the_group(make: Callable[..., World]) -> 
 def test_whoever_only_looks_changes_no_node(make: Callable[..., World], mode: str) -> None:
     """The cluster's mode, whatever the group's is."""
     assert select(make(mode=mode)).status == "done"
+
+
+def test_where_the_device_plugin_is_not_ours_no_node_is_changed(make: Callable[..., World]) -> None:
+    """apply_config has said who runs it; that nodes have no label of ours is no fault then."""
+    world = make(None)
+    world.connected.texts.clear()
+
+    assert (select(world).status, f"no {TITLE}" in select(world).reason) == ("done", True)
 
 
 @pytest.mark.parametrize(("gpus", "status"), [(1, "selected"), (4, "waiting")])

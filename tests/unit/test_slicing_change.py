@@ -122,6 +122,15 @@ def test_a_node_that_has_it_is_done() -> None:
     assert decide(R4, R4, WEB, node=node).status == "done"
 
 
+def test_a_new_device_plugin_is_waited_for() -> None:
+    """What would be checked within two minutes may still be on its way; a label that broke it is changed at once."""
+    unlabelled = replace(NODE, labels={}, gpus=0)
+
+    assert decide(None, R4, node=unlabelled).status == "waiting"
+    assert decide(None, R4, node=replace(unlabelled, gpus=4)).status == "change"
+    assert decide(R2, R4, node=replace(NODE, gpus=0)).status == "change"
+
+
 def test_only_a_shrink_under_pods_needs_the_exporter() -> None:
     """Everything else is decided without a scrape."""
     assert needs_readings([WEB], R4, R2)

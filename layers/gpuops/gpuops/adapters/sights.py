@@ -19,13 +19,13 @@ class Sights:
     """Looks at nodes of one cluster whose configurations stand in one ConfigMap; each configuration is read once."""
 
     def __init__(self, world: "World", cluster: "Cluster", config_map: str) -> None:
-        self._world, self._cluster, self._title = world, cluster, config_map
+        self._world, self.cluster, self._title = world, cluster, config_map
         self._shapes: dict[str, Shape] = {}
 
     def goal(self, key: str) -> Goal:
         """Return what the key comes to. Raises: Refused when no node may be labelled with it; Unavailable."""
         if key not in self._shapes:
-            self._shapes[key] = shape_of(self._cluster.config_text(self._title, key), key, self._title)
+            self._shapes[key] = shape_of(self.cluster.config_text(self._title, key), key, self._title)
         return Goal(key, self._shapes[key])
 
     def of(self, node: Node, pods: Sequence[Pod], wanted: Shape) -> Sight:
@@ -46,7 +46,7 @@ class Sights:
     def _readings(self, name: str) -> Readings | None:
         """An exporter that may not be asked, or gives no answer, is as good as none: then pods are waited for."""
         try:
-            text = self._world.metrics(self._cluster).scrape(name)
+            text = self._world.metrics(self.cluster).scrape(name)
             return read_gpus(text) if text else None
         except (Invalid, Refused, Unavailable):
             return None

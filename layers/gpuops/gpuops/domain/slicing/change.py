@@ -82,6 +82,8 @@ def decide_change(sight: Sight, goal: Goal, run_id: str) -> Change:
     if why := left_alone(node, run_id):
         return Change("left", f"{node.name} is left alone: {why}")
     way = f"{node.name}, from {node.config or 'no configuration'} to {goal.key}"
+    if node.config is None and not (node.gpus or node.shared_gpus):
+        return Change("waiting", f"{way}: its device plugin offers nothing yet")
     if tenants(sight.pods) and (why := _why_wait(sight, goal.shape)):
         return Change("waiting", f"{way}: {why}")
     return Change("change", way)
