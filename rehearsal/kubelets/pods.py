@@ -177,6 +177,8 @@ class Pods:
             run.timer = None
 
     def _address(self, run: Run) -> str:
+        if run.place is not None:
+            return run.place.pod_ip  # a pod that starts again keeps its address
         if run.pod["spec"].get("hostNetwork"):
             return run.machine.instance.ip
         return str(POD_NETWORK + next(self._addresses))

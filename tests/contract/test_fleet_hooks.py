@@ -167,3 +167,39 @@ def test_a_termination_hook_holds_the_machine_until_it_is_answered(world: FleetW
     client.complete_lifecycle_action(**hook, InstanceId=instance, LifecycleActionResult="CONTINUE")
     world.clock.advance(90)
     assert instance not in world.states()
+
+
+def test_a_new_root_volume_passes_the_hook_and_reboots_the_same_instance(world: FleetWorld) -> None:
+    """The event says what is asked; the instance, its place in the group and its address stay; the image does not."""
+    (serving,) = [each for each, state in world.states().items() if state == "InService"]
+    image = "ami-0aa0aa0aa0aa0aa01"
+
+    world.fleet.replace_root_volume("gpu", image)
+    world.clock.advance(1)
+    event = world.near.heard(LAUNCH)[-1]
+    held = world.states()[serving]
+    complete(world, "CONTINUE", LifecycleActionToken=event["LifecycleActionToken"])
+    world.clock.advance(10)
+    rebooted, under_way = list(world.near.rebooted), world.states()[serving]
+    world.clock.advance(60)
+
+    assert (event["EC2InstanceId"], event["Action"]) == (serving, "ReplaceRootVolume")
+    assert (event["Origin"], event["Destination"]) == ("AutoScalingGroup", "AutoScalingGroup")
+    assert (held, under_way, world.states()[serving]) == ("Pending:Wait", "Pending:Proceed", "InService")
+    assert [(each.instance_id, each.ami) for each in rebooted] == [(serving, image)]
+    assert world.group()["LaunchTemplate"]["Version"] == "2"
+    reservations = world.client("ec2").describe_instances(InstanceIds=[serving])["Reservations"]
+    assert [each["ImageId"] for found in reservations for each in found["Instances"]] == [image]
+
+
+def test_a_suspended_launch_process_launches_nothing_until_it_is_resumed(world: FleetWorld) -> None:
+    """What was abandoned meanwhile is made up for afterwards."""
+    client, lost = world.client("autoscaling"), waiting(world)
+    client.suspend_processes(AutoScalingGroupName="gpu", ScalingProcesses=["Launch"])
+    complete(world, "ABANDON", InstanceId=lost)
+    world.clock.advance(600)
+    assert len(world.states()) == 1
+
+    client.resume_processes(AutoScalingGroupName="gpu", ScalingProcesses=["Launch"])
+    world.clock.advance(40)
+    assert waiting(world) != lost

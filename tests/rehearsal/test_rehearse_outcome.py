@@ -3,14 +3,16 @@
 Covered: when a story is over; executions by status, error, cause, output and count; numbers of the observer; Jobs.
 """
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rehearsal.observer import Observed
 from rehearsal.scenario import Expect
-from rehearsal.stage.outcome import has_ended, unmet
+from rehearsal.stage.outcome import has_ended, too_fast, unheard, unmet
 from rehearsal.stage.records import Record
 
 SEEN = Observed(
@@ -79,3 +81,36 @@ def test_an_end_that_is_not_the_expected_one_is_told(expected: dict[str, Any], s
 def test_numbers_and_jobs_are_compared(expect: dict[str, Any], says: str | None) -> None:
     """A zero is an expectation too."""
     assert list(unmet(Expect.model_validate(expect), [], SEEN, {"other"})) == ([says] if says else [])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "heard", "says"),
+    [
+        (1, [("gpuops", "GPU Escalation"), ("gpuops", "GPU AMI Release Detected")], []),
+        (0, [("gpuops", "GPU Escalation")], ["escalations: 0; the bus carried 1"]),
+        (2, [("other", "GPU Escalation")], ["escalations: 2; the bus carried 0"]),
+        (None, [("gpuops", "GPU Escalation")], []),
+    ],
+)
+def test_escalations_are_counted_on_the_bus(wanted: int | None, heard: list[tuple[str, str]], says: list[str]) -> None:
+    """Of the product alone, and of that kind alone."""
+    assert list(unheard(Expect(escalations=wanted), heard)) == says
+
+
+def test_calls_are_counted_within_each_simulated_second(tmp_path: Path) -> None:
+    """Only the stack's own; a rate of a call that is never made is a slip of the scenario's."""
+    call = {"service": "autoscaling", "action": "Describe", "caller": "gpuops-FindNode"}
+    lines = [{**call, "at": at} for at in (1.0, 1.9, 2.0)] + [{**call, "at": 2.5, "caller": "outside"}]
+    wire = tmp_path / "wire.jsonl"
+    wire.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    assert list(too_fast(Expect(peak_calls={"autoscaling:Describe": 2}), wire)) == []
+    assert list(too_fast(Expect(peak_calls={"autoscaling:Describe": 1}), wire)) == [
+        "at most 1 autoscaling:Describe in a second; there were 2"
+    ]
+    assert "there was none" in next(too_fast(Expect(peak_calls={"autoscaling:Other": 1}), wire))
+
+
+def test_what_the_observer_missed_is_unmet() -> None:
+    """It reads nodes, pods, logs, series and objects itself."""
+    assert list(unmet(Expect(), [], replace(SEEN, unmet=("nodes: …",)), ())) == ["nodes: …"]
