@@ -85,7 +85,7 @@ class Forks:
 
         Raises: ChildProcessError when the server has ended.
         """
-        order = {"parent": self._server.pid, "folder": str(folder), "env": environment, "log": str(log)}
+        order = {"parent": self._server.pid, "folder": str(folder), "env": environment, "log": str(log.absolute())}
         with self._lock, contextlib.suppress(BrokenPipeError, ValueError, queue.Empty):
             self._orders.write(json.dumps(order).encode() + b"\n")
             self._orders.flush()
