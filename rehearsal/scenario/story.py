@@ -95,6 +95,8 @@ class Moment(Part):
     capacity: dict[str, dict[str, int]] | None = None
     """New capacity: zone → instance type → instances."""
     scale: Scale | None = None
+    desired: dict[Name, Annotated[int, Field(ge=0)]] | None = None
+    """By group, the size that somebody asks for, as Cluster Autoscaler does."""
     terminate: Name | None = None
     """Takes the first instance in service from this group; Auto Scaling launches another."""
     policy: str | None = None

@@ -69,6 +69,7 @@ class Plot:
             "start": lambda start: self._start(start.machine, start.input),
             "capacity": world.fleet.set_capacity,
             "scale": self._scale,
+            "desired": self._desire,
             "terminate": self._terminate,
             "policy": self.upload_policy,
             "delete": lambda named: kube.delete(f"{collection(named.kind, named.namespace)}/{named.name}"),
@@ -119,6 +120,11 @@ class Plot:
     def _scale(self, scale: Scale) -> None:
         path = f"/apis/apps/v1/namespaces/{scale.namespace}/deployments/{scale.deployment}/scale"
         self._world.kube.patch(path, {"spec": {"replicas": scale.replicas}})
+
+    def _desire(self, sizes: Mapping[str, int]) -> None:
+        autoscaling = self._world.region.account.client("autoscaling")
+        for group, size in sizes.items():
+            autoscaling.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=size)
 
     def _terminate(self, group: str) -> None:
         autoscaling = self._world.region.account.client("autoscaling")
