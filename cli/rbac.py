@@ -45,7 +45,7 @@ def command(
 
 def rights(text: str, policy: Policy, cluster: str | None = None) -> str:
     """Return the manifest as the policy needs it. Raises: Invalid when the policy names no such cluster."""
-    names = dict.fromkeys(item.cluster for item in (*policy.groups, *policy.clusters))
+    names = dict.fromkeys([*(g.cluster for g in policy.groups), *(c.cluster for c in policy.clusters)])
     if cluster is not None and cluster not in names:
         raise Invalid(f"the policy names no cluster {cluster!r}; it names: {', '.join(names)}")
     chosen = [cluster] if cluster else list(names)

@@ -19,7 +19,7 @@ from rehearsal.stage.perform import perform
 from rehearsal.stage.records import Records
 from rehearsal.world import World
 
-REPORTED = ("gpuops-rotate-ami", "gpuops-admit-node")
+REPORTED = ("gpuops-rotate-ami", "gpuops-admit-node", "gpuops-apply-gpu-config")
 WAITS_SHOWN = 3
 WHAT_IS_REAL = Path(__file__).parent / "what_is_real.md"
 
