@@ -76,11 +76,11 @@ def judge_items(ending: Ending, expected: Expectations) -> Iterator[Finding]:
 
 
 def judge_executions(ending: Ending, expected: Expectations) -> Iterator[Finding]:
-    """Every execution has ended, and those that must report have."""
+    """Every execution has ended, and those that must report have, unless their event was none of the product's."""
     for execution in ending.executions:
         if execution.status == "RUNNING":
             yield "still_running", f"{execution.machine}/{execution.name}"
-        elif _reports(execution, expected) and not _reported(execution, ending):
+        elif _reports(execution, expected) and not execution.ignored and not _reported(execution, ending):
             yield "no_report", f"{execution.machine}/{execution.name} ended {execution.status}"
 
 

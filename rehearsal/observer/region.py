@@ -1,12 +1,17 @@
 """What the observer reads of the region, through boto3 like anybody from outside."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import boto3
 
 from rehearsal.observer.model import Expectations
+
+IGNORED = "ignored"
+"""What `find` says in the output of an execution whose event was none of the product's."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Execution:
     machine: str
     name: str
     status: str
+    ignored: bool = False
+    """Its first finding was that its event is none of the product's."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +100,23 @@ class Region:
         """All that the rules for the end look at."""
         items = self._items(expected.table) if expected.table else []
         reports = self._keys(expected.bucket) if expected.bucket else []
-        return Ending(self.groups(), list(self._executions()), items, reports)
+        return Ending(self.groups(), list(self._executions(expected.reported_machines)), items, reports)
 
-    def _executions(self) -> Iterator[Execution]:
+    def _executions(self, reported: Sequence[str]) -> Iterator[Execution]:
+        """All executions; what those ended with that must report tells whether they had anything to report."""
         for page in self._pages("stepfunctions", "list_state_machines"):
             for machine in page["stateMachines"]:
                 arn = machine["stateMachineArn"]
+                reports = any(fnmatchcase(machine["name"], pattern) for pattern in reported)
                 for found in self._pages("stepfunctions", "list_executions", stateMachineArn=arn):
                     for e in found["executions"]:
-                        yield Execution(machine["name"], e["name"], e["status"])
+                        ignored = e["status"] == "SUCCEEDED" and reports and self._ignored(e["executionArn"])
+                        yield Execution(machine["name"], e["name"], e["status"], ignored=ignored)
+
+    def _ignored(self, arn: str) -> bool:
+        output = json.loads(self._client("stepfunctions").describe_execution(executionArn=arn).get("output") or "{}")
+        found = output.get("find") if isinstance(output, dict) else None
+        return isinstance(found, dict) and found.get("status") == IGNORED
 
     def _items(self, table: str) -> list[str]:
         pages = self._pages("dynamodb", "scan", TableName=table, ProjectionExpression="pk, sk")

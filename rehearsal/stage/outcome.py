@@ -23,12 +23,13 @@ def has_ended(expect: Expect, records: Sequence[Record]) -> bool:
     wanted = Counter[str]()
     for expected in expect.executions:
         wanted[expected.machine] += 1 if expected.count is None else expected.count
-    ended = Counter(record.machine for record in records if record.status != RUNNING)
+    ended = Counter(record.machine for record in records if record.status != RUNNING and not record.ignored)
     return bool(wanted) and wanted <= ended and all(record.status != RUNNING for record in records)
 
 
 def unmet(expect: Expect, records: Sequence[Record], observed: Observed, finished: Collection[str]) -> Iterator[str]:
     """Say what the scenario expected and did not get; `finished` are the Jobs that ended by themselves."""
+    records = [record for record in records if not record.ignored]
     for expected in expect.executions:
         fitting = sum(_fits(expected, record) for record in records)
         if fitting != expected.count if expected.count is not None else not fitting:

@@ -8,6 +8,8 @@ from rehearsal.engine import Progress
 from rehearsal.report import ExecutionResult
 
 RUNNING = "RUNNING"
+IGNORED = "Ignored"
+"""The state in which an execution ends that found out that its event is none of ours."""
 
 
 @dataclass
@@ -24,6 +26,11 @@ class Record:
     cause: str | None = None
     output: str | None = None
     states: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def ignored(self) -> bool:
+        """Whether it ended because its event was none of ours: such ones are not counted."""
+        return self.status == "SUCCEEDED" and bool(self.states) and self.states[-1][1] == IGNORED
 
     def result(self, start: float) -> ExecutionResult:
         """With seconds that count from the story's start."""
@@ -65,10 +72,6 @@ class Records:
     def running(self, machine: str | None = None) -> list[Record]:
         """Those that have not ended, of one machine or of all."""
         return [r for r in self.all() if r.status == RUNNING and machine in (None, r.machine)]
-
-    def ended(self, machine: str) -> list[Record]:
-        """Those of one machine that have ended, but for the ones that had nothing to do with us."""
-        return [r for r in self.all() if r.status != RUNNING and r.machine == machine]
 
 
 def machine_name(arn: str) -> str:

@@ -271,11 +271,12 @@ def test_an_item_left_in_the_table_is_seen(item: str, rule: str) -> None:
 
 
 def test_an_execution_without_a_report_and_one_that_still_runs_are_seen() -> None:
-    """Only machines that report must have; failed ones too."""
+    """Only machines that report must have; failed ones too, but not over an event that is none of theirs."""
     runs = [
         Execution("demo-rotate-ami", "told", "SUCCEEDED"),
         Execution("demo-rotate-ami", "untold", "FAILED"),
         Execution("demo-smoke-node", "child", "SUCCEEDED"),
+        Execution("demo-rotate-ami", "not ours", "SUCCEEDED", ignored=True),
         Execution("demo-admit-node", "stuck", "RUNNING"),
     ]
     expected = Expectations.read({"reported_machines": ["*rotate-ami"]})

@@ -114,3 +114,12 @@ def test_calls_are_counted_within_each_simulated_second(tmp_path: Path) -> None:
 def test_what_the_observer_missed_is_unmet() -> None:
     """It reads nodes, pods, logs, series and objects itself."""
     assert list(unmet(Expect(), [], replace(SEEN, unmet=("nodes: …",)), ())) == ["nodes: …"]
+
+
+def test_an_execution_that_ignored_its_event_is_not_counted() -> None:
+    """A launch that the hook's own event has admitted is announced once more when it is over."""
+    ignored = replace(GOOD, arn="arn:4", states=[(1.0, "FindNode"), (2.0, "Ignored")])
+    expect = rotations({"status": "SUCCEEDED", "count": 1})
+
+    assert not list(unmet(expect, [GOOD, ignored], SEEN, ()))
+    assert not has_ended(expect, [ignored])
