@@ -273,6 +273,18 @@ def test_a_node_without_the_label_at_all_is_named_too() -> None:
     assert "has lost the label nvidia.com/gpu=true" in open_ones(answer)[0]
 
 
+def test_a_fleet_that_lost_its_taint_fits_what_a_state_may_carry() -> None:
+    """What is left comes first; the rest is counted."""
+    machines = [instance(number) for number in range(2_000)]
+    nodes = [Node(name=f"ip-10-0-0-{i.id}.ec2.internal", instance=i.id) for i in machines]
+
+    answer = apply(World(group=group(machines), nodes=nodes))
+
+    assert len(answer.model_dump_json()) < 200_000
+    assert all(finding.left for finding in answer.findings)
+    assert answer.reason.endswith("and 3980 more")
+
+
 def test_a_managed_group_is_compared_with_its_node_group() -> None:
     """Its user data is EKS's business."""
     world = World(group=group([instance(1)], tags={"eks:nodegroup-name": "ng"}), nodes=[gpu_node(taints=())])

@@ -13,6 +13,9 @@ Fault = Literal["Conflict", "Invalid", "Refused"]
 FAULTS: dict[What, Fault] = {"conflict": "Conflict", "dropped": "Invalid"}
 """Everything else that is left open is a no of the world's."""
 
+MOST, IN_A_LINE = 200, 20
+"""A fleet of thousands of nodes may lose a taint at once; what a state carries ends at 256 KiB."""
+
 
 class Finding(BaseModel):
     """One difference between the cluster and the policy, or one thing that a person should know."""
@@ -46,13 +49,19 @@ class Verdict(BaseModel):
 
 def judge(findings: Iterable[Finding], mode: Mode) -> Verdict:
     """Only in mode apply can something be left: whoever only looks has reached the goal by telling."""
-    found = tuple(findings)
+    found = sorted(findings, key=lambda finding: not finding.left)
     left = [finding for finding in found if finding.left]
+    kept = tuple(found[:MOST])
     if left and mode == "apply":
-        reason = "; ".join(str(finding) for finding in left)
-        return Verdict(status="left", reason=reason, fault=FAULTS.get(left[0].what, "Refused"), findings=found)
-    told = "; ".join(str(finding) for finding in found) or "everything is as the policy asks"
+        return Verdict(status="left", reason=_told(left), fault=FAULTS.get(left[0].what, "Refused"), findings=kept)
+    told = _told(found) or "everything is as the policy asks"
     if mode != "apply":
-        return Verdict(status="observed", reason=f"mode {mode}: {told}", findings=found)
+        return Verdict(status="observed", reason=f"mode {mode}: {told}", findings=kept)
     status: Status = "applied" if any(finding.done for finding in found) else "in_sync"
-    return Verdict(status=status, reason=told, findings=found)
+    return Verdict(status=status, reason=told, findings=kept)
+
+
+def _told(findings: list[Finding]) -> str:
+    """One line for people."""
+    more = [f"and {len(findings) - IN_A_LINE} more"] if len(findings) > IN_A_LINE else []
+    return "; ".join([*(str(finding) for finding in findings[:IN_A_LINE]), *more])
