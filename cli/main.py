@@ -6,7 +6,7 @@ error. Exit codes: 0 = what was asked for holds, 1 = it does not, 2 = it could n
 
 import typer
 
-from cli import bench, breaker, gpu, plugin_config, policy, rbac, rehearse, run
+from cli import bench, breaker, gpu, plugin_config, policy, rbac, rehearse, run, smoke
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.command("rehearse")(rehearse.command)
 app.command("run")(run.command)
+app.command("smoke")(smoke.command)
 app.command("bench")(bench.command)
 app.command("rbac")(rbac.command)
 app.add_typer(policy.app, name="policy")
