@@ -154,12 +154,12 @@ def test_pods_are_waited_for_until_the_policys_patience_ends(make: Callable[...,
     world = make(n1=(WEB,), n2=(WEB,), more=", sharing_wait_minutes: 60")
 
     first = select(world)
-    later = select(world, first, minutes=59)
+    later = select(world, first, minutes=48)
     last = select(world, later, minutes=60)
 
     assert [answer.status for answer in (first, later, last)] == ["waiting", "waiting", "overdue"]
     assert "default/web run on it" in first.reason
-    assert (first.wait_seconds, later.wait_seconds) == (20, 60)
+    assert (first.wait_seconds, later.wait_seconds) == (60, 120)
     assert last.started == NOW
 
 

@@ -22,9 +22,9 @@ class Selected(_Answer):
     """`waiting` for pods to leave; `held` by a breaker or a roll; `done` where no node is left to change."""
     run: Run | None = None
     """Of the selected node's group."""
-    node: str = ""
-    instance: str = ""
-    key: str = ""
+    node: str | None = None
+    instance: str | None = None
+    key: str | None = None
     turn: int = 0
     """How many nodes were selected so far: a node may have more than one turn."""
     started: AwareDatetime | None = None

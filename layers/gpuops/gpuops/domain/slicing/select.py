@@ -11,6 +11,8 @@ from gpuops.domain.slicing.change import Change
 
 MAX_TOLD = 10
 """A payload travels through every state: the rest is counted."""
+SHORTEST_SECONDS = 60
+"""Pods end by themselves: nobody waits at the door for it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def decide_rest(looks: Sequence[Look], started: datetime, now: datetime) -> Choi
         minutes = max(look.group.sharing_wait_minutes for look in looks if look.told("waiting"))
         deadline = started + timedelta(minutes=minutes)
         if now < deadline:
-            return Choice("waiting", _told(waiting), wait_seconds(started, now, deadline))
+            pause = max(wait_seconds(started, now, deadline), SHORTEST_SECONDS)
+            return Choice("waiting", _told(waiting), pause)
         return Choice("overdue", f"{_told([*waiting, *held])}; waited until {deadline.isoformat()}")
     if held:
         return Choice("held", _told(held))
