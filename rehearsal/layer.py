@@ -13,8 +13,9 @@ import tempfile
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "layers" / "gpuops"
-KEPT = 3
+KEPT = 6
 """Built layers kept in the cache: one for each recent state of the source."""
+NAME_LENGTH = 16
 
 
 class LayerBuildError(Exception):
@@ -68,11 +69,11 @@ def _digest(source: Path) -> str:
     for path in sorted(source.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(str(path.relative_to(source)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:NAME_LENGTH]
 
 
 def _forget_oldest(layers: Path) -> None:
-    """Keep the cache small: a changed line of code makes a new layer."""
-    built = sorted((p for p in layers.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
-    for old in built[KEPT:]:
+    """Keep the cache small: a changed line of code makes a new layer. What somebody else is building is left alone."""
+    built = [path for path in layers.iterdir() if len(path.name) == NAME_LENGTH]
+    for old in sorted(built, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
         shutil.rmtree(old, ignore_errors=True)

@@ -15,7 +15,7 @@ import pytest
 
 import trim
 from bench.coldstart import LAYER_LIMIT_MB, PROBE
-from rehearsal.layer import built_layer
+from rehearsal.layer import KEPT, _forget_oldest, built_layer
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").glob("*/app.py"))
@@ -101,3 +101,15 @@ def test_every_module_is_compiled_and_never_checked(packages: Path) -> None:
     assert set(compiled) == sources
     flags = {int.from_bytes(path.read_bytes()[4:8], "little") for path in compiled.values()}
     assert flags == {CHECKED_NEVER}
+
+
+def test_only_finished_layers_are_forgotten(tmp_path: Path) -> None:
+    """Somebody else's build under way is not old: it is not there yet."""
+    names = [f"{number:016x}" for number in range(KEPT + 1)]
+    for number, name in enumerate(["tmp1234", *names]):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (number, number))
+
+    _forget_oldest(tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*names[1:], "tmp1234"]
