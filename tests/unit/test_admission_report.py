@@ -101,7 +101,7 @@ def test_the_words_of_a_log_are_escaped_and_bounded(world: World) -> None:
 
     assert "<script>" not in page
     assert len(page) < 20_000
-    assert (len(data["proof"]["uuids"]), len(data["proof"]["evidence"])) == (16, 8)
+    assert (len(data["proof"]["uuids"]), len(data["proof"]["evidence"])) == (16, 24)
     assert "smoke" not in data
 
 

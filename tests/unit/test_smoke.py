@@ -17,15 +17,15 @@ COMPLETE = JobState("complete")
 ONE = Expected(gpus=1)
 
 
-def judged(stage: str, *pods: PodState, job: JobState = COMPLETE, overdue: bool = False, **more: int) -> Verdict:
+def judged(stage: str, *pods: PodState, job: JobState = COMPLETE, overdue: bool = False, amount: int = 1) -> Verdict:
     """The verdict on one stage."""
-    shot = Shot.model_validate({"stage": stage, "pods": max(1, len(pods)), "timeout_seconds": 60, **more})
-    return judge_smoke(shot, Expected(gpus=more.get("amount", 1)), job, pods, overdue=overdue)
+    fields = {"stage": stage, "pods": max(1, len(pods)), "amount": amount, "timeout_seconds": 60}
+    return judge_smoke(Shot.model_validate(fields), Expected(gpus=amount), job, pods, overdue=overdue)
 
 
-def device(logs: dict[str, str], job: JobState = COMPLETE, **more: int) -> Verdict:
+def device(logs: dict[str, str], job: JobState = COMPLETE, amount: int = 1) -> Verdict:
     """The verdict on a device stage whose pod printed this."""
-    return judged("device", PodState("p", "Succeeded", logs=logs), job=job, **more)
+    return judged("device", PodState("p", "Succeeded", logs=logs), job=job, amount=amount)
 
 
 def test_a_good_device_passes_with_what_the_report_needs() -> None:
@@ -171,10 +171,9 @@ def test_a_share_that_shows_no_gpu_fails() -> None:
 
 def test_shares_that_tenants_took_first_say_nothing() -> None:
     """Those that ran do; where none did, nothing was tried, and the node is not blamed."""
-    late = {"job": JobState("running"), "overdue": True}
     waiting = tried("b", "", "Pending", "0/2 nodes are available: 1 Insufficient nvidia.com/gpu.")
 
-    assert judged("slices", tried("a"), waiting, job=late["job"], overdue=True).status == "passed"
+    assert judged("slices", tried("a"), waiting, job=JobState("running"), overdue=True).status == "passed"
     none = judged("slices", waiting, job=JobState("running"), overdue=True)
     assert (none.status, "Insufficient nvidia.com/gpu" in none.reason) == ("withdrawn", True)
 

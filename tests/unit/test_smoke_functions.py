@@ -30,7 +30,11 @@ START, READ = load_app("start_smoke"), load_app("read_smoke")
 DONE = PodState("p", "Succeeded", logs=GOOD)
 HELD = [PodState("a", logs=GOOD), PodState("b", "Pending", "1 Insufficient nvidia.com/gpu.")]
 TENANT = Pod("default", "tenant", gpus=1)
-ORDER = {"cluster": "demo", "node": NAME, "execution": {"id": "arn:x", "name": "by-hand", "machine": "smoke"}}
+ORDER: dict[str, Any] = {
+    "cluster": "demo",
+    "node": NAME,
+    "execution": {"id": "arn:x", "name": "by-hand", "machine": "smoke"},
+}
 CONFIGS = "kube-system/configs"
 XID_79 = f'DCGM_FI_DEV_XID_ERRORS{{gpu="0",UUID="{UUID}"}} 79\n'
 
@@ -128,7 +132,7 @@ def test_an_overdue_smoke_says_why_the_pod_did_not_run() -> None:
 def test_an_abandoned_smoke_is_only_cleaned_up() -> None:
     """Of every stage that may be there, after a failed start too; before a run was made, by the execution's name."""
     scene = Scene()
-    by_hand = {"run": None, **ORDER}
+    by_hand: dict[str, Any] = {"run": None, **ORDER}
 
     assert [scene.read(abandon=True, smoke=None).status for _ in range(2)] == ["failed", "failed"]
     assert scene.jobs.deleted == [job_name("run-1", NAME, stage) for stage in STAGES] * 2

@@ -20,7 +20,7 @@ def made(run: str, at: str, name: str = "other", **more: Any) -> dict[str, Any]:
 
 
 OURS = made("run-1", "2026-11-23T10:00:05Z", JOB.name)
-DONE = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+DONE: dict[str, Any] = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
 
 
 class Listing(Kube):

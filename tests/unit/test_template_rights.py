@@ -26,6 +26,7 @@ WRITES = {
         *(f"DeleteItem {kind}" for kind in ("claim", "rotation", "lock", "undo", "open")),
     },
     "AdmitInstance": {"UpdateItem undo"},
+    "ReadSmoke": {"PutItem gpu"},
     "GuardLaunch": {
         "UpdateItem breaker",
         "DeleteItem breaker",
