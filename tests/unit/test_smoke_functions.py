@@ -317,7 +317,7 @@ def test_an_exporter_that_does_not_answer_is_told_in_the_evidence() -> None:
 def test_a_hook_that_waits_hears_of_each_stage_and_of_a_long_one_meanwhile() -> None:
     """A diagnostic may outlast any heartbeat."""
     scene = Scene(diagnostic_level=3, diagnostic_minutes=60, overlap=False)
-    hooked = {"hook": HOOK.model_dump(), "instance": INSTANCE}
+    hooked: dict[str, Any] = {"hook": HOOK.model_dump(), "instance": INSTANCE}
     scene.start(**hooked)
     short = READ.Request.model_validate({**scene.state, **hooked})
     READ.beat(short, scene.instances)
