@@ -6,7 +6,7 @@ error. Exit codes: 0 = what was asked for holds, 1 = it does not, 2 = it could n
 
 import typer
 
-from cli import bench, breaker, gpu, plugin_config, policy, rbac, rehearse, run, smoke
+from cli import bench, breaker, doctor, gpu, plugin_config, policy, rbac, rehearse, run, smoke
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,6 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Keeps the GPU node groups of Amazon EKS clusters current, healthy and well shared.",
 )
+app.command("doctor")(doctor.command)
 app.command("rehearse")(rehearse.command)
 app.command("run")(run.command)
 app.command("smoke")(smoke.command)

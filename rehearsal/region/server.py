@@ -22,6 +22,7 @@ from rehearsal.clock import Clock
 from rehearsal.engine import Progress
 from rehearsal.lambdas import Lambdas
 from rehearsal.region import functions_api
+from rehearsal.region.asked import Asked
 from rehearsal.region.cloudformation import CloudFormation
 from rehearsal.region.events import Bus
 from rehearsal.region.http import HttpServer
@@ -96,6 +97,7 @@ class Region:
         self.patches.everywhere(moto.core.utils.utcnow, self._utcnow, "moto.", but="moto.cloudformation")
         functions_api.install(self.patches, self._lambdas)
         CloudFormation(self.account).install(self.patches)
+        Asked(self.account).install(self.patches)
         self.bus.install(self.patches)
         self.scheduler.install(self.patches)
 

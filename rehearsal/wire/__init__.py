@@ -1,6 +1,6 @@
 """One loopback proxy before the region and the apiserver: it records, judges and, when told to, fails calls."""
 
 from rehearsal.wire.faults import Fault
-from rehearsal.wire.wire import Credentials, Wire
+from rehearsal.wire.wire import OUTSIDE, Credentials, Wire
 
-__all__ = ["Credentials", "Fault", "Wire"]
+__all__ = ["OUTSIDE", "Credentials", "Fault", "Wire"]
