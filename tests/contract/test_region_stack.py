@@ -161,6 +161,15 @@ def test_a_wrong_parameter_is_named(world: Any) -> None:
         world.deploy(WithTopic="perhaps")
 
 
+def test_a_stack_tells_the_parameters_that_it_was_given(world: Any) -> None:
+    """A command that knows the stack's name needs no other."""
+    world.deploy(WithTopic="false")
+
+    stack = world.client("cloudformation").describe_stacks(StackName="tiny")["Stacks"][0]
+    given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
+    assert given["WithTopic"] == "false"
+
+
 def test_nothing_of_moto_stays_replaced(world: Any) -> None:
     """The next user of moto in this process finds it as it was."""
     patched = moto.core.utils.utcnow
