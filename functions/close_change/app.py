@@ -52,7 +52,8 @@ def close(run: Run, world: World) -> CloseAnswer:
     if undo is None or undo.run.id != run.id:
         restored = _unshare(run, world)
         _let_go(run, world)
-        return CloseAnswer(reason="the run had no open change", restored=restored)
+        what = f"; {len(restored)} things put back" if restored else ""
+        return CloseAnswer(reason=f"the run had no open change{what}", restored=restored)
     restored, _ = _settings(undo, world)
     cluster = world.cluster(run.cluster)
     restored += _marks(run, world, cluster)
