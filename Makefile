@@ -7,6 +7,7 @@ SCENARIO ?= roll
 POLICY ?= fleet.yaml
 STACK ?= gpuops
 PIP_TOOLS := 7.6.2
+SPREAD := -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 NEEDED := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(NEEDED)' 2>/dev/null && echo $$python && break; done)
@@ -23,8 +24,8 @@ setup: ## make .venv with the gpuops command, and what rehearsals run on (minute
 rehearse: setup ## run a scenario on this machine and watch it (SCENARIO=roll, ARGS=--json)
 	@$(BIN)/gpuops rehearse $(SCENARIO) $(ARGS)
 
-test: setup ## run every test (ARGS=-k drain)
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## run every test, in as many processes as there are cores (ARGS="-k drain -n 0")
+	@$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 check: lint rehearse test ## what CI runs: lint, types, imports, definitions, pages, the main job, tests
 

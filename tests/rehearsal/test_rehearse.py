@@ -2,6 +2,9 @@
 
 Covered: every scenario but the default one holds under the observer; what each of them is there to show beyond that;
 the same scenario twice, once beside a busy neighbour. The default scenario is what `make rehearse` runs.
+
+`shows` names the scenario that a test looks at: where tests are dealt out to processes, those of one scenario stay
+together, and it is rehearsed once.
 """
 
 import subprocess
@@ -15,7 +18,8 @@ import pytest
 from rehearsal.scenario import load, names
 from tests.rehearsal.rehearsed import Rehearsed, run
 
-SCENARIOS = [name for name in names() if name != "roll"]
+shows = pytest.mark.xdist_group
+SCENARIOS = [pytest.param(name, marks=shows(name)) for name in names() if name != "roll"]
 READS = ("Describe", "Get", "Query", "get ", "list ")
 OWN = ("dynamodb", "s3")
 """Journal and report."""
@@ -45,6 +49,7 @@ def test_a_scenario_holds_under_the_observer(play: Play, name: str) -> None:
     assert (result.observed["violations"], result.unmet, result.status) == ([], (), "passed")
 
 
+@shows("aborted")
 def test_an_aborted_roll_is_back_within_fifteen_minutes_of_its_death(play: Play) -> None:
     """An owner is dead 900 seconds after its end, since a function may run so long; reconcile looks every 900."""
     aborted = play("aborted")
@@ -60,9 +65,9 @@ def test_an_aborted_roll_is_back_within_fifteen_minutes_of_its_death(play: Play)
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("smoke_fails", "no passed CUDA sample"),
-        ("never_registers", "has registered no node"),
-        ("plugin_crashes", "offers 0 of 1 GPUs"),
+        pytest.param("smoke_fails", "no passed CUDA sample", marks=shows("smoke_fails")),
+        pytest.param("never_registers", "has registered no node", marks=shows("never_registers")),
+        pytest.param("plugin_crashes", "offers 0 of 1 GPUs", marks=shows("plugin_crashes")),
     ],
 )
 def test_a_broken_release_costs_no_old_node(play: Play, name: str, why: str) -> None:
@@ -78,6 +83,7 @@ def test_a_broken_release_costs_no_old_node(play: Play, name: str, why: str) -> 
     assert all("draining" not in life for life in broken.lives().values())
 
 
+@shows("budget")
 def test_a_budget_is_asked_again_until_it_lets_go(play: Play) -> None:
     """Each pass is refused until the Deployment has a second replica."""
     passes = [line for line in play("budget").journal("gpuops-rotate-ami-1") if line["function"] == "drain_node"]
@@ -87,6 +93,7 @@ def test_a_budget_is_asked_again_until_it_lets_go(play: Play) -> None:
     assert passes[-1]["status"] == "drained"
 
 
+@shows("duplicate")
 def test_a_roll_to_what_runs_already_says_so(play: Play) -> None:
     """It succeeds, because its goal holds, and touches nothing; the twin of the first one named it."""
     duplicate = play("duplicate")
@@ -99,6 +106,7 @@ def test_a_roll_to_what_runs_already_says_so(play: Play) -> None:
     assert twin.name not in str(twin.cause)
 
 
+@shows("faults")
 def test_every_fault_struck_and_nothing_happened_twice(play: Play) -> None:
     """A lost answer is not a lost call: the second attempt has to find what the first one did."""
     faults = play("faults")
@@ -113,6 +121,7 @@ def test_every_fault_struck_and_nothing_happened_twice(play: Play) -> None:
     assert len(faults.lives()) == 2, "one old node and one new one"
 
 
+@shows("bad_input")
 def test_bad_input_has_one_clear_reason_everywhere_and_touches_nothing(play: Play) -> None:
     """In the execution's cause and in the journal, to the letter."""
     bad = play("bad_input")
@@ -131,8 +140,9 @@ def test_bad_input_has_one_clear_reason_everywhere_and_touches_nothing(play: Pla
 
 @contextmanager
 def busy_neighbour() -> Iterator[None]:
-    """Somebody else's process that wants a whole core."""
-    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    """Somebody else's process that wants a whole core, as long as we live."""
+    code = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
+    burner = subprocess.Popen([sys.executable, "-c", code])
     try:
         yield
     finally:
@@ -140,6 +150,7 @@ def busy_neighbour() -> Iterator[None]:
         burner.wait()
 
 
+@shows("budget")
 def test_the_same_scenario_goes_the_same_way_on_a_busy_machine(
     play: Play, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
