@@ -129,10 +129,10 @@ def _held(run: Run, group: GroupPolicy, world: World) -> Look | None:
             why = f"{run.group} is being changed by {lock.run.machine} {lock.run.id}"
             twin = lock.run.machine == run.machine
             return Look(group, (Change("left", why),)) if twin else Look(group, held=why)
-    if why := holds(world.memory.breaker("sharing", run.group), SHARING_LIMIT):
-        why = f"{run.group}: {why}; `gpuops breaker close {run.group}` once it is mended"
-        return Look(group, held=why)
-    return None
+    broken = holds(world.memory.breaker("sharing", run.group), SHARING_LIMIT)
+    if broken is None:
+        return None
+    return Look(group, held=f"{run.group}: {broken}; `gpuops breaker close {run.group}` once it is mended")
 
 
 def _run(request: SelectNode, group: GroupPolicy, policy: Policy) -> Run:
