@@ -1,15 +1,19 @@
 """Cuts a built layer down to what the functions import, and compiles it: a cold start reads less and checks nothing.
 
 Measured: the typed Kubernetes clients take 0.95 s to import and the transport 0.28 s; all of botocore's service
-models take 29 MB and ours 4. All of prometheus_client takes 0.04 s, its parser 0.01 s. The packages' own files are
-emptied or removed, never changed.
+models take 29 MB and ours 4. All of prometheus_client takes 0.04 s, its parser 0.01 s. The clients of a
+first call take 0.16 s to make, and 0.10 s without the models' documentation and the endpoints of other services. The
+packages' code is emptied or removed, never changed.
 """
 
 import compileall
+import gzip
+import json
 import py_compile
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 SERVICES = (
     "autoscaling", "dynamodb", "ec2", "eks", "events", "s3", "ssm", "stepfunctions",
@@ -63,6 +67,31 @@ def trim_botocore(data: Path) -> None:
             _remove(path)
     for examples in data.rglob("examples-1.json*"):
         examples.unlink()
+    prefixes = {thin_model(model) for model in data.glob("*/*/service-2.json.gz")}
+    thin_endpoints(data / "endpoints.json", prefixes)
+
+
+def thin_model(path: Path) -> str:
+    """Leave out a model's documentation, which nobody asks a function for; return the name its endpoints have."""
+    model = json.loads(gzip.decompress(path.read_bytes()))
+    path.write_bytes(gzip.compress(json.dumps(undocumented(model)).encode(), mtime=0))
+    return str(model["metadata"]["endpointPrefix"])
+
+
+def undocumented(model: Any) -> Any:
+    """Copy a model; a `documentation` that is not text is a member of a shape, and stays."""
+    if isinstance(model, dict):
+        kept = {k: v for k, v in model.items() if not (k == "documentation" and isinstance(v, str))}
+        return {k: undocumented(v) for k, v in kept.items()}
+    return [undocumented(v) for v in model] if isinstance(model, list) else model
+
+
+def thin_endpoints(path: Path, prefixes: set[str]) -> None:
+    """Keep every partition and region, and of the services ours."""
+    endpoints = json.loads(path.read_bytes())
+    for partition in endpoints["partitions"]:
+        partition["services"] = {name: at for name, at in partition["services"].items() if name in prefixes}
+    path.write_text(json.dumps(endpoints))
 
 
 def compile_layer(root: Path) -> None:

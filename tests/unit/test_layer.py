@@ -5,12 +5,14 @@ be found by the first invocation on AWS.
 """
 
 import ast
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 import trim
@@ -22,6 +24,13 @@ FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").glob("*/app.py")
 CHECKED_NEVER = 0b01
 """Flags of a .pyc (PEP 552): made from a hash of its source, which is not looked at again."""
 CLIENTS = "from gpuops.adapters.aws import client; import sys; [client(name) for name in sys.argv[1:]]"
+REGIONS = """
+import json, sys
+from gpuops.adapters.aws import session
+all = session()
+at = [(s, p) for s in sys.argv[1:] for p in all.get_available_partitions()]
+print(json.dumps([[s, p, all.get_available_regions(s, p, allow_non_regional=True)] for s, p in at]))
+"""
 SIGNED = """
 from gpuops.adapters.aws import session
 from gpuops.adapters.token import mint_token
@@ -79,6 +88,22 @@ def test_every_client_can_be_made_and_a_token_signed(packages: Path) -> None:
     """Endpoints, partitions, defaults and retries are read from files of the layer, too; signing needs no model."""
     python(packages, CLIENTS, *trim.SERVICES)
     assert python(packages, SIGNED).startswith("k8s-aws-v1.")
+
+
+def test_our_services_are_where_they_are_in_all_of_botocores_table(packages: Path) -> None:
+    """In every partition: the layer's table has lost only other services."""
+    full = botocore.session.get_session()
+    at = [(s, p) for s in trim.SERVICES for p in full.get_available_partitions()]
+    known = [[s, p, full.get_available_regions(s, p, allow_non_regional=True)] for s, p in at]
+
+    assert json.loads(python(packages, REGIONS, *trim.SERVICES)) == known
+    assert (packages / "botocore/data/endpoints.json").stat().st_size < 100_000
+
+
+def test_a_model_loses_nothing_but_its_texts() -> None:
+    """A member of a shape may bear the same name."""
+    model = {"documentation": "<p>long</p>", "shapes": [{"members": {"documentation": {"shape": "String"}}}]}
+    assert trim.undocumented(model) == {"shapes": [{"members": {"documentation": {"shape": "String"}}}]}
 
 
 def test_the_layer_is_small(packages: Path) -> None:
