@@ -17,10 +17,9 @@ from gpuops.adapters.world import World
 from gpuops.domain.admission.answers import Admitted, Found
 from gpuops.domain.errors import Invalid
 from gpuops.domain.faults.breaker import LAUNCH_SUSPENDED, Breaker, opens
+from gpuops.domain.rotation.gates import LAUNCH
 from gpuops.domain.run import Run
 from gpuops.entry import entry, measure
-
-LAUNCH = "Launch"
 
 
 class Request(BaseModel):

@@ -6,7 +6,7 @@ Out: {"status": "listed", "reason", "changes": [{"run": {...}}],
       "faults": [{"name", "reason"}]}
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel
@@ -166,19 +166,21 @@ def _lost(policy: GroupPolicy, now: datetime, world: World) -> list[Admission]:
     if not old:
         return []
     pending = [node for node in world.cluster(policy.cluster).nodes() if node.pending and node.instance in old]
-    since = {node.instance: max(old[node.instance], _cared_for(node)) for node in pending}
     return [
-        Admission(cluster=policy.cluster, group=policy.group, instance=name, name=_name(name, (now - at) // attempt))
-        for name, at in since.items()
-        if at < now - attempt
+        Admission(cluster=policy.cluster, group=policy.group, instance=node.instance, name=name)
+        for node in pending
+        if (name := _name(node, old[node.instance], attempt, now))
     ]
 
 
-def _cared_for(node: Node) -> datetime:
-    """When an execution last kept the node closed for its new root volume: its drain may take days."""
-    return datetime.fromisoformat(node.quarantined) if node.quarantined else datetime.min.replace(tzinfo=UTC)
+def _name(node: Node, launched: datetime, attempt: timedelta, now: datetime) -> str | None:
+    """Name the attempt after its turn since the launch: each is over before the next one may begin.
 
-
-def _name(instance: str, attempt: int) -> str:
-    """Name the attempt after its turn since the launch: each is over before the next one may begin."""
-    return f"leftover-{instance}-{attempt}"
+    A node that is closed for a new root volume counts from when an execution last cared for it: its drain may take
+    days. None where that is not long ago.
+    """
+    cared = datetime.fromisoformat(node.quarantined) if node.quarantined else launched
+    if cared >= now - attempt:
+        return None
+    turn = f"{(now - cared) // attempt}"
+    return f"leftover-{node.instance}-{turn}" + (f"-{int(cared.timestamp())}" if node.quarantined else "")

@@ -8,6 +8,7 @@ through admission and scheduler, a cluster that does not answer.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
 from gpuops.domain.keys import (
     ADMITTED,
+    BOOT_BEFORE,
     CONFIG_BEFORE,
     PLUGIN_CONFIG_LABEL,
     SCALE_DOWN_DISABLED,
@@ -262,6 +264,36 @@ def test_only_our_taint_is_removed(stage: Stage) -> None:
     assert node is not None
     assert GPU_TAINT in node.taints
     assert not node.pending
+
+
+def test_our_taint_is_added_beside_the_others(stage: Stage) -> None:
+    """Twice is as good as once; a node that is gone takes none."""
+    stage.add_node("n", instance="i-00000001", taints=(GPU_TAINT,))
+
+    for name in ("n", "n", "no-such-node"):
+        stage.admitter.add_taint(name, STARTUP_TAINT)
+
+    node = stage.admitter.node("n")
+    assert node is not None
+    assert node.pending
+    assert GPU_TAINT in node.taints
+
+
+def test_a_quarantine_is_written_down_and_taken_back(stage: Stage) -> None:
+    """With the time of its last pass; it touches neither cordon nor taints."""
+    node = stage.add_node("n", instance="i-00000001")
+    for minute in range(2):
+        stage.admitter.quarantine(replace(node, boot_id="boot-1"), NOW + timedelta(minutes=minute))
+
+    closed = stage.admitter.node("n")
+    stage.admitter.end_quarantine(node)
+    opened = stage.admitter.node("n")
+
+    assert closed is not None
+    assert opened is not None
+    assert closed.quarantined == (NOW + timedelta(minutes=1)).isoformat()
+    assert closed.annotations[BOOT_BEFORE] == "boot-1"
+    assert (opened.quarantined, opened.unschedulable) == (None, False)
 
 
 def test_a_label_chooses_the_plugins_configuration(stage: Stage) -> None:

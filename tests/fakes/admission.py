@@ -81,8 +81,8 @@ class FakeCluster(Cluster):
 
     def add_taint(self, name: str, taint: Taint) -> None:
         """See Cluster."""
-        node = self.known[name]
-        if all(there.key != taint.key for there in node.taints):
+        node = self.known.get(name)
+        if node is not None and all(there.key != taint.key for there in node.taints):
             self._set(node, {}, taints=(*node.taints, taint))
 
     def mark_admitted(self, node: Node, now: datetime) -> None:

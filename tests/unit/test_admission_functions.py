@@ -1,6 +1,7 @@
 """The functions of an admission over a cluster in memory; each one called twice does no more than once."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Invalid, Unavailable
+from gpuops.domain.faults.gpu import GpuRecord
 from gpuops.domain.keys import (
     ADMITTED,
     SCALE_DOWN_DISABLED,
@@ -38,7 +40,7 @@ RUN = {
     "mode": "apply",
 }
 FOUND = {"status": "found", "reason": "r", "instance": INSTANCE, "node": NAME, "deadline": LATER, "hook": HOOK}
-EVENT = {
+EVENT: dict[str, Any] = {
     "detail-type": "EC2 Instance-launch Lifecycle Action",
     "detail": {
         "LifecycleActionToken": "t",
@@ -368,3 +370,59 @@ def test_the_roll_that_waits_is_told_why_its_newcomer_is_none(status: str, said:
     ADMIT.tell(ADMIT.Admitted(status=status, reason="no GPU computed"), request, notes)
 
     assert notes == ([(RUN["group"], f"{INSTANCE} {said}: no GPU computed")] if said else [])
+
+
+def hold(instances: FakeInstances, **more: Any) -> Any:
+    """One call of admit_instance after a failure of ours."""
+    error = {"name": "Refused", "reason": "create jobs: HTTP 403"}
+    given = {"verdict": "hold", "event": EVENT, "run": RUN, "find": FOUND, "error": error, **more}
+    return ADMIT.hold(ADMIT.Request.model_validate(given), instances)
+
+
+@pytest.mark.parametrize("find", [FOUND, None], ids=["found", "find_node failed"])
+def test_a_failure_of_ours_lets_the_instance_in_behind_its_taint(find: dict[str, Any] | None) -> None:
+    """Replacing instances would not mend it; the event knows the hook where nothing else does."""
+    instances = FakeInstances()
+
+    answers = [hold(instances, find=find) for _ in range(2)]
+
+    assert [answer.status for answer in answers] == ["held", "held"]
+    assert answers[0].reason == "create jobs: HTTP 403; held behind its startup taint until reconcile admits it"
+    assert instances.answers == ["CONTINUE"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"event": {**EVENT, "detail": {**EVENT["detail"], "Action": "ReplaceRootVolume"}}},
+        {"find": {**FOUND, "hook": None}},
+        {"find": None, "event": {"what": "is this"}},
+    ],
+    ids=["its pods would die", "no hook", "unreadable"],
+)
+def test_where_no_hook_of_a_launch_waits_a_hold_answers_none(more: dict[str, Any]) -> None:
+    """The reason comes back all the same."""
+    instances = FakeInstances()
+
+    held = hold(instances, **more)
+
+    assert (held.status, held.reason, instances.answers) == ("held", "create jobs: HTTP 403", [])
+
+
+def test_an_instance_that_left_meanwhile_is_held_nowhere() -> None:
+    """Said so, for reconcile will never see it."""
+    assert "Terminating" in hold(FakeInstances("Terminating")).reason
+
+
+def test_a_board_that_is_remembered_as_faulty_is_refused_and_escalated() -> None:
+    """EC2 hands the same one out again; only AWS can take it out."""
+    told: list[dict[str, Any]] = []
+    bus: Any = SimpleNamespace(put_escalation=told.append)
+    instances, known = FakeInstances(), GpuRecord(uuid="GPU-1", fault="Xid 79", instance="i-0", node="n0", at=NOW)
+    request = ADMIT.Request.model_validate({"verdict": "admit", "run": RUN, "find": FOUND})
+
+    answer = ADMIT.refuse(request, [known], instances, bus)
+
+    assert (answer.status, instances.answers) == ("abandoned", ["ABANDON"])
+    assert answer.reason == "it has a GPU that is remembered as faulty: GPU-1 (Xid 79 on i-0, 2026-11-23)"
+    assert told == [{"cluster": "demo", "group": "gpu", "instance": INSTANCE, "node": NAME, "reason": answer.reason}]

@@ -19,7 +19,7 @@ from tests.fakes.apps import load_app
 from tests.unit.test_admission_functions import EVENT, GROUP, HOOK, INSTANCE, NAME, NODE, NOW, OBSERVED, POLICY, RUN
 
 FIND = load_app("find_node")
-LAUNCHED = {
+LAUNCHED: dict[str, Any] = {
     "detail-type": "EC2 Instance Launch Successful",
     "detail": {"EC2InstanceId": INSTANCE, "AutoScalingGroupName": "gpu", "StatusCode": "InProgress"},
 }

@@ -50,6 +50,18 @@ def test_a_template_off_the_target_rolls_without_nodes() -> None:
     assert (decision.status, decision.nodes, decision.surge) == ("roll", (), 0)
 
 
+def test_a_group_that_launches_nothing_holds() -> None:
+    """Its roll would grow the group, wait for a newcomer in vain, and put everything back."""
+    suspended = replace(SITUATION, group=group(OLD_ONES, suspended=frozenset({"Launch"})))
+    decision = decide_rotation(suspended, NOW)
+
+    assert (decision.status, decision.reason) == (
+        "hold",
+        "the Launch process of gpu is suspended: no new instance would come",
+    )
+    assert decide_rotation(replace(suspended, loads=[]), NOW).status == "roll"
+
+
 def test_a_held_release_holds_until_its_days_are_over() -> None:
     """The hold ends exactly when it says."""
     held = replace(SITUATION, policy=SITUATION.policy.model_copy(update={"hold_days": 2}))

@@ -192,9 +192,11 @@ def test_reconcile_leaves_a_node_alone_that_an_execution_cares_for(world: World)
     """Its drain may take days; without a word from it for longer than an admission runs, it is taken up."""
     (node,) = world.connected.all_nodes
 
-    def listed(quarantined: timedelta) -> int:
-        mark = {QUARANTINED: (ROLL_NOW - quarantined).isoformat(), BOOT_BEFORE: "boot-1"}
+    def listed(minutes: int) -> list[str]:
+        mark = {QUARANTINED: (ROLL_NOW - timedelta(minutes=minutes)).isoformat(), BOOT_BEFORE: "boot-1"}
         world.connected.all_nodes = [replace(node, annotations=mark)]
-        return len(LEFTOVERS.list_leftovers(ROLL_NOW, world).admissions)
+        return [admission.name for admission in LEFTOVERS.list_leftovers(ROLL_NOW, world).admissions]
 
-    assert (listed(timedelta(minutes=10)), listed(timedelta(minutes=60))) == (0, 1)
+    assert listed(10) == []
+    assert listed(60) != listed(70), "an attempt of another time has another name"
+    assert [name[: len("leftover-i-00000000-1-")] for name in listed(60)] == ["leftover-i-00000000-1-"]

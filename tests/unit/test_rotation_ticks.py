@@ -162,6 +162,46 @@ def test_ticks_of_one_attempt_name_the_same_execution(world: World) -> None:
     assert [found[0].name[-1] for found in ticks] == ["1", "1", "1", "2"]
 
 
+def suspend(world: World, name: str, since: timedelta) -> None:
+    """Our breaker suspended the group's Launch so long ago."""
+    failed = world.memory.count_failure("launch", name, NOW, "no GPU", of="i-1")
+    world.memory.open_breaker(failed, NOW - since, "run-1", suspended=True)
+
+
+def test_launches_are_resumed_after_the_groups_own_pause(world: World) -> None:
+    """A group that the policy has lost meanwhile has the usual one: nobody else would resume it."""
+    world.policy = POLICY.replace("mode: apply", "mode: apply, admission: {retry_minutes: 90}")
+    for name in ("gpu", "lost"):
+        suspend(world, name, timedelta(minutes=60))
+
+    found = LEFT.list_leftovers(NOW, world)
+    later = LEFT.list_leftovers(NOW + timedelta(minutes=30), world)
+
+    assert [resumption.group for resumption in found.resumptions] == ["lost"]
+    assert sorted(resumption.group for resumption in later.resumptions) == ["gpu", "lost"]
+    assert "1 groups to launch again" in found.reason
+
+
+def test_launches_are_resumed_at_once_when_an_operator_says_so(world: World) -> None:
+    """By the next tick."""
+    suspend(world, "gpu", timedelta(0))
+    world.memory.close_breaker("launch", "gpu")
+
+    assert [resumption.group for resumption in LEFT.list_leftovers(NOW, world).resumptions] == ["gpu"]
+
+
+def test_how_many_groups_are_suspended_is_measured_at_each_tick(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The alarm lasts as long as they are, and ends with them."""
+    LEFT.list_leftovers(NOW, world)
+    suspend(world, "gpu", timedelta(0))
+    LEFT.list_leftovers(NOW, world)
+
+    measured = [line for line in capsys.readouterr().out.splitlines() if "LaunchSuspended" in line]
+    assert [line.partition('"LaunchSuspended":')[2][:5] for line in measured] == ["[0.0]", "[1.0]"]
+
+
 class _Deaf(World):
     """Step Functions cannot tell of one execution."""
 

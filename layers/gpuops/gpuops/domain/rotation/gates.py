@@ -14,6 +14,9 @@ from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.order import NodeLoad
 
+LAUNCH = "Launch"
+"""The process of an Auto Scaling group that launches its instances."""
+
 
 class Target(BaseModel):
     """The AMI that every node of the group should run."""
@@ -56,7 +59,14 @@ def gate_hold_days(situation: Situation, now: datetime) -> str | None:
     return f"held for {situation.policy.hold_days} days, until {until.isoformat()}" if now < until else None
 
 
-GATES: tuple[Gate, ...] = (gate_originals_put_back, gate_hold_days)
+def gate_launches(situation: Situation, _now: datetime) -> str | None:
+    """Without new instances no slot finds its newcomer; an operator suspended them, or our breaker did."""
+    if LAUNCH not in situation.group.suspended or not situation.loads:
+        return None
+    return f"the {LAUNCH} process of {situation.group.name} is suspended: no new instance would come"
+
+
+GATES: tuple[Gate, ...] = (gate_originals_put_back, gate_launches, gate_hold_days)
 
 
 def first_closed(situation: Situation, now: datetime) -> str | None:
