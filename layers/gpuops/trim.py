@@ -72,9 +72,13 @@ def trim_botocore(data: Path) -> None:
 
 
 def thin_model(path: Path) -> str:
-    """Leave out a model's documentation, which nobody asks a function for; return the name its endpoints have."""
+    """Leave out a model's documentation, which nobody asks a function for; return the name its endpoints have.
+
+    Only that of a client's context parameters botocore reads, at the first call.
+    """
     model = json.loads(gzip.decompress(path.read_bytes()))
-    path.write_bytes(gzip.compress(json.dumps(undocumented(model)).encode(), mtime=0))
+    asked = {key: model[key] for key in ("clientContextParams",) if key in model}
+    path.write_bytes(gzip.compress(json.dumps(undocumented(model) | asked).encode(), mtime=0))
     return str(model["metadata"]["endpointPrefix"])
 
 

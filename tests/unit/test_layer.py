@@ -23,7 +23,12 @@ ROOT = Path(__file__).parents[2]
 FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").glob("*/app.py"))
 CHECKED_NEVER = 0b01
 """Flags of a .pyc (PEP 552): made from a hash of its source, which is not looked at again."""
-CLIENTS = "from gpuops.adapters.aws import client; import sys; [client(name) for name in sys.argv[1:]]"
+CLIENTS = """
+import sys
+from gpuops.adapters.aws import client
+for name in sys.argv[1:]:
+    client(name).meta.service_model.client_context_parameters  # read at the first call, to find its endpoint
+"""
 REGIONS = """
 import json, sys
 from gpuops.adapters.aws import session
