@@ -64,8 +64,8 @@ class Admission(Part):
     """How long a new node may take until it carries workload, and how many may fail."""
 
     deadline_minutes: Annotated[int, Field(ge=5, le=240)] = 30
-    """From the launch until the node must be registered and show all of its GPUs; then it is abandoned. Polls of 15 s
-    over four hours make 8,640 of the 25,000 events that an execution's history holds."""
+    """From the launch until the node must be registered and show all of its GPUs; then it is abandoned. A look
+    every 10 s, which is the most, makes 12,960 of the 25,000 events of an execution's history in four hours."""
     abandon_limit: Annotated[int, Field(ge=1, le=100)] = 10
     """So many unhealthy instances in a row suspend the group's Launch process: Auto Scaling would go on launching."""
     retry_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
