@@ -19,7 +19,10 @@ from rehearsal.scenario import load, names
 from tests.rehearsal.rehearsed import Rehearsed, run
 
 shows = pytest.mark.xdist_group
-SCENARIOS = [pytest.param(name, marks=shows(name)) for name in names() if name != "roll"]
+LONG = {"launch_storm": 1200}
+"""Seconds that a large scenario may take on a busy machine; the others have the usual limit."""
+LIMITED = {name: [shows(name), *([pytest.mark.timeout(LONG[name])] if name in LONG else [])] for name in names()}
+SCENARIOS = [pytest.param(name, marks=marks) for name, marks in LIMITED.items() if name != "roll"]
 READS = ("Describe", "Get", "Query", "get ", "list ")
 OWN = ("dynamodb", "s3")
 """Journal and report."""
