@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.output import answer, give_up, say
-from gpuops.domain.config.plugin_config import Report, check_plugin_config
+from gpuops.domain.plugin_config.check import Report, check_plugin_config
 
 app = typer.Typer(no_args_is_help=True, help="Check configurations of the NVIDIA device plugin.")
 

@@ -11,8 +11,9 @@ settings.register_profile("gpuops", deadline=None, suppress_health_check=[Health
 settings.load_profile("gpuops")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what has no group of its own."""
+    """Keep together what has no group of its own; first of all, or those who deal out would not see it."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path)))

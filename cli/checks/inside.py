@@ -12,7 +12,7 @@ from gpuops.adapters.manifests import MANIFESTS
 from gpuops.adapters.metrics import Metrics
 from gpuops.adapters.objects import DAEMONSETS
 from gpuops.domain.cluster import Node, read_node
-from gpuops.domain.config.others import read_daemonset
+from gpuops.domain.config.foreign import read_daemonset
 from gpuops.domain.policy import Policy
 
 Object = Mapping[str, Any]

@@ -18,8 +18,8 @@ from gpuops.domain.cluster import Node
 from gpuops.domain.config.answers import Applied, ConfigOrder
 from gpuops.domain.config.drift import changes, differences
 from gpuops.domain.config.finding import Finding, judge
+from gpuops.domain.config.node_drift import Declared, check_declared, check_node
 from gpuops.domain.config.plan import decide_plan, described
-from gpuops.domain.config.registered import Declared, check_declared, check_node
 from gpuops.domain.config.shapes import keep_used, key_texts, keys_in_use
 from gpuops.domain.errors import Invalid, Refused
 from gpuops.domain.policy import EXCLUSIVE, ClusterPolicy, GroupPolicy

@@ -15,14 +15,14 @@ from gpuops.adapters.memory import Memory
 from gpuops.adapters.metrics import Metrics
 from gpuops.adapters.smoke_manifest import job_name
 from gpuops.domain.admission.answers import Expected, Shot, Smoked, Started
-from gpuops.domain.admission.smoke import STAGES, JobState, Verdict
-from gpuops.domain.admission.smoke_fold import fold, look_again
-from gpuops.domain.admission.smoke_health import add_xids, read_exporter
-from gpuops.domain.admission.smoke_judge import judge_smoke, may_judge
-from gpuops.domain.admission.smoke_order import SmokeOrder
-from gpuops.domain.admission.smoke_plan import tenants_of
 from gpuops.domain.errors import Refused
 from gpuops.domain.faults.xids import xid_table
+from gpuops.domain.smoke.fold import fold, look_again
+from gpuops.domain.smoke.health import add_xids, read_exporter
+from gpuops.domain.smoke.judge import judge_smoke, may_judge
+from gpuops.domain.smoke.order import SmokeOrder
+from gpuops.domain.smoke.plan import tenants_of
+from gpuops.domain.smoke.stages import STAGES, JobState, Verdict
 from gpuops.entry import entry
 
 LONG_SECONDS = 600

@@ -18,14 +18,14 @@ from gpuops.adapters.metrics import Metrics
 from gpuops.adapters.policies import Policies
 from gpuops.adapters.smoke_manifest import smoke_job
 from gpuops.domain.admission.answers import Expected, Shot, Smoked, Started
-from gpuops.domain.admission.smoke_health import Readings, read_exporter
-from gpuops.domain.admission.smoke_order import SmokeOrder, ordered
-from gpuops.domain.admission.smoke_plan import plan_smoke, tenants_of
 from gpuops.domain.cluster import Node
-from gpuops.domain.config.plugin_config import check_plugin_config
 from gpuops.domain.errors import Invalid, Refused, Unhealthy
+from gpuops.domain.plugin_config.check import check_plugin_config
 from gpuops.domain.policy import Policy
 from gpuops.domain.run import Run
+from gpuops.domain.smoke.health import Readings, read_exporter
+from gpuops.domain.smoke.order import SmokeOrder, ordered
+from gpuops.domain.smoke.plan import plan_smoke, tenants_of
 from gpuops.entry import entry
 
 

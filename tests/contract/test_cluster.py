@@ -19,8 +19,6 @@ from gpuops.adapters.jobs import Jobs
 from gpuops.adapters.kube import Kube
 from gpuops.adapters.smoke_manifest import SmokeJob
 from gpuops.domain.admission.answers import Expected, Shot
-from gpuops.domain.admission.smoke import JobState
-from gpuops.domain.admission.smoke_judge import judge_smoke
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
 from gpuops.domain.keys import (
@@ -33,6 +31,8 @@ from gpuops.domain.keys import (
     STARTUP_TAINT_KEY,
     Taint,
 )
+from gpuops.domain.smoke.judge import judge_smoke
+from gpuops.domain.smoke.stages import JobState
 from rehearsal.control_plane import ControlPlane, PodNetwork
 from tests.contract.cluster_rights import Admin, administrator, apply_rights, control_plane, member, wait_for
 from tests.fakes.admission import FakeCluster

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from gpuops.adapters.objects import Object, Objects, Outcome, path_of
-from gpuops.domain.config.others import DaemonSet
+from gpuops.domain.config.foreign import DaemonSet
 
 
 class FakeObjects(Objects):

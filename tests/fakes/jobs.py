@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from gpuops.adapters.jobs import Jobs
 from gpuops.adapters.metrics import Metrics
 from gpuops.adapters.smoke_manifest import SmokeJob
-from gpuops.domain.admission.smoke import JobState, PodState
 from gpuops.domain.errors import Conflict
+from gpuops.domain.smoke.stages import JobState, PodState
 
 
 class FakeJobs(Jobs):

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuops.domain.config.plugin_config import check_plugin_config
+from gpuops.domain.plugin_config.check import check_plugin_config
 
 BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 WORDS = """

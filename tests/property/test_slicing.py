@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuops.domain.cluster import Node, Pod
-from gpuops.domain.config.exposition import GpuReading
+from gpuops.domain.exposition import GpuReading
 from gpuops.domain.keys import GPU_RESOURCE, PLUGIN_CONFIG_LABEL, SHARED_GPU_RESOURCE
 from gpuops.domain.slicing.change import Readings, Sight, decide_change, tenants
 from gpuops.domain.slicing.shape import Goal, Shape

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuops.domain.admission.answers import Expected, Shot
-from gpuops.domain.admission.smoke import MAX_EVIDENCE, MAX_LINE, STAGES, JobState, PodState
-from gpuops.domain.admission.smoke_judge import judge_smoke
-from gpuops.domain.admission.smoke_logs import ailments, diagnosed
+from gpuops.domain.smoke.judge import judge_smoke
+from gpuops.domain.smoke.logs import ailments, diagnosed
+from gpuops.domain.smoke.stages import MAX_EVIDENCE, MAX_LINE, STAGES, JobState, PodState
 from tests.fakes.smoke_logs import BOARD, DETAILS, GOOD, SAMPLE, listed, uuid
 
 LINES = [*BOARD.splitlines(keepends=True), *GOOD["nvidia-smi"].splitlines(keepends=True), DETAILS]

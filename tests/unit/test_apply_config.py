@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from gpuops.adapters.nodegroups import Nodegroups
 from gpuops.adapters.objects import Outcome
 from gpuops.domain.cluster import Node
-from gpuops.domain.config.others import Container, DaemonSet
-from gpuops.domain.config.registered import Declared
+from gpuops.domain.config.foreign import Container, DaemonSet
+from gpuops.domain.config.node_drift import Declared
 from gpuops.domain.keys import ADMITTED, PLUGIN_CONFIG_LABEL, STARTUP_TAINT, Taint
 from gpuops.domain.policy import Policy, parse_policy
 from gpuops.domain.rotation.group import Group

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from gpuops.adapters.manifests import PluginManifest, exporter_objects, plugin_objects
 from gpuops.domain.cluster import Node
-from gpuops.domain.config.plugin_config import check_plugin_config
 from gpuops.domain.config.shapes import keep_used, key_texts, keys_in_use
 from gpuops.domain.keys import PLUGIN_CONFIG_LABEL
+from gpuops.domain.plugin_config.check import check_plugin_config
 from gpuops.domain.policy import RUNGS, ClusterPolicy, DcgmExporter, DevicePlugin, Profile
 
 POLICY = ClusterPolicy(cluster="gpu", mode="apply", node_selector={"team": "ml"})

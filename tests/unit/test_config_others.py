@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gpuops.domain.cluster import Node
-from gpuops.domain.config.others import COMPUTE_TYPE, OPERATOR_NODE_LABEL, DaemonSet, read_daemonset
+from gpuops.domain.config.foreign import COMPUTE_TYPE, OPERATOR_NODE_LABEL, DaemonSet, read_daemonset
 from gpuops.domain.config.plan import Plan, decide_plan
 from gpuops.domain.policy import ClusterPolicy, DcgmExporter, DevicePlugin
 

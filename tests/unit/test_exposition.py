@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from gpuops.adapters.kube import Kube
 from gpuops.adapters.metrics import Metrics
-from gpuops.domain.config.exposition import GpuReading, read_gpus
 from gpuops.domain.errors import Unavailable
+from gpuops.domain.exposition import GpuReading, read_gpus
 
 A, B = "GPU-0a1b2c3d-0000-1111-2222-333344445555", "GPU-9f8e7d6c-0000-1111-2222-333344445555"
 

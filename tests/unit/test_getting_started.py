@@ -9,9 +9,9 @@ import typer
 import yaml
 
 from cli.main import app
-from gpuops.domain.config.plugin_config import check_plugin_config
 from gpuops.domain.config.shapes import key_texts
 from gpuops.domain.keys import GPU_RESOURCE, STARTUP_TAINT
+from gpuops.domain.plugin_config.check import check_plugin_config
 from gpuops.domain.policy import DevicePlugin, parse_policy
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from gpuops.domain.config.plugin_config import Report, check_plugin_config
 from gpuops.domain.config.shapes import key_texts
+from gpuops.domain.plugin_config.check import Report, check_plugin_config
 from gpuops.domain.policy import DevicePlugin, Profile
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gpuops.domain.cluster import Node, Pod
-from gpuops.domain.config.exposition import GpuReading
+from gpuops.domain.exposition import GpuReading
 from gpuops.domain.keys import CORDONED_BY, PLUGIN_CONFIG_LABEL, SHARED_GPU_RESOURCE, STARTUP_TAINT
 from gpuops.domain.slicing.change import Sight, decide_change, needs_readings
 from gpuops.domain.slicing.shape import Goal, Shape, shape_offered

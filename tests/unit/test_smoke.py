@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from gpuops.domain.admission.answers import Expected, Shot
-from gpuops.domain.admission.smoke import MAX_EVIDENCE, MAX_LINE, GpuFault, JobState, PodState, Verdict
-from gpuops.domain.admission.smoke_judge import judge_smoke
+from gpuops.domain.smoke.judge import judge_smoke
+from gpuops.domain.smoke.stages import MAX_EVIDENCE, MAX_LINE, GpuFault, JobState, PodState, Verdict
 from tests.fakes.smoke_logs import BOARD, DETAILS, GOOD, HEADER, LIST, SAMPLE, UUID, listed, uuid
 
 COMPLETE = JobState("complete")

@@ -13,12 +13,12 @@ from moto import mock_aws
 
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.smoke_manifest import job_name
-from gpuops.domain.admission.smoke import STAGES, JobState, PodState
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, Unhealthy
 from gpuops.domain.keys import PLUGIN_CONFIG_LABEL
 from gpuops.domain.policy import GroupPolicy, Policy, Smoke
 from gpuops.domain.policy.cluster import ClusterPolicy, DevicePlugin
+from gpuops.domain.smoke.stages import STAGES, JobState, PodState
 from tests.fakes.admission import FakeCluster, FakeInstances
 from tests.fakes.apps import load_app
 from tests.fakes.jobs import FakeJobs, FakeMetrics

@@ -3,12 +3,12 @@
 import pytest
 
 from gpuops.domain.admission.answers import FaultyGpu
-from gpuops.domain.admission.smoke import MAX_PROOF, GpuFault, Verdict
-from gpuops.domain.admission.smoke_fold import fold, look_again
-from gpuops.domain.admission.smoke_health import Readings, add_xids, read_exporter
-from gpuops.domain.config.exposition import GpuReading
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.exposition import GpuReading
 from gpuops.domain.faults.xids import parse_table, xid_table
+from gpuops.domain.smoke.fold import fold, look_again
+from gpuops.domain.smoke.health import Readings, add_xids, read_exporter
+from gpuops.domain.smoke.stages import MAX_PROOF, GpuFault, Verdict
 from tests.fakes.smoke_logs import UUID, uuid
 
 PASSED = Verdict("passed", "driver 580", driver="580", uuids=(UUID,), evidence=("a",))

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from gpuops.adapters.smoke_manifest import SmokeJob, job_name, render, smoke_job
 from gpuops.domain.admission.answers import Shot
-from gpuops.domain.admission.smoke import DEVICE, DIAGNOSTIC, SAMPLE, STAGES
 from gpuops.domain.keys import label_of
 from gpuops.domain.policy import Smoke
 from gpuops.domain.run import Run
+from gpuops.domain.smoke.stages import DEVICE, DIAGNOSTIC, SAMPLE, STAGES
 from tests.unit.test_admission_functions import RUN
 
 JOB = SmokeJob(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from gpuops.domain.admission.answers import Expected, Shot
-from gpuops.domain.admission.smoke import GpuFault, JobState, PodState, Verdict
-from gpuops.domain.admission.smoke_judge import judge_smoke, may_judge
+from gpuops.domain.smoke.judge import judge_smoke, may_judge
+from gpuops.domain.smoke.stages import GpuFault, JobState, PodState, Verdict
 from tests.fakes.smoke_logs import BOARD, DETAILS, SAMPLE, listed, uuid
 
 RUNNING = JobState("running")

@@ -3,9 +3,9 @@
 import pytest
 
 from gpuops.domain.admission.answers import Expected, Shot
-from gpuops.domain.admission.smoke_plan import MAX_PODS, Plan, plan_smoke
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.policy import Smoke
+from gpuops.domain.smoke.plan import MAX_PODS, Plan, plan_smoke
 
 R4 = Expected(gpus=2, replicas=4)
 NODE = Node("n", gpus=8)

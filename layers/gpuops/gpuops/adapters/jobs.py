@@ -7,9 +7,9 @@ from typing import Any, Self
 
 from gpuops.adapters.kube import Kube
 from gpuops.adapters.smoke_manifest import SmokeJob, render
-from gpuops.domain.admission.smoke import MAX_LOG, JobState, PodState, clean
 from gpuops.domain.errors import Conflict
 from gpuops.domain.keys import GROUP_LABEL, NAMESPACE, RUN_LABEL, SMOKE_LABEL, label_of
+from gpuops.domain.smoke.stages import MAX_LOG, JobState, PodState, clean
 
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"

@@ -3,7 +3,7 @@
 from typing import Any, Self
 
 from gpuops.adapters.aws import client, translated
-from gpuops.domain.config.registered import Declared
+from gpuops.domain.config.node_drift import Declared
 from gpuops.domain.keys import Taint
 
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}

@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 
 from gpuops.adapters.kube import UNDECLARED, Kube
 from gpuops.domain.config.drift import differences
-from gpuops.domain.config.others import DaemonSet, read_daemonset
+from gpuops.domain.config.foreign import DaemonSet, read_daemonset
 from gpuops.domain.keys import FIELD_MANAGER
 
 DAEMONSETS = "/apis/apps/v1/daemonsets"

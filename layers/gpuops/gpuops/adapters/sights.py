@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpuops.domain.cluster import Node, Pod
-from gpuops.domain.config.exposition import read_gpus
 from gpuops.domain.errors import Invalid, Refused, Unavailable
+from gpuops.domain.exposition import read_gpus
 from gpuops.domain.slicing.change import Readings, Sight, needs_readings, tenants
 from gpuops.domain.slicing.configured import shape_of
 from gpuops.domain.slicing.shape import Goal, Shape, shape_offered

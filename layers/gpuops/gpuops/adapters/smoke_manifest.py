@@ -10,10 +10,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from gpuops.domain.admission.answers import Shot
-from gpuops.domain.admission.smoke import Stage
 from gpuops.domain.keys import label_of
 from gpuops.domain.policy import Image, Smoke
 from gpuops.domain.run import Run
+from gpuops.domain.smoke.stages import Stage
 
 MANIFESTS = Path(__file__).parent.parent / "manifests"
 FRAME, STAGES = MANIFESTS / "smoke_job.yaml", MANIFESTS / "smoke_stages.yaml"

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gpuops.domain.admission.event import Hook
-from gpuops.domain.admission.smoke import Stage
 from gpuops.domain.keys import GPU_RESOURCE
 from gpuops.domain.run import Run
+from gpuops.domain.smoke.stages import Stage
 
 
 class _Answer(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any
 
 from gpuops.domain.cluster import Node
 from gpuops.domain.config.finding import Finding
-from gpuops.domain.config.others import DaemonSet, other_exporters, other_plugins, refusing_nodes
+from gpuops.domain.config.foreign import DaemonSet, other_exporters, other_plugins, refusing_nodes
 from gpuops.domain.keys import DCGM_EXPORTER, DEVICE_PLUGIN, SYSTEM_NAMESPACE
 from gpuops.domain.policy import ClusterPolicy
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, computed_field
 
-from gpuops.domain.admission.smoke import Proof, read_proof
+from gpuops.domain.smoke.stages import Proof, read_proof
 
 Line = dict[str, Any]
 CLAIM = "claim_node"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gpuops.domain.cluster import Node, Pod
-from gpuops.domain.config.exposition import GpuReading
-from gpuops.domain.config.others import OPERATOR_NODE_LABEL, host_plugin
+from gpuops.domain.config.foreign import OPERATOR_NODE_LABEL, host_plugin
+from gpuops.domain.exposition import GpuReading
 from gpuops.domain.slicing.shape import Goal, Shape
 
 MAX_NAMED = 5

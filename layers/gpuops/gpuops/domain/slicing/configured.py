@@ -1,7 +1,7 @@
 """The shape that a key of the device plugin's ConfigMap makes, read from its text and not from its name."""
 
-from gpuops.domain.config.plugin_config import check_plugin_config
 from gpuops.domain.errors import Refused
+from gpuops.domain.plugin_config.check import check_plugin_config
 from gpuops.domain.slicing.shape import Shape
 
 

@@ -6,7 +6,7 @@ Logs are untrusted text: they are cut, matched by narrow patterns, and whatever 
 import re
 from collections.abc import Iterator
 
-from gpuops.domain.admission.smoke import MAX_EVIDENCE, MAX_LOG, GpuFault, clean
+from gpuops.domain.smoke.stages import MAX_EVIDENCE, MAX_LOG, GpuFault, clean
 
 UUID = r"GPU-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _DRIVER = re.compile(r"Driver Version:\s*(\d{3,4}(?:\.\d{1,4}){1,3})\b")

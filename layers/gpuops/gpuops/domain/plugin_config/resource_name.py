@@ -2,8 +2,8 @@
 
 import re
 
-from gpuops.domain.config.gojson import Faults, kind_of
-from gpuops.domain.config.goyaml import Item
+from gpuops.domain.plugin_config.gojson import Faults, kind_of
+from gpuops.domain.plugin_config.goyaml import Item
 
 PREFIX = "nvidia.com/"
 MAX_BYTES = 63

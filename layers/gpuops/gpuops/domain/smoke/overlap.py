@@ -7,7 +7,8 @@ is who runs together, which GPU each of them sees, and that the pod too many is 
 from collections import Counter
 
 from gpuops.domain.admission.answers import Expected
-from gpuops.domain.admission.smoke import (
+from gpuops.domain.smoke.logs import ailments, computed
+from gpuops.domain.smoke.stages import (
     DEVICE,
     MAX_EVIDENCE,
     MAX_UUIDS,
@@ -18,8 +19,7 @@ from gpuops.domain.admission.smoke import (
     clean,
     once,
 )
-from gpuops.domain.admission.smoke_logs import ailments, computed
-from gpuops.domain.admission.smoke_words import Pods, in_phase, sick, unfinished, uuids_of, words
+from gpuops.domain.smoke.words import Pods, in_phase, sick, unfinished, uuids_of, words
 
 
 def judge_overlap(expected: Expected, job: JobState, pods: Pods) -> Verdict:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from gpuops.domain.config.yamltokens import EventReader
+from gpuops.domain.plugin_config.yamltokens import EventReader
 
 MAX_DEPTH = 100
 """Deeper than any configuration; Go would follow 10,000 levels, Python's stack does not."""

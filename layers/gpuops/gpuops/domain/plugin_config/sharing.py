@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from gpuops.domain.config.gojson import Faults, exact, flag, kind_of, listed, whole
-from gpuops.domain.config.goyaml import Item
-from gpuops.domain.config.resource_name import resource_name
 from gpuops.domain.keys import GPU_RESOURCE
+from gpuops.domain.plugin_config.gojson import Faults, exact, flag, kind_of, listed, whole
+from gpuops.domain.plugin_config.goyaml import Item
+from gpuops.domain.plugin_config.resource_name import resource_name
 
 SHARED = ".shared"
 """What `renameByDefault` adds to a name."""

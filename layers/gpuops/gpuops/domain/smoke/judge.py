@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gpuops.domain.admission.answers import Expected, Shot
-from gpuops.domain.admission.smoke import (
+from gpuops.domain.smoke.logs import ailments, computed, cuda_of, diagnosed, driver_of, gpus_of
+from gpuops.domain.smoke.overlap import judge_overlap
+from gpuops.domain.smoke.stages import (
     DEVICE,
     DIAGNOSTIC,
     MAX_EVIDENCE,
@@ -21,9 +23,7 @@ from gpuops.domain.admission.smoke import (
     clean,
     once,
 )
-from gpuops.domain.admission.smoke_logs import ailments, computed, cuda_of, diagnosed, driver_of, gpus_of
-from gpuops.domain.admission.smoke_overlap import judge_overlap
-from gpuops.domain.admission.smoke_words import Pods, in_phase, sick, unfinished, uuids_of, words
+from gpuops.domain.smoke.words import Pods, in_phase, sick, unfinished, uuids_of, words
 
 NO_POD = PodState("")
 

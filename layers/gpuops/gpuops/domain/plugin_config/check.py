@@ -10,12 +10,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gpuops.domain.config.gojson import Fault, Faults, kind_of, struct, text
-from gpuops.domain.config.goyaml import Item, Reading, read
-from gpuops.domain.config.plugin_flags import MIG_MIXED, take_flags, take_imex, take_resources
-from gpuops.domain.config.plugin_sharing import Replicated, take_mps, take_replicated, warn_of_unoffered
-from gpuops.domain.config.yamltree import Unreadable
 from gpuops.domain.keys import GPU_RESOURCE
+from gpuops.domain.plugin_config.flags import MIG_MIXED, take_flags, take_imex, take_resources
+from gpuops.domain.plugin_config.gojson import Fault, Faults, kind_of, struct, text
+from gpuops.domain.plugin_config.goyaml import Item, Reading, read
+from gpuops.domain.plugin_config.sharing import Replicated, take_mps, take_replicated, warn_of_unoffered
+from gpuops.domain.plugin_config.yamltree import Unreadable
 
 VERSION = "v1"
 Strategy = Literal["none", "time-slicing", "mps"]

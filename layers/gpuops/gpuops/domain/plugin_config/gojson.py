@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gpuops.domain.config.goyaml import Item
-from gpuops.domain.config.scalars import MAX_INT
+from gpuops.domain.plugin_config.goyaml import Item
+from gpuops.domain.plugin_config.scalars import MAX_INT
 
 Take = Callable[["Faults", Item, str], Any]
 """Takes an item that stands under a key; faults go to the first argument."""

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from gpuops.domain.admission.answers import FaultyGpu, Smoked
-from gpuops.domain.admission.smoke import MAX_PROOF, MAX_REASON, MAX_UUIDS, Stage, Verdict, once
+from gpuops.domain.smoke.stages import MAX_PROOF, MAX_REASON, MAX_UUIDS, Stage, Verdict, once
 
 NOTHING = Smoked(status="running", reason="nothing was judged yet")
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from gpuops.domain.admission.smoke import DEVICE, MAX_EVIDENCE, GpuFault, JobState, PodState, clean
-from gpuops.domain.admission.smoke_logs import gpus_of, telling
+from gpuops.domain.smoke.logs import gpus_of, telling
+from gpuops.domain.smoke.stages import DEVICE, MAX_EVIDENCE, GpuFault, JobState, PodState, clean
 
 Pods = Sequence[PodState]
 

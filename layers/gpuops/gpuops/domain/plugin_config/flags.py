@@ -7,9 +7,9 @@ takes may still end the plugin when it starts (cmd/nvidia-device-plugin/main.go,
 from collections.abc import Collection
 from typing import Any
 
-from gpuops.domain.config.gojson import Faults, duration, exact, flag, kind_of, listed, number, struct, text
-from gpuops.domain.config.goyaml import Item
-from gpuops.domain.config.resource_name import resource_name
+from gpuops.domain.plugin_config.gojson import Faults, duration, exact, flag, kind_of, listed, number, struct, text
+from gpuops.domain.plugin_config.goyaml import Item
+from gpuops.domain.plugin_config.resource_name import resource_name
 
 LIST_STRATEGIES = ("envvar", "volume-mounts", "cdi-annotations", "cdi-cri")
 MIG_MIXED = "mixed"

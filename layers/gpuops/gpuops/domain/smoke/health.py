@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from gpuops.domain.admission.smoke import MAX_REASON, GpuFault, Verdict, clean
-from gpuops.domain.config.exposition import GpuReading, read_gpus
 from gpuops.domain.errors import Invalid, Refused, Unavailable
+from gpuops.domain.exposition import GpuReading, read_gpus
 from gpuops.domain.faults.xids import Table
+from gpuops.domain.smoke.stages import MAX_REASON, GpuFault, Verdict, clean
 
 
 @dataclass(frozen=True)

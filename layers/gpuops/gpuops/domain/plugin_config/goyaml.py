@@ -7,8 +7,8 @@ keys. Here too, but with the line of everything, and with a word on what was los
 import math
 from dataclasses import dataclass, field
 
-from gpuops.domain.config.scalars import MERGE, Scalar, resolve
-from gpuops.domain.config.yamltree import MAX_DEPTH, Node, Unreadable, compose
+from gpuops.domain.plugin_config.scalars import MERGE, Scalar, resolve
+from gpuops.domain.plugin_config.yamltree import MAX_DEPTH, Node, Unreadable, compose
 
 
 @dataclass(frozen=True)

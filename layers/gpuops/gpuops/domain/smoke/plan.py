@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gpuops.domain.admission.answers import Expected, Shot
-from gpuops.domain.admission.smoke import Stage
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.policy import Smoke
+from gpuops.domain.smoke.stages import Stage
 
 MAX_PODS = 400
 """Eight GPUs of 48 shares, the most that the policy allows, and the one pod too many."""
