@@ -7,7 +7,7 @@ SCENARIO ?= roll
 POLICY ?= fleet.yaml
 STACK ?= gpuops
 PIP_TOOLS := 7.6.2
-SPREAD := -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+SPREAD := -n auto --maxprocesses 4 --no-loadscope-reorder
 NEEDED := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(NEEDED)' 2>/dev/null && echo $$python && break; done)

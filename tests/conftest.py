@@ -1,19 +1,31 @@
 """What all tests share: properties are judged by their answers, not by how busy the machine is.
 
-`make test` deals tests out to processes by their group. A module is one, since its tests share fixtures, and a control
-plane takes seconds to start; whoever names a group of its own (test_rehearse.py) is dealt out with that.
+`make test` deals the tests out to processes. A module stays together, since its tests share fixtures, and a control
+plane takes seconds to start; of the rehearsals, the tests of one scenario stay together, since it is played once.
 """
+
+import re
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("gpuops", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gpuops")
 
+PLAYED = re.compile(r"/test_rehearse\.py::\w+\[(\w+)")
+"""A test of a scenario has its name as first parameter."""
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what has no group of its own; first of all, or those who deal out would not see it."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
+    """Deals out groups in the order of the tests; not the `loadgroup` of xdist 3.8, which pytest 9.2 does not heed."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scenario = PLAYED.search(nodeid)
+        return scenario[1] if scenario else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    """Answer xdist, which asks once before it deals."""
+    return Groups(config, log)

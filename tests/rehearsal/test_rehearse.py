@@ -3,8 +3,8 @@
 Covered: every scenario but the default one holds under the observer; what each of them is there to show beyond that;
 the same scenario twice, once beside a busy neighbour. The default scenario is what `make rehearse` runs.
 
-`shows` names the scenario that a test looks at: where tests are dealt out to processes, those of one scenario stay
-together, and it is rehearsed once.
+A test's first parameter is the scenario that it looks at (`of`): where tests are dealt out to processes, those of one
+scenario stay together, and it is rehearsed once.
 """
 
 import subprocess
@@ -18,17 +18,21 @@ import pytest
 from rehearsal.scenario import load, names
 from tests.rehearsal.rehearsed import Rehearsed, run
 
-shows = pytest.mark.xdist_group
 LONG = {"launch_storm": 1200}
 """Seconds that a large scenario may take on a busy machine; the others have the usual limit."""
-LIMITED = {name: [shows(name), *([pytest.mark.timeout(LONG[name])] if name in LONG else [])] for name in names()}
-SCENARIOS = [pytest.param(name, marks=marks) for name, marks in LIMITED.items() if name != "roll"]
+LIMITS = {name: [pytest.mark.timeout(seconds)] for name, seconds in LONG.items()}
+SCENARIOS = [pytest.param(name, marks=LIMITS.get(name, [])) for name in names() if name != "roll"]
 READS = ("Describe", "Get", "Query", "get ", "list ")
 OWN = ("dynamodb", "s3")
 """Journal and report."""
 
 Play = Callable[[str], Rehearsed]
 pytestmark = pytest.mark.cluster
+
+
+def of(*names: str) -> pytest.MarkDecorator:
+    """The scenarios that a test looks at."""
+    return pytest.mark.parametrize("name", names)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +56,10 @@ def test_a_scenario_holds_under_the_observer(play: Play, name: str) -> None:
     assert (result.observed["violations"], result.unmet, result.status) == ([], (), "passed")
 
 
-@shows("aborted")
-def test_an_aborted_roll_is_back_within_fifteen_minutes_of_its_death(play: Play) -> None:
+@of("aborted")
+def test_an_aborted_roll_is_back_within_fifteen_minutes_of_its_death(play: Play, name: str) -> None:
     """An owner is dead 900 seconds after its end, since a function may run so long; reconcile looks every 900."""
-    aborted = play("aborted")
+    aborted = play(name)
     (end,) = [e.ended for e in aborted.result.executions if e.status == "ABORTED" and e.machine == "rotate_ami"]
     closed = [line for line in aborted.journal("gpuops-rotate-ami-1") if line["function"] == "close_change"]
 
@@ -68,9 +72,9 @@ def test_an_aborted_roll_is_back_within_fifteen_minutes_of_its_death(play: Play)
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        pytest.param("smoke_fails", "no passed CUDA sample", marks=shows("smoke_fails")),
-        pytest.param("never_registers", "has registered no node", marks=shows("never_registers")),
-        pytest.param("plugin_crashes", "offers 0 of 1 GPUs", marks=shows("plugin_crashes")),
+        ("smoke_fails", "no passed CUDA sample"),
+        ("never_registers", "has registered no node"),
+        ("plugin_crashes", "offers 0 of 1 GPUs"),
     ],
 )
 def test_a_broken_release_costs_no_old_node(play: Play, name: str, why: str) -> None:
@@ -86,20 +90,20 @@ def test_a_broken_release_costs_no_old_node(play: Play, name: str, why: str) -> 
     assert all("draining" not in life for life in broken.lives().values())
 
 
-@shows("budget")
-def test_a_budget_is_asked_again_until_it_lets_go(play: Play) -> None:
+@of("budget")
+def test_a_budget_is_asked_again_until_it_lets_go(play: Play, name: str) -> None:
     """Each pass is refused until the Deployment has a second replica."""
-    passes = [line for line in play("budget").journal("gpuops-rotate-ami-1") if line["function"] == "drain_node"]
+    passes = [line for line in play(name).journal("gpuops-rotate-ami-1") if line["function"] == "drain_node"]
 
     assert [line["status"] for line in passes[:3]] == ["draining"] * 3
     assert "disruption budget" in passes[0]["reason"]
     assert passes[-1]["status"] == "drained"
 
 
-@shows("duplicate")
-def test_a_roll_to_what_runs_already_says_so(play: Play) -> None:
+@of("duplicate")
+def test_a_roll_to_what_runs_already_says_so(play: Play, name: str) -> None:
     """It succeeds, because its goal holds, and touches nothing; the twin of the first one named it."""
-    duplicate = play("duplicate")
+    duplicate = play(name)
     (line,) = [line for line in duplicate.journal("gpuops-rotate-ami-3") if line["function"] == "plan_rotation"]
     (twin,) = [e for e in duplicate.result.executions if e.error == "Conflict"]
 
@@ -109,10 +113,10 @@ def test_a_roll_to_what_runs_already_says_so(play: Play) -> None:
     assert twin.name not in str(twin.cause)
 
 
-@shows("faults")
-def test_every_fault_struck_and_nothing_happened_twice(play: Play) -> None:
+@of("faults")
+def test_every_fault_struck_and_nothing_happened_twice(play: Play, name: str) -> None:
     """A lost answer is not a lost call: the second attempt has to find what the first one did."""
-    faults = play("faults")
+    faults = play(name)
     struck = {(line["fault"], line["action"]) for line in faults.lines("wire.jsonl") if line["fault"]}
     planned = {(moment.fault.kind, moment.fault.action) for moment in load("faults").timeline if moment.fault}
     lines = faults.journal("gpuops-rotate-ami-1")
@@ -124,10 +128,10 @@ def test_every_fault_struck_and_nothing_happened_twice(play: Play) -> None:
     assert len(faults.lives()) == 2, "one old node and one new one"
 
 
-@shows("bad_input")
-def test_bad_input_has_one_clear_reason_everywhere_and_touches_nothing(play: Play) -> None:
+@of("bad_input")
+def test_bad_input_has_one_clear_reason_everywhere_and_touches_nothing(play: Play, name: str) -> None:
     """In the execution's cause and in the journal, to the letter."""
-    bad = play("bad_input")
+    bad = play(name)
     rotations = [e for e in bad.result.executions if e.machine == "rotate_ami"]
     calls = [line for line in bad.lines("wire.jsonl") if line["caller"].startswith("gpuops-")]
     acts = [line for line in calls if not line["action"].startswith(READS)]
@@ -153,15 +157,15 @@ def busy_neighbour() -> Iterator[None]:
         burner.wait()
 
 
-@shows("budget")
+@of("budget")
 def test_the_same_scenario_goes_the_same_way_on_a_busy_machine(
-    play: Play, tmp_path_factory: pytest.TempPathFactory
+    play: Play, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The same states at the same simulated times, and the same order of events for each node."""
-    quiet = play("budget")
+    quiet = play(name)
 
     with busy_neighbour():
-        busy = run(load("budget"), tmp_path_factory.mktemp("busy") / "budget")
+        busy = run(load(name), tmp_path_factory.mktemp("busy") / name)
 
     assert busy.states() == quiet.states()
     assert busy.lives() == quiet.lives()
