@@ -4,8 +4,7 @@ Only what is wrong with the instance abandons it. Where something of ours failed
 taint, until `reconcile` admits it. While a change of the group is open, Cluster Autoscaler is told to leave the node
 alone: it would take a newcomer that waits for its first pod for one too many.
 
-In:  {"verdict": "admit" | "abandon" | "hold" | "release", "event"?, "run"?, "find"?, "check"?, "smoke"?,
-      "error"?: {"name", "reason"}, "now": "..."}
+In:  {"verdict": "admit" | "abandon" | "hold" | "release", "event"?, "run"?, "find"?, "check"?, "smoke"?, "error"?}
 Out: {"status": "admitted" | "abandoned" | "held" | "waiting" | "released", "reason", "wait_seconds"}
 """
 
@@ -21,9 +20,10 @@ from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.store import Store
 from gpuops.domain.admission.answers import Admitted, Checked, Failure, Found, Smoked
-from gpuops.domain.admission.event import Hook, launch_of
+from gpuops.domain.admission.event import Hook, launch_of, replaces_root
 from gpuops.domain.admission.node import ALIVE
 from gpuops.domain.admission.pace import poll_seconds
+from gpuops.domain.admission.people import needs_people, whom
 from gpuops.domain.cluster import Node
 from gpuops.domain.faults.gpu import GpuRecord
 from gpuops.domain.keys import STARTUP_TAINT_KEY
@@ -43,6 +43,7 @@ class Request(BaseModel):
     error: Failure | None = None
 
 
+PODS_FIRST = "its hook is not answered, for its pods run on the volume that would be replaced"
 Change = Callable[[], str | None]
 """Asks which run's change of the group is open at this moment."""
 
@@ -59,8 +60,7 @@ def admit(request: Request, now: datetime, cluster: Cluster, instances: Instance
     node = cluster.node(found.node)
     if node is None or node.instance != found.instance:
         return abandon(request, instances, f"node {found.node} went away before it was admitted")
-    lost = let_in(found.instance, found.hook, instances)
-    if lost is not None:
+    if lost := let_in(found.instance, found.hook, instances):
         return Admitted(status="abandoned", reason=lost)
     cluster.mark_admitted(node, now)
     keep(node, cluster, change)
@@ -71,7 +71,7 @@ def admit(request: Request, now: datetime, cluster: Cluster, instances: Instance
 def let_in(instance: str, hook: Hook | None, instances: Instances) -> str | None:
     """Answer the hook with CONTINUE; return why the instance takes no work, or None when it may.
 
-    A hook that no longer waits was continued, by us before, or abandoned: only the instance itself knows.
+    A hook that no longer waits was continued, by us before, or abandoned: only the instance knows.
     """
     if hook is not None and instances.complete(hook, instance, "CONTINUE"):
         return None
@@ -106,16 +106,16 @@ Connect = Callable[[], Cluster]
 def release(request: Request, now: datetime, instances: Instances, connect: Connect) -> Admitted:
     """Let in an instance that is not ours to judge. Its hook first: no cluster, or fault of one, is in its way.
 
+    Who runs a group that is not ours ordered its new root volume; with an unreadable policy nothing is answered.
     A node that carries our startup taint loses it, for nobody else takes it off; it is not marked as admitted.
     """
     found = request.find
     if found is None or found.instance is None:
         return abandon(request, instances)
-    lost = let_in(found.instance, found.hook, instances)
-    if lost is not None:
-        return Admitted(status="released", reason=lost)
-    if request.run is None:
-        return Admitted(status="released", reason=f"{found.reason}; a startup taint stays on its node")
+    if found.status == "unreadable" and replaces_root(request.event):
+        return Admitted(status="held", reason=f"{found.reason}; {PODS_FIRST}")
+    if (lost := let_in(found.instance, found.hook, instances)) or request.run is None:
+        return Admitted(status="released", reason=lost or f"{found.reason}; a startup taint stays on its node")
     cluster = connect()
     node = cluster.node_of(found.instance)
     if node is None and found.deadline is not None and now < found.deadline:
@@ -130,11 +130,13 @@ def release(request: Request, now: datetime, instances: Instances, connect: Conn
 
 
 def abandon(request: Request, instances: Instances, why: str = "") -> Admitted:
-    """Let Auto Scaling replace the instance; without a hook it stays, behind its startup taint."""
+    """Let Auto Scaling replace the instance; it stays without a hook, or while pods run on a volume to be replaced."""
     found, steps = request.find, (request.error, request.smoke, request.check, request.find)
     why = why or next((step.reason for step in steps if step is not None), "no reason given")
     if found is None or found.hook is None or found.instance is None:
         return Admitted(status="abandoned", reason=f"{why}; no hook to answer: the startup taint stays")
+    if replaces_root(request.event):
+        return Admitted(status="held", reason=f"{why}; {PODS_FIRST}")
     answered = instances.complete(found.hook, found.instance, "ABANDON")
     return Admitted(status="abandoned", reason=why if answered else f"{why}; its hook was answered before")
 
@@ -145,9 +147,8 @@ def hold(request: Request, instances: Instances) -> Admitted:
     The hook of a running instance that is to get a new root volume is not answered: its pods would die.
     """
     why = request.error.reason if request.error else "no reason given"
-    launch = launch_of(request.event)
-    found, replaces = request.find or launch, launch is not None and launch.replaces_root
-    if found is None or found.hook is None or found.instance is None or replaces:
+    found = request.find or launch_of(request.event)
+    if found is None or found.hook is None or found.instance is None or replaces_root(request.event):
         return Admitted(status="held", reason=why)
     lost = let_in(found.instance, found.hook, instances)
     return Admitted(status="held", reason=f"{why}; {lost or 'held behind its startup taint until reconcile admits it'}")
@@ -156,14 +157,19 @@ def hold(request: Request, instances: Instances) -> Admitted:
 def refuse(request: Request, known: Sequence[GpuRecord], instances: Instances, bus: Bus) -> Admitted:
     """Abandon an instance that brings a GPU back which is known to be bad, and tell people: AWS has to take it out."""
     why = "it has a GPU that is remembered as faulty: " + ", ".join(gpu.title for gpu in known)
-    who = request.run.model_dump(include={"cluster", "group"}) if request.run else {}
-    who |= request.find.model_dump(include={"instance", "node"}) if request.find else {}
-    bus.put_escalation({**who, "reason": why})
+    bus.put_escalation(whom(request.event, request.run, request.find, why))
     return abandon(request, instances, why)
 
 
+def call_people(answer: Admitted, request: Request, bus: Bus) -> Admitted:
+    """Escalate what nobody else ends."""
+    if needs_people(answer, request.event, request.find):
+        bus.put_escalation(whom(request.event, request.run, request.find, answer.reason))
+    return answer
+
+
 def tell(answer: Admitted, request: Request, store: Store) -> Admitted:
-    """Let the roll that waits for this newcomer know why it is none; nobody may be waiting."""
+    """Let the roll that waits for this newcomer know why it is none."""
     what = {"abandoned": "was abandoned", "held": "is held back", "released": "was let in unjudged"}.get(answer.status)
     if what and request.run is not None and request.find is not None:
         store.tell_abandoned(request.run.group, f"{request.find.instance} {what}: {answer.reason}")
@@ -173,21 +179,20 @@ def tell(answer: Admitted, request: Request, store: Store) -> Admitted:
 @entry(Request)
 def handler(request: Request, now: datetime) -> Admitted:
     """Act on the verdict of the steps before. An abandoned instance needs no cluster: that may be what failed."""
-    instances, store = Instances.from_env(), Store.from_env()
-    cluster = request.run.cluster if request.run else ""
+    instances, store, bus, run = Instances.from_env(), Store.from_env(), Bus.from_env(), request.run
     if request.verdict == "hold":
-        return tell(hold(request, instances), request, store)
+        return tell(call_people(hold(request, instances), request, bus), request, store)
     if request.verdict == "release":
-        return tell(release(request, now, instances, lambda: Cluster.connect(cluster)), request, store)
-    if request.verdict == "abandon" or request.run is None:
-        return tell(abandon(request, instances), request, store)
+        answer = release(request, now, instances, lambda: Cluster.connect(run.cluster if run else ""))
+        return tell(call_people(answer, request, bus), request, store)
+    if request.verdict == "abandon" or run is None:
+        return tell(call_people(abandon(request, instances), request, bus), request, store)
     if known := Memory.from_env().faulty_gpus(request.smoke.uuids if request.smoke else ()):
-        return tell(refuse(request, known, instances, Bus.from_env()), request, store)
-    group = request.run.group
+        return tell(refuse(request, known, instances, bus), request, store)
 
     def change() -> str | None:
-        undo = store.undo(group)
+        undo = store.undo(run.group)
         return undo.run.id if undo else None
 
-    answer = admit(request, now, Cluster.connect(cluster), instances, change)
+    answer = admit(request, now, Cluster.connect(run.cluster), instances, change)
     return tell(answer, request, store)

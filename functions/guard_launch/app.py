@@ -8,7 +8,7 @@ In:  {"run": {...}, "find": {"instance", "hook"}, "admit": {"status", "reason"},
 Out: {"status": "closed" | "counted" | "open" | "resumed", "reason", "failures"}
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel
@@ -20,6 +20,9 @@ from gpuops.domain.faults.breaker import LAUNCH_SUSPENDED, Breaker, opens
 from gpuops.domain.rotation.gates import LAUNCH
 from gpuops.domain.run import Run
 from gpuops.entry import entry, measure
+
+CERTAIN = timedelta(hours=1)
+"""Whoever noted a suspension has suspended Launch by then, or died before: no function is retried for so long."""
 
 
 class Request(BaseModel):
@@ -46,7 +49,7 @@ def guard(request: Request, now: datetime, world: World) -> Guarded:
     """
     run, found, admit = request.run, request.find, request.admit
     if request.group is not None:
-        return resume(request.group, world)
+        return resume(request.group, now, world)
     if run is None or found is None or admit is None:
         raise Invalid("guard_launch: expected a group, or run, find and admit")
     if admit.status == "admitted" and world.memory.forget_failures("launch", run.group):
@@ -75,10 +78,11 @@ def suspend(breaker: Breaker, run: Run, found: Found, world: World) -> Guarded:
     return Guarded(status="open", reason=reason, failures=breaker.failures)
 
 
-def resume(group: str, world: World) -> Guarded:
+def resume(group: str, now: datetime, world: World) -> Guarded:
     """Let the group launch again: half-open, or for good where an operator closed the breaker."""
     breaker = world.memory.breaker("launch", group)
     if breaker is None or not breaker.suspended:
+        world.memory.forget_suspension(group, now - CERTAIN)
         return Guarded(status="closed", reason=f"Launch of {group} is not suspended by us")
     try:
         world.groups.resume(group, [LAUNCH])

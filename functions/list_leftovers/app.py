@@ -146,16 +146,20 @@ def _admissions(
 def _resumptions(
     groups: tuple[GroupPolicy, ...], now: datetime, world: World
 ) -> tuple[list[Resumption], list[Exception]]:
-    """Groups that may launch again; how many are suspended is measured, so that the alarm lasts as long as they are."""
+    """Groups that may launch again, or do already while the list names them, as whoever died in mid-resumption left it.
+
+    How many are suspended is measured, so that the alarm lasts as long as they are.
+    """
     pauses = {policy.group: policy.admission.retry_minutes for policy in groups}
     try:
         names = world.memory.suspended_groups()
-        breakers = [breaker for name in names if (breaker := world.memory.breaker("launch", name))]
+        breakers = [(name, world.memory.breaker("launch", name)) for name in names]
     except EXPECTED as fault:
         return [], [fault]
-    measure(LAUNCH_SUSPENDED, sum(breaker.suspended for breaker in breakers))
-    due = [b for b in breakers if resumes(b, timedelta(minutes=pauses.get(b.group, RETRY_MINUTES)), now)]
-    return [Resumption(group=breaker.group) for breaker in due], []
+    measure(LAUNCH_SUSPENDED, sum(breaker.suspended for _, breaker in breakers if breaker))
+    wait = {name: timedelta(minutes=pauses.get(name, RETRY_MINUTES)) for name in names}
+    due = [name for name, b in breakers if b is None or not b.suspended or resumes(b, wait[name], now)]
+    return [Resumption(group=name) for name in due], []
 
 
 def _lost(policy: GroupPolicy, now: datetime, world: World) -> list[Admission]:

@@ -1,10 +1,11 @@
 """Open a change of a group: take it, write down its originals, make it launch the new AMI and grow by the surge.
 
-In:  {"run": {...}, "plan": {"target": {...}, "surge": 1, ...}, "now": "..."}
-Out: {"status": "open", "reason", "fence": 7, "template": {"id", "version"}, "surge": 1}
+In:  {"run": {...}, "plan": {"target": {...}, "surge": 1, ...}, "change"?: <previous answer>, "now": "..."}
+Out: {"status": "open" | "waiting", "reason", "fence": 7, "template": {"id", "version"}, "surge": 1, "since",
+      "wait_seconds"}
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
@@ -16,10 +17,13 @@ from gpuops.domain.rotation.change import Moved, Undo, missing_suspensions, open
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.launch import templates_of
 from gpuops.domain.rotation.lock import is_dead
-from gpuops.domain.rotation.messages import Change, RotationPlan
+from gpuops.domain.rotation.messages import Change, Opening, RotationPlan
 from gpuops.domain.run import Run
 from gpuops.domain.userdata import with_startup_taint
 from gpuops.entry import entry
+
+PATIENCE = timedelta(minutes=10)
+"""How long the change of one node's sharing may take that was begun before; the next one sees that a roll is open."""
 
 
 class OpenChange(BaseModel):
@@ -27,12 +31,34 @@ class OpenChange(BaseModel):
 
     run: Run
     plan: RotationPlan
+    change: Opening | None = None
 
 
 @entry(OpenChange)
-def handler(request: OpenChange, now: datetime) -> Change:
+def handler(request: OpenChange, now: datetime) -> Opening:
     """Open the change; a second call finds the same originals and goals."""
-    return open_change(request, now, World())
+    return open_or_wait(request, now, World())
+
+
+def open_or_wait(request: OpenChange, now: datetime, world: World) -> Opening:
+    """Raises: Conflict as `open_change`, but only after some patience where it is not a roll that has the group.
+
+    Whoever holds `rotation` and not `lock` waits for something else than a roll: a node whose sharing changes.
+    """
+    since = request.change.since if request.change and request.change.since else now
+    try:
+        return Opening.model_validate(open_change(request, now, world).model_dump())
+    except Conflict as held:
+        if now >= since + PATIENCE or not _goes_first(request.run, world):
+            raise
+        return Opening(status="waiting", reason=f"waits: {held}", since=since)
+
+
+def _goes_first(run: Run, world: World) -> bool:
+    """Whether this roll has the group already, and only its lock not yet."""
+    rotation, lock = world.store.lock("rotation", run.group), world.store.lock("lock", run.group)
+    ours = rotation is not None and rotation.owner == run.execution
+    return ours and (lock is None or lock.owner != run.execution)
 
 
 def open_change(request: OpenChange, now: datetime, world: World) -> Change:

@@ -1,5 +1,7 @@
 """Select the node that changes its configuration of the device plugin next: one where no pod would notice.
 
+Of several runs on one cluster the newest goes on, for it has the newest policy; the others are done.
+
 In:  {"execution": {"id", "name", "machine"}, "apply": {"cluster", "policy"}, "select"?: <previous answer>,
       "now": "..."}
 Out: {"status": "selected" | "waiting" | "overdue" | "held" | "done", "reason", "run": {...}, "node", "instance",
@@ -24,6 +26,7 @@ from gpuops.domain.run import Run
 from gpuops.domain.slicing.answers import Selected
 from gpuops.domain.slicing.change import Change, decide_change
 from gpuops.domain.slicing.select import Look, decide_rest
+from gpuops.domain.slicing.turn import Turn, waits_since
 from gpuops.entry import entry
 
 if TYPE_CHECKING:
@@ -49,14 +52,32 @@ class SelectNode(BaseModel):
 
 @entry(SelectNode)
 def handler(request: SelectNode, now: datetime) -> Selected:
-    """Look; nothing is touched."""
+    """Look; no node is touched."""
     return select(request, now, World())
 
 
 def select(request: SelectNode, now: datetime, world: World) -> Selected:
+    """Look while it is this run's turn, and note where it stands."""
+    cluster, version = request.apply.cluster, request.apply.policy
+    holder, last = request.execution.id, world.turns.read(cluster)
+    if request.select is not None and last is not None and last.holder != holder:
+        return _relieved(request.select, cluster)
+    before = request.select or Selected(status="done", reason="", started=waits_since(last, version, now))
+    answer = _select(request, before, now, world)
+    going = answer.status in {"selected", "waiting"}
+    turn = Turn(holder=holder, policy=version, at=now, started=answer.started if going else None)
+    kept = world.turns.write(cluster, turn, relieve=request.select is None)
+    return answer if kept else _relieved(before, cluster)
+
+
+def _relieved(before: Selected, cluster: str) -> Selected:
+    why = f"another run waits: a newer one goes on with the nodes of {cluster}"
+    return before.model_copy(update={"status": "done", "reason": why})
+
+
+def _select(request: SelectNode, before: Selected, now: datetime, world: World) -> Selected:
     """Answer with the first node that may be changed; only without one it matters what the others wait for."""
     policy = world.policies.at(request.apply.policy)
-    before = request.select or Selected(status="done", reason="")
     title = policy.cluster(request.apply.cluster).config_map or ""
     connection = world.cluster(request.apply.cluster)
     if why := _why_not(policy.cluster(request.apply.cluster), connection):
@@ -122,13 +143,13 @@ def _look(
 
 
 def _held(run: Run, group: GroupPolicy, world: World) -> Look | None:
-    """Why no node of the group may be changed, whatever runs on it; another of our own runs does the same as this."""
+    """Why no node of the group may be changed, whatever runs on it; an older run of our kind ends after its node."""
     for kind in KINDS:
         lock = world.store.lock(kind, run.group)
         if lock is not None and lock.owner != run.execution:
             why = f"{run.group} is being changed by {lock.run.machine} {lock.run.id}"
             twin = lock.run.machine == run.machine
-            return Look(group, (Change("left", why),)) if twin else Look(group, held=why)
+            return Look(group, (Change("waiting", why),)) if twin else Look(group, held=why)
     broken = holds(world.memory.breaker("sharing", run.group), SHARING_LIMIT)
     if broken is None:
         return None

@@ -1,7 +1,7 @@
 """End the change of one node's configuration: keep it, or put the old one back; lift our cordon, free the group.
 
-Nobody waits for the old configuration to hold again: pods that come too early are placed elsewhere, and the failure
-is counted, so that a second one stops the group.
+Nobody waits for the old configuration to hold again: pods that come too early are placed elsewhere. What is wrong with
+the node is counted, so that a second failure stops the group; what is wrong with us is not.
 
 In:  {"run": {...}, "node", "key", "turn", "relabel"?: {...}, "check"?: {...}, "error"?: {...}, "now": "..."}
 Out: {"status": "kept" | "returned" | "restored", "reason"}
@@ -35,6 +35,11 @@ class SettleNode(BaseModel):
         if self.error is not None:
             return f"{self.error.name}: {self.error.reason}"
         return self.check.reason if self.check is not None and self.check.status != "ready" else None
+
+    @property
+    def blamed(self) -> bool:
+        """Whether it is the configuration that failed on the node, and not a right, an API or a lost race of ours."""
+        return self.error is None or self.error.name == "Unhealthy"
 
     @property
     def changed(self) -> bool:
@@ -77,7 +82,7 @@ def _settle(request: SettleNode, now: datetime, world: World) -> None:
         cluster.uncordon(node)
     if keeps:
         world.memory.forget_failures("sharing", run.group)
-    elif fault is not None:
+    elif fault is not None and request.blamed:
         world.memory.count_failure("sharing", run.group, now, fault, of=f"{run.id}/{request.node}/{request.turn}")
     world.store.release("lock", run)
     world.store.forget_if_free(run.group)

@@ -91,6 +91,13 @@ def test_every_task_is_bounded_retried_and_caught(path: Path) -> None:
 
 
 @every_definition
+def test_whoever_catches_keeps_what_the_next_state_reads(path: Path) -> None:
+    """Without an Output, the state's input is lost: what follows would read the error object instead."""
+    for name, state in states_in(load(path)):
+        assert all("Output" in handler for handler in state.get("Catch", [])), name
+
+
+@every_definition
 def test_only_real_error_names_are_matched(path: Path) -> None:
     """Step Functions compares bare names: a misspelt one is never an error, and never matches."""
     for name, state in states_in(load(path)):

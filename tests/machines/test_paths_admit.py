@@ -107,6 +107,15 @@ def test_a_policy_that_cannot_be_read_is_told_loudly_and_abandons_nothing() -> N
     assert (result.error, result.cause) == ("Invalid", "because released")
 
 
+@pytest.mark.parametrize(("find", "error"), [("unreadable", "Invalid"), ("overdue", "Unhealthy")])
+def test_a_new_root_volume_that_is_not_answered_is_told_loudly(find: str, error: str) -> None:
+    """It was held, and counts as no bad launch."""
+    result = run("admit_node", LAUNCHED, {"FindNode": answers(find), "AdmitInstance": answers("held")})
+
+    assert (result.error, result.cause) == (error, "because held")
+    assert result.called("GuardLaunch") == []
+
+
 @pytest.mark.parametrize("function", ["FindNode", "CheckNode"])
 def test_an_overdue_node_that_cannot_be_abandoned_keeps_its_own_reason(function: str) -> None:
     """What was wrong with the node comes first; what failed afterwards is told too."""

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from gpuops.domain.errors import Conflict, Invalid, Unavailable, Unhealthy
-from tests.machines.happy import ORDER, RUN
+from tests.machines.happy import LATER, ORDER, RUN
 from tests.machines.machine_world import Answer, Child, Slow, answers, fails, run
 
 PLANNED = ["KeepEvent", "PlanRotation", "Roll?"]
-ROLLED = [*PLANNED, "OpenChange", "RollNodes"]
+ROLLED = [*PLANNED, "OpenChange", "Opened?", "RollNodes"]
 REPORTED = ["WriteReport", "Done?"]
 CLOSED = ["CloseChange", *REPORTED]
 FAILED = [*CLOSED, "RotationFailed"]
@@ -101,6 +101,17 @@ def test_a_plan_that_fails_leaves_nothing_to_close(error: Exception) -> None:
     assert (result.error, result.cause) == (type(error).__name__, str(error))
     assert len(result.called("PlanRotation")) == (7 if isinstance(error, Unavailable) else 1)
     assert result.called("WriteReport")[0]["execution"]["name"] == "rotate_ami-1"
+
+
+def test_a_roll_waits_for_the_node_whose_sharing_changes() -> None:
+    """It has the group already, so that no other node is begun; then it opens."""
+    opens = answers({"status": "waiting", "since": LATER, "wait_seconds": 20}, {})
+
+    result = run("rotate_ami", ORDER, {"PlanRotation": plans(1), "OpenChange": opens, CHILD: answers({})})
+
+    assert result.status == "SUCCEEDED"
+    assert outer(result.path)[3:9] == ["OpenChange", "Opened?", "WaitForSharing", "OpenChange", "Opened?", "RollNodes"]
+    assert result.called("OpenChange")[1]["change"]["status"] == "waiting"
 
 
 @pytest.mark.parametrize("error", [Conflict("run roll-0 holds gpu"), Unavailable("slow")], ids=["held", "throttled"])

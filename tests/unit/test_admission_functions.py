@@ -56,7 +56,7 @@ def find(
     cluster: FakeCluster, instances: FakeInstances, policy: Policy = POLICY, now: datetime = NOW, **more: Any
 ) -> Any:
     """One call of find_node."""
-    given = {"event": EVENT, "execution": {"id": RUN["execution"], "name": "run-1"}, **more}
+    given = {"event": EVENT, "execution": {"id": RUN["execution"], "name": "run-1", "machine": "admit_node"}, **more}
     return FIND.find(FIND.Request.model_validate(given), now, policy, instances, lambda _: cluster)
 
 
@@ -352,6 +352,56 @@ def test_a_release_ends_by_itself(lifecycle: str, now: datetime, more: dict[str,
     answer = release(FakeCluster(), FakeInstances(lifecycle), now, **more)
 
     assert (answer.status, says in answer.reason) == ("released", True)
+
+
+ROOT = {**EVENT, "detail": {**EVENT["detail"], "Action": "ReplaceRootVolume"}}
+
+
+def test_no_pod_loses_its_volume_because_the_policy_cannot_be_read() -> None:
+    """The hook waits, people are told; who runs a group that is not ours ordered the new volume himself."""
+    unreadable = {**FOUND, "status": "unreadable", "reason": "not checked: no YAML", "node": None}
+    instances, told = FakeInstances(), list[dict[str, Any]]()
+
+    held = release(None, instances, event=ROOT, find=unreadable, run=None)
+    request = ADMIT.Request.model_validate({"verdict": "release", "event": ROOT, "find": unreadable})
+    ADMIT.call_people(held, request, SimpleNamespace(put_escalation=told.append))
+
+    assert (held.status, instances.answers, len(told)) == ("held", [], 1)
+    assert "its hook is not answered" in held.reason
+    assert release(FakeCluster(NODE), instances, event=ROOT).status == "released"
+    assert instances.answers == ["CONTINUE"]
+
+
+@pytest.mark.parametrize("node", [NODE, None], ids=["unhealthy", "gone"])
+def test_an_instance_that_gets_a_new_root_volume_is_never_abandoned(node: Node | None) -> None:
+    """Its pods would die with it."""
+    cluster, instances = FakeCluster(*[node] if node else []), FakeInstances()
+
+    answer = admit(cluster, instances, verdict="abandon" if node else "admit", event=ROOT)
+
+    assert (answer.status, instances.answers) == ("held", [])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "event", "hook", "status", "told"),
+    [
+        ("abandon", EVENT, None, "abandoned", 1),
+        ("abandon", EVENT, FOUND["hook"], "abandoned", 0),
+        ("abandon", ROOT, FOUND["hook"], "held", 1),
+        ("hold", EVENT, FOUND["hook"], "held", 0),
+    ],
+)
+def test_people_are_called_where_auto_scaling_replaces_nothing(
+    verdict: str, event: Any, hook: Any, status: str, told: int
+) -> None:
+    """A bad instance that stays, behind its taint or under its pods."""
+    given = {"verdict": verdict, "event": event, "run": RUN, "find": {**FOUND, "hook": hook}}
+    request, heard = ADMIT.Request.model_validate(given), list[dict[str, Any]]()
+
+    answer = ADMIT.Admitted(status=status, reason="no GPU computed")
+    ADMIT.call_people(answer, request, SimpleNamespace(put_escalation=heard.append))
+
+    assert [(one["instance"], one["reason"]) for one in heard] == [(INSTANCE, "no GPU computed")] * told
 
 
 @pytest.mark.parametrize(

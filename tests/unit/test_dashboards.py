@@ -13,6 +13,8 @@ from gpuops.domain import errors
 from gpuops.domain.faults.breaker import LAUNCH_SUSPENDED
 
 ROOT = Path(__file__).parents[2]
+QUEUED = "ApproximateNumberOfMessagesVisible"
+"""Of SQS: events that nobody took."""
 GRAFANA = json.loads((ROOT / "dashboards/grafana.json").read_text())
 COUNTERS = ROOT / "layers/gpuops/gpuops/manifests/dcgm_exporter.yaml"
 ASKED_FOR = {
@@ -105,4 +107,4 @@ def test_cloudwatch_shows_every_alarm_of_the_template() -> None:
     assert alarms
     assert [name for name in alarms if f"${{{name}.Arn}}" not in text] == []
     watched = {template["Resources"][name]["Properties"]["MetricName"] for name in alarms}
-    assert watched <= {LAUNCH_SUSPENDED, "Decided"} | error_names()
+    assert watched <= {LAUNCH_SUSPENDED, "Decided", QUEUED} | error_names()

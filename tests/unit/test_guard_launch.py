@@ -156,6 +156,17 @@ def test_a_group_that_is_gone_is_not_looked_for_for_ever(world: World) -> None:
     assert world.memory.suspended_groups() == []
 
 
+def test_a_death_between_the_two_notes_of_a_resumption_leaves_no_entry_for_ever(world: World) -> None:
+    """The breaker is half-open, the list still names the group; one that is being suspended just now stays on it."""
+    bad(world, 3)
+    world.memory._table.set("breaker#gpu", "REMOVE suspended_by_us", {}, sk="launch")
+
+    assert (resume(world).status, world.memory.suspended_groups()) == ("closed", ["gpu"])
+    late = GUARD.guard(GUARD.Request(group="gpu"), NOW + timedelta(hours=2), world)
+
+    assert (late.status, world.memory.suspended_groups()) == ("closed", [])
+
+
 def test_half_a_request_is_invalid(world: World) -> None:
     """Sent by hand, most likely."""
     with pytest.raises(Invalid, match="expected a group"):

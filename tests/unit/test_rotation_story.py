@@ -95,6 +95,34 @@ def test_a_second_run_is_told_who_holds_the_group(world: World) -> None:
     assert world.store.lock("lock", "gpu") is not None
 
 
+def test_a_roll_goes_before_the_next_node_that_shares_and_waits_for_this_one(world: World) -> None:
+    """The group is taken at once; whoever changes one node of it has ten minutes to end."""
+    planned, sharing = plan(world), run("apply-1").model_copy(update={"machine": "apply_gpu_config"})
+    request = OPEN.OpenChange(run=planned.run, plan=planned)
+    world.running |= {ARN + "run-1", ARN + "apply-1"}
+    world.store.take("lock", sharing, NOW)
+
+    waits = OPEN.open_or_wait(request, NOW, world)
+    again = request.model_copy(update={"change": waits})
+    assert (waits.status, waits.since, world.store.lock("rotation", "gpu") is not None) == ("waiting", NOW, True)
+    assert OPEN.open_or_wait(again, NOW + timedelta(minutes=9), world).since == NOW
+    with pytest.raises(Conflict, match="lock of gpu is held by"):
+        OPEN.open_or_wait(again, NOW + timedelta(minutes=10), world)
+
+    world.store.release("lock", sharing)
+    assert OPEN.open_or_wait(again, NOW + timedelta(minutes=9), world).status == "open"
+
+
+def test_a_second_roll_does_not_wait_for_the_first(world: World) -> None:
+    """EventBridge may deliver twice: whoever comes second says at once who has the group."""
+    planned = plan(world, name="run-2")
+    opened(world)
+    world.running.add(ARN + "run-1")
+
+    with pytest.raises(Conflict, match=f"rotation of gpu is held by {ARN}run-1"):
+        OPEN.open_or_wait(OPEN.OpenChange(run=planned.run, plan=planned), NOW, world)
+
+
 def test_a_dead_holders_lock_is_taken_but_not_its_change(world: World) -> None:
     """Originals that are not put back yet would be lost under ours; reconcile closes them first."""
     planned = plan(world, name="run-2")

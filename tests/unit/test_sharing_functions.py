@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.store import Store
+from gpuops.adapters.turns import Turns
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict, Refused, Unavailable
 from gpuops.domain.keys import CONFIG_BEFORE, CORDONED_BY, PLUGIN_CONFIG_LABEL
@@ -51,6 +52,11 @@ class World:
     groups: Groups = field(default_factory=lambda: Groups(group(MACHINES)))
     instances: FakeInstances = field(default_factory=FakeInstances)
     policies = property(lambda self: self)
+    turns: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep turns in the same table."""
+        self.turns = Turns(self.store._table)
 
     @property
     def memory(self) -> Memory:
@@ -108,9 +114,9 @@ def make() -> Iterator[Callable[..., World]]:
         yield made
 
 
-def select(world: World, before: Any = None, minutes: int = 0) -> Any:
-    """One call of select_node."""
-    execution = {"id": US.execution, "name": US.id, "machine": US.machine}
+def select(world: World, before: Any = None, minutes: int = 0, name: str = US.id) -> Any:
+    """One call of select_node, by the run of that name."""
+    execution = {"id": run(name).execution, "name": name, "machine": US.machine}
     given = {"execution": execution, "apply": {"cluster": "train", "policy": "v1"}, "select": before}
     return SELECT.select(SELECT.SelectNode.model_validate(given), NOW + timedelta(minutes=minutes), world)
 
@@ -173,14 +179,56 @@ def test_another_run_on_the_group_holds_it(make: Callable[..., World]) -> None:
     assert (held.status, held.reason) == ("held", "gpu is being changed by rotate_ami roll-1")
 
 
-def test_another_run_of_the_same_kind_is_left_to_do_it(make: Callable[..., World]) -> None:
-    """Every hour another one wakes while the first waits for pods: no second one fails for that."""
+def test_an_older_run_of_the_same_kind_ends_its_node_first(make: Callable[..., World]) -> None:
+    """Every hour another one wakes while the first is at work: no second one fails for that; the rest is its own."""
     world = make()
     world.store.take("lock", run("apply-2").model_copy(update={"machine": US.machine}), NOW)
 
     left = select(world)
 
-    assert (left.status, "is being changed by" in left.reason) == ("done", True)
+    assert (left.status, "is being changed by" in left.reason) == ("waiting", True)
+
+
+def test_the_newest_run_relieves_the_one_that_waits_and_inherits_its_waiting(make: Callable[..., World]) -> None:
+    """One run waits, never two; runs that come every hour do not begin to wait anew each time."""
+    world = make(n1=(WEB,), n2=(WEB,), more=", sharing_wait_minutes: 60")
+
+    first = select(world)
+    newer = select(world, minutes=20, name="run-2")
+    relieved = select(world, first, minutes=21)
+    again = select(world, relieved, minutes=22)
+
+    assert (newer.status, newer.started) == ("waiting", NOW)
+    assert [(a.status, "another run waits" in a.reason) for a in (relieved, again)] == [("done", True)] * 2
+    assert select(world, newer, minutes=60, name="run-2").status == "overdue"
+    assert select(world, minutes=61, name="run-3").status == "waiting", "its predecessor has ended"
+
+
+def test_a_dead_run_hands_its_waiting_to_nobody(make: Callable[..., World]) -> None:
+    """It said nothing for longer than anybody waits between two looks."""
+    world = make(n1=(WEB,), n2=(WEB,), more=", sharing_wait_minutes: 60")
+    select(world)
+
+    newer = select(world, minutes=59, name="run-2")
+
+    assert (newer.status, newer.started) == ("waiting", NOW + timedelta(minutes=59))
+
+
+def test_a_run_that_was_relieved_during_its_look_selects_nothing(make: Callable[..., World]) -> None:
+    """Else both would change nodes of one group, by two policies."""
+    world = make(n1=(WEB,), n2=(WEB,))
+    first = select(world)
+    world.connected.known.pop("n2")
+    stale = world.turns.read("train")
+
+    class Stale(Turns):
+        def read(self, cluster: str) -> Any:
+            return stale
+
+    select(world, minutes=1, name="run-2")
+    world.turns = Stale(world.store._table)
+
+    assert select(world, first, minutes=1).status == "done"
 
 
 def test_two_failures_hold_the_group_until_an_operator_lets_it_go(make: Callable[..., World]) -> None:
@@ -372,6 +420,17 @@ def test_a_failure_puts_the_old_configuration_back_and_is_counted_once(
     assert breaker is not None
     assert (breaker.failures, breaker.why) == (1, why)
     assert world.store.lock("lock", "gpu") is None
+
+
+@pytest.mark.parametrize(("name", "counted"), [("Unhealthy", True), ("Unavailable", False), ("Conflict", False)])
+def test_only_what_is_wrong_with_the_node_is_counted(make: Callable[..., World], name: str, *, counted: bool) -> None:
+    """An API that was down twice says nothing about the configuration; the node gets its old one back all the same."""
+    world = make()
+
+    settled = settle(world, relabel(world), check=checked("waiting"), error={"name": name, "reason": "who knows"})
+
+    assert (settled.status, world.connected.known["n1"].config) == ("restored", "exclusive")
+    assert (world.memory.breaker("sharing", "gpu") is not None) == counted
 
 
 def test_a_node_that_died_meanwhile_frees_its_group(make: Callable[..., World]) -> None:

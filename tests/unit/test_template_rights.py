@@ -33,6 +33,7 @@ WRITES = {
         "PutItem open#breakers",
         "DeleteItem open#breakers",
     },
+    "SelectNode": {"PutItem turn"},
     "RelabelNode": {"PutItem lock", "PutItem open", "UpdateItem fence"},
     "SettleNode": {"UpdateItem breaker", *(f"DeleteItem {kind}" for kind in ("breaker", "lock", "open"))},
     "ListLeftovers": {"DeleteItem open"},

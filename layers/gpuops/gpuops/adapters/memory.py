@@ -81,6 +81,10 @@ class Memory:
             self._table.set(pk, "REMOVE suspended_by_us", {}, sk=kind, only_if=seen)
         self._table.delete(SUSPENDED, breaker.group, seen)
 
+    def forget_suspension(self, group: str, before: datetime) -> None:
+        """Take a group that is not suspended off the list, unless it was put there so late that it may yet be."""
+        self._table.delete(SUSPENDED, group, Condition("opened_at < :before", {":before": before.isoformat()}))
+
     # GPUs that proved to be faulty.
 
     def remember_gpu(self, uuid: str, fault: str, instance: str, node: str, now: datetime) -> None:

@@ -18,6 +18,7 @@ from gpuops.adapters.policies import Policies
 from gpuops.adapters.reports import Reports
 from gpuops.adapters.store import Store
 from gpuops.adapters.templates import Templates
+from gpuops.adapters.turns import Turns
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -38,6 +39,11 @@ class World:
     def memory(self) -> Memory:
         """What the table remembers beyond a run."""
         return Memory.from_env()
+
+    @cached_property
+    def turns(self) -> Turns:
+        """Which run brings a cluster to its configurations."""
+        return Turns.from_env()
 
     @cached_property
     def policies(self) -> Policies:

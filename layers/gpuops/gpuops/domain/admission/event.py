@@ -113,6 +113,12 @@ def launch_of(event: Any) -> Launch | None:
     return launch if isinstance(launch, Launch) else None
 
 
+def replaces_root(event: Any) -> bool:
+    """Whether a running instance waits for a new root volume: either answer to its hook would end its pods."""
+    launch = launch_of(event)
+    return launch is not None and launch.replaces_root
+
+
 def _of_action(action: _Action) -> Launch | Ignored:
     if action.destination == WARM_POOL:
         return Ignored(reason=f"{action.instance} goes to a warm pool: it is admitted when it leaves it")

@@ -3,9 +3,9 @@
 The models stand in one place, because the next function parses what the last one answered.
 """
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Template
@@ -63,3 +63,16 @@ class Change(BaseModel):
     template: Template
     """The main one, for people; which instances are new is read from the originals in the table."""
     surge: int
+
+
+class Opening(BaseModel):
+    """open_change's answer: the change, or what it waits for before anything is written down."""
+
+    status: Literal["open", "waiting"]
+    reason: str
+    fence: int | None = None
+    template: Template | None = None
+    surge: int | None = None
+    since: AwareDatetime | None = None
+    """Of the waiting, from its first answer on."""
+    wait_seconds: int = 20
