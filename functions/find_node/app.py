@@ -24,16 +24,8 @@ from gpuops.domain.admission.node import ALIVE, HELD, decide_find
 from gpuops.domain.admission.pace import beats, first_seconds, poll_seconds
 from gpuops.domain.errors import Invalid, Refused
 from gpuops.domain.policy import Admission, GroupPolicy, Policy
-from gpuops.domain.run import Run
+from gpuops.domain.run import Execution, Run
 from gpuops.entry import entry
-
-
-class Execution(BaseModel):
-    """The root execution, as its context object names it."""
-
-    id: str
-    name: str
-    machine: str = "admit_node"
 
 
 class Request(BaseModel):

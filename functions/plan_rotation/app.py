@@ -17,10 +17,10 @@ from gpuops.domain.rotation.gates import Situation, Target
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.launch import override_amis, templates_of
 from gpuops.domain.rotation.load import load_of
-from gpuops.domain.rotation.messages import Execution, Order, RotationPlan
+from gpuops.domain.rotation.messages import Order, RotationPlan
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.plan import Decision, decide_rotation
-from gpuops.domain.run import Run
+from gpuops.domain.run import Execution, Run
 from gpuops.domain.userdata import with_startup_taint
 from gpuops.entry import entry
 

@@ -21,8 +21,8 @@ from gpuops.domain.smoke.fold import fold, look_again
 from gpuops.domain.smoke.health import add_xids, read_exporter
 from gpuops.domain.smoke.judge import judge_smoke, may_judge
 from gpuops.domain.smoke.order import SmokeOrder
-from gpuops.domain.smoke.plan import tenants_of
 from gpuops.domain.smoke.stages import STAGES, JobState, Verdict
+from gpuops.domain.tenants import tenants_of
 from gpuops.entry import entry
 
 LONG_SECONDS = 600

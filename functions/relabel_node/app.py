@@ -18,7 +18,8 @@ from gpuops.domain.errors import Refused
 from gpuops.domain.keys import CONFIG_BEFORE, PLUGIN_CONFIG_LABEL
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.answers import Relabelled
-from gpuops.domain.slicing.change import decide_change, left_alone, tenants
+from gpuops.domain.slicing.change import decide_change, left_alone
+from gpuops.domain.tenants import tenants_of
 from gpuops.entry import entry
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _configured(request: RelabelNode, now: datetime, cluster: "Cluster", sights:
         config=request.key,
         replicas=shape.replicas,
         resource=shape.resource,
-        held=sum(pod.gpus for pod in tenants(cluster.pods_on(request.node))),
+        held=sum(pod.gpus for pod in tenants_of(cluster.pods_on(request.node))),
         deadline=now + PATIENCE,
     )
 

@@ -21,8 +21,7 @@ from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Invalid, Refused
 from gpuops.domain.faults.breaker import SHARING_LIMIT, holds
 from gpuops.domain.policy import EXCLUSIVE, ClusterPolicy, GroupPolicy, Policy
-from gpuops.domain.rotation.messages import Execution
-from gpuops.domain.run import Run
+from gpuops.domain.run import Execution, Run
 from gpuops.domain.slicing.answers import Selected
 from gpuops.domain.slicing.change import Change, decide_change
 from gpuops.domain.slicing.select import Look, decide_rest

@@ -20,12 +20,13 @@ from gpuops.adapters.smoke_manifest import smoke_job
 from gpuops.domain.admission.answers import Expected, Shot, Smoked, Started
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Invalid, Refused, Unhealthy
-from gpuops.domain.plugin_config.check import check_plugin_config
 from gpuops.domain.policy import Policy
 from gpuops.domain.run import Run
+from gpuops.domain.slicing.configured import shape_of
 from gpuops.domain.smoke.health import Readings, read_exporter
 from gpuops.domain.smoke.order import SmokeOrder, ordered
-from gpuops.domain.smoke.plan import plan_smoke, tenants_of
+from gpuops.domain.smoke.plan import plan_smoke
+from gpuops.domain.tenants import tenants_of
 from gpuops.entry import entry
 
 
@@ -98,13 +99,8 @@ def declared(node: Node, run: Run, here: Here) -> Expected:
     title = here.policy.cluster(run.cluster).config_map
     if node.config is None or title is None:
         return Expected(gpus=gpus)
-    text = here.cluster.config_text(title, node.config)
-    if text is None:
-        raise Invalid(f"{node.name} asks for the configuration {node.config}, which {title} does not have")
-    report = check_plugin_config(text)
-    if not report.replicas:
-        raise Invalid(f"{node.name} asks for the configuration {node.config} of {title}, on which the plugin exits")
-    return Expected.model_validate({"gpus": gpus, "replicas": report.replicas, "resource": report.resource})
+    shape = shape_of(here.cluster.config_text(title, node.config), node.config, title)
+    return Expected.model_validate({"gpus": gpus, "replicas": shape.replicas, "resource": shape.resource})
 
 
 def _time(shot: Shot) -> timedelta:

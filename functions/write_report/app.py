@@ -13,10 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gpuops.adapters.world import World
-from gpuops.domain.rotation.messages import Execution
 from gpuops.domain.rotation.page import render_page
 from gpuops.domain.rotation.report import Report, report_key
-from gpuops.domain.run import Run
+from gpuops.domain.run import Execution, Run
 from gpuops.entry import entry
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.exposition import GpuReading
 from gpuops.domain.keys import GPU_RESOURCE, PLUGIN_CONFIG_LABEL, SHARED_GPU_RESOURCE
-from gpuops.domain.slicing.change import Readings, Sight, decide_change, tenants
+from gpuops.domain.slicing.change import Readings, Sight, decide_change
 from gpuops.domain.slicing.shape import Goal, Shape
+from gpuops.domain.tenants import tenants_of
 
 NAMES = [f"default/pod-{place}" for place in range(4)]
 RESOURCES = st.sampled_from([GPU_RESOURCE, SHARED_GPU_RESOURCE])
@@ -54,7 +55,7 @@ def test_whoever_was_promised_a_whole_gpu_keeps_it(
     pods: list[Pod], now: Shape | None, wanted: Shape, readings: Readings | None
 ) -> None:
     """And whoever came for a share, under its name, keeps that."""
-    if decide(Node(name="n1", gpus=1), pods, now, wanted, readings) == "change" and tenants(pods):
+    if decide(Node(name="n1", gpus=1), pods, now, wanted, readings) == "change" and tenants_of(pods):
         assert now is not None
         assert (now.shared, now.resource) == (wanted.shared, wanted.resource)
 
@@ -65,7 +66,7 @@ def test_no_share_in_use_disappears(pods: list[Pod], now: Shape, wanted: Shape, 
     if decide(Node(name="n1", gpus=1), pods, now, wanted, readings) != "change" or wanted.replicas >= now.replicas:
         return
     held = [(index, title) for reading in (readings or {}).values() for index, title in reading.holders.items()]
-    for pod in tenants(pods):
+    for pod in tenants_of(pods):
         assert sum(title == pod.title for _, title in held) >= pod.gpus
         assert all(index < wanted.replicas for index, _ in held)
 

@@ -98,7 +98,8 @@ def test_find_hands_on_what_it_must_not_judge_before_it_asks_the_cluster(policy:
     def unreachable(_: str) -> FakeCluster:
         raise Unavailable("no way in")
 
-    request = FIND.Request.model_validate({"event": EVENT, "execution": {"id": RUN["execution"], "name": "run-1"}})
+    mine = {"id": RUN["execution"], "name": "run-1", "machine": "admit_node"}
+    request = FIND.Request.model_validate({"event": EVENT, "execution": mine})
     handed = FIND.find(request, NOW, policy, instances, unreachable)
 
     assert (handed.status, handed.reason, instances.beats) == ("unchecked", says, 0)
@@ -124,7 +125,8 @@ def test_find_does_not_hand_on_what_went_away() -> None:
 
 def test_a_policy_that_cannot_be_read_churns_no_instances() -> None:
     """A wrong upload must not cost an instance after the other; the reason names the fault."""
-    request = FIND.Request.model_validate({"event": EVENT, "execution": {"id": RUN["execution"], "name": "run-1"}})
+    mine = {"id": RUN["execution"], "name": "run-1", "machine": "admit_node"}
+    request = FIND.Request.model_validate({"event": EVENT, "execution": mine})
 
     handed = FIND.unreadable(request, Invalid("fleet.yaml: line 3: surgee"), FakeInstances())
 

@@ -18,7 +18,7 @@ def line(name: str, value: object, uuid: str = A, **labels: str) -> str:
     return f'{name}{{gpu="0",UUID="{uuid}",device="nvidia0",modelName="NVIDIA L4",Hostname="n1"{more}}} {value}\n'
 
 
-def held(index: int, pod: str, name: str = "DCGM_FI_DEV_FB_USED", value: int = 0) -> str:
+def held(index: int, pod: str, name: str = "DCGM_FI_DEV_FB_FREE", value: int = 0) -> str:
     """A device's series repeated for the pod on one of its replicas."""
     return line(name, value, vgpu=str(index), container="c", namespace="default", pod=pod)
 
@@ -27,27 +27,27 @@ def test_a_device_is_read_with_its_memory_and_its_last_xid() -> None:
     """Two GPUs, the second without an Xid series: the exporter's default counters differ by version."""
     text = "# HELP DCGM_FI_DEV_FB_FREE Framebuffer memory free (in MiB).\n# TYPE DCGM_FI_DEV_FB_FREE gauge\n"
     text += line("DCGM_FI_DEV_FB_FREE", 15000) + line("DCGM_FI_DEV_FB_FREE", 22000, B)
-    text += line("DCGM_FI_DEV_FB_USED", 7000) + line("DCGM_FI_DEV_FB_USED", 0, B) + line("DCGM_FI_DEV_XID_ERRORS", 31)
+    text += line("DCGM_FI_DEV_FB_USED", 7000) + line("DCGM_FI_DEV_XID_ERRORS", 31)
 
     assert read_gpus(text) == {
-        A: GpuReading(A, {}, 15000, 7000, 31, frozenset({31})),
-        B: GpuReading(B, {}, 22000, 0, None),
+        A: GpuReading(A, {}, 15000, frozenset({31})),
+        B: GpuReading(B, {}, 22000),
     }
 
 
 def test_the_device_counts_and_not_its_pods_processes() -> None:
-    """Since dcgm-exporter 4.5.3-4.8.2 a pod's FB_USED is its own processes': the device's series stays beside them."""
-    text = line("DCGM_FI_DEV_FB_USED", 9000) + held(0, "web-1", value=4000) + held(2, "web-2", value=5000)
+    """Since dcgm-exporter 4.5.3-4.8.2 a pod's series may be its own processes': the device's stays beside them."""
+    text = line("DCGM_FI_DEV_FB_FREE", 9000) + held(0, "web-1", value=4000) + held(2, "web-2", value=5000)
 
     reading = read_gpus(text)[A]
 
-    assert reading.used_mib == 9000
+    assert reading.free_mib == 9000
     assert reading.holders == {0: "default/web-1", 2: "default/web-2"}
 
 
 def test_without_a_device_of_its_own_the_copies_are_not_added_up() -> None:
     """Before that, every pod shows the whole device's value."""
-    assert read_gpus(held(0, "web-1", value=9000) + held(1, "web-2", value=9000))[A].used_mib == 9000
+    assert read_gpus(held(0, "web-1", value=9000) + held(1, "web-2", value=9000))[A].free_mib == 9000
 
 
 @pytest.mark.parametrize("blank", ["9223372036854775794", "2147483632", "140737488355328", "NaN", "-1"])
@@ -55,7 +55,7 @@ def test_a_blank_is_no_value(blank: str) -> None:
     """DCGM's words for not supported, not found, not permitted."""
     reading = read_gpus(line("DCGM_FI_DEV_FB_FREE", blank) + line("DCGM_FI_DEV_XID_ERRORS", blank))[A]
 
-    assert (reading.free_mib, reading.xid, reading.xids) == (None, None, frozenset())
+    assert (reading.free_mib, reading.xids) == (None, frozenset())
 
 
 def test_counted_xids_outlive_the_last_one() -> None:
@@ -64,7 +64,7 @@ def test_counted_xids_outlive_the_last_one() -> None:
     text += line("DCGM_EXP_XID_ERRORS_COUNT", 2, xid="79", window_size_in_ms="300000")
     text += line("DCGM_EXP_XID_ERRORS_COUNT", 0, xid="31", window_size_in_ms="300000")
 
-    assert (read_gpus(text)[A].xid, read_gpus(text)[A].xids) == (0, frozenset({79}))
+    assert read_gpus(text)[A].xids == frozenset({79})
 
 
 def test_a_mig_instance_is_not_its_gpu() -> None:

@@ -55,7 +55,7 @@ def look(
     instances: FakeInstances, cluster: FakeCluster, event: Any, seconds: int = 0, policy: Policy = POLICY, **more: Any
 ) -> Any:
     """One look, so many seconds after the first."""
-    given = {"event": event, "execution": {"id": RUN["execution"], "name": "run-1"}, **more}
+    given = {"event": event, "execution": {"id": RUN["execution"], "name": "run-1", "machine": "admit_node"}, **more}
     now = NOW + timedelta(seconds=seconds)
     return FIND.find(FIND.Request.model_validate(given), now, policy, instances, lambda _: cluster)
 

@@ -88,11 +88,11 @@ def test_headroom_is_known_of_all_gpus_or_of_none() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "as_of: 2026-11-23\nsources: {a: b}\nxids: [{xids: [1], effect: fatal, action: A, source: c}]",
-        "as_of: 2026-11-23\nsources: {a: b}\nxids: [{xids: [1, 1], effect: fatal, action: A, source: a}]",
-        "as_of: 2026-11-23\nsources: {a: b}\nxids: [{xids: [1], effect: deadly, action: A, source: a}]",
-        "as_of: 2026-11-23\nsources: {a: b}\nxids: [{xids: [], effect: fatal, action: A, source: a}]",
-        "as_of: [",
+        "sources: {a: b}\nxids: [{xids: [1], effect: fatal, source: c}]",
+        "sources: {a: b}\nxids: [{xids: [1, 1], effect: fatal, source: a}]",
+        "sources: {a: b}\nxids: [{xids: [1], effect: deadly, source: a}]",
+        "sources: {a: b}\nxids: [{xids: [], effect: fatal, source: a}]",
+        "sources: [",
         "[]",
     ],
 )

@@ -52,9 +52,9 @@ class Cluster:
         raw = self.kube.get(f"{NODES}/{name}")
         return read_node(raw) if raw else None
 
-    def nodes(self, selector: str = "") -> list[Node]:
-        """Return the nodes that carry these labels; all of them without a selector."""
-        return [read_node(raw) for raw in self.kube.get_all(NODES, [("labelSelector", selector)] if selector else [])]
+    def nodes(self) -> list[Node]:
+        """Return every node."""
+        return [read_node(raw) for raw in self.kube.get_all(NODES)]
 
     def node_of(self, instance: str, hint: str = "") -> Node | None:
         """Return the node of an EC2 instance, or None until, or once, it has none.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 from gpuops.adapters.kube import Kube
 from gpuops.adapters.smoke_manifest import SmokeJob, render
@@ -24,11 +24,6 @@ class Jobs:
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
-
-    @classmethod
-    def connect(cls, cluster: str) -> Self:
-        """Return the Jobs of the cluster that EKS knows by this name."""
-        return cls(Kube.connect(cluster))
 
     def start(self, job: SmokeJob) -> None:
         """Create the Job; one of its name is this one, already started.

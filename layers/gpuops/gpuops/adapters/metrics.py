@@ -4,7 +4,7 @@ Whichever exporter runs there is asked, ours or the operator's: two on one node 
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 from gpuops.adapters.kube import Kube
 
@@ -19,11 +19,6 @@ class Metrics:
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
-
-    @classmethod
-    def connect(cls, cluster: str) -> Self:
-        """Return the exporters of the cluster that EKS knows by this name."""
-        return cls(Kube.connect(cluster))
 
     def scrape(self, node: str) -> str | None:
         """Return the text of the node's exporter; None where no exporter runs on it, or it is gone by now.

@@ -13,7 +13,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from gpuops.adapters.kube import UNDECLARED, Kube
 from gpuops.domain.config.drift import differences
@@ -46,11 +46,6 @@ class Objects:
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
-
-    @classmethod
-    def connect(cls, cluster: str) -> Self:
-        """Return the objects of the cluster that EKS knows by this name."""
-        return cls(Kube.connect(cluster))
 
     def daemonsets(self) -> list[DaemonSet]:
         """Return every DaemonSet of the cluster, whoever made it."""

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Invalid, Refused, Unavailable
 from gpuops.domain.exposition import read_gpus
-from gpuops.domain.slicing.change import Readings, Sight, needs_readings, tenants
+from gpuops.domain.slicing.change import Readings, Sight, needs_readings
 from gpuops.domain.slicing.configured import shape_of
 from gpuops.domain.slicing.shape import Goal, Shape, shape_offered
+from gpuops.domain.tenants import tenants_of
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -30,7 +31,7 @@ class Sights:
 
     def of(self, node: Node, pods: Sequence[Pod], wanted: Shape) -> Sight:
         """Look at one node. What cannot be found out is None, and counts against a change; the rest raises."""
-        now = self._shape_of(node) if tenants(pods) else None
+        now = self._shape_of(node) if tenants_of(pods) else None
         readings = self._readings(node.name) if needs_readings(pods, now, wanted) else None
         return Sight(node, pods, now, readings)
 

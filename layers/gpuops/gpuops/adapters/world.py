@@ -1,4 +1,4 @@
-"""Everything that the functions of a rotation touch, each made when it is first asked for.
+"""Everything that functions touch, each made when it is first asked for.
 
 A function takes this as one argument, so that a test can hand it a small world of its own, and so that a function
 that needs no Kubernetes does not pay for importing it (0.28 s, measured).

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BLANK = 0x7FFF_FFF0
 LAST_XID = "DCGM_FI_DEV_XID_ERRORS"
 XID_COUNT = "DCGM_EXP_XID_ERRORS_COUNT"
-FREE, USED = "DCGM_FI_DEV_FB_FREE", "DCGM_FI_DEV_FB_USED"
+FREE = "DCGM_FI_DEV_FB_FREE"
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,8 @@ class GpuReading:
     holders: Mapping[int, str] = field(default_factory=dict)
     """Who holds which replica: `namespace/pod` by index. Empty, too, where the exporter tells no replicas apart."""
     free_mib: int | None = None
-    used_mib: int | None = None
-    xid: int | None = None
-    """The last Xid; 0 is none."""
     xids: frozenset[int] = frozenset()
-    """Every Xid that it shows at all, the last one and counted ones."""
+    """Every Xid that it shows at all, the last one (0 is none) and counted ones."""
 
 
 def read_gpus(text: str) -> dict[str, GpuReading]:
@@ -65,8 +62,6 @@ def _reading(uuid: str, samples: Iterable["Sample"]) -> GpuReading:
         uuid=uuid,
         holders=dict(_holders(samples)),
         free_mib=_value(FREE, samples),
-        used_mib=_value(USED, samples),
-        xid=last,
         xids=frozenset({*_counted(samples), *([last] if last else [])}),
     )
 

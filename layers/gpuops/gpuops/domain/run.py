@@ -22,3 +22,11 @@ class Run(BaseModel):
     policy: str
     """Version of the policy object in S3 that this run read, once."""
     mode: Mode = "observe"
+
+
+class Execution(BaseModel):
+    """The execution that a function works for, as its context object names it."""
+
+    id: str
+    name: str
+    machine: str

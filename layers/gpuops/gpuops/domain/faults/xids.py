@@ -3,7 +3,6 @@
 A table, because NVIDIA's catalogue changes and its readers disagree: each row names whose word it is.
 """
 
-from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -28,14 +27,12 @@ class Row(_Part):
 
     xids: Annotated[tuple[Annotated[int, Field(ge=1, le=999)], ...], Field(min_length=1)]
     effect: Literal["tolerated", "fatal"]
-    action: Annotated[str, Field(pattern=r"^[A-Z0-9_]+$")]
     source: str
 
 
 class Table(_Part):
     """The whole file."""
 
-    as_of: date
     sources: dict[str, str]
     xids: tuple[Row, ...]
 

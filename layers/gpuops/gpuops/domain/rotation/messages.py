@@ -39,14 +39,6 @@ class Order(BaseModel):
         return value.get("detail")
 
 
-class Execution(BaseModel):
-    """The root execution, from the context object."""
-
-    id: str
-    name: str
-    machine: str
-
-
 class RotationPlan(Decision):
     """The decision, with whose it is and where it leads."""
 

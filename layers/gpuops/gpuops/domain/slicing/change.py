@@ -18,6 +18,7 @@ from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.config.foreign import OPERATOR_NODE_LABEL, host_plugin
 from gpuops.domain.exposition import GpuReading
 from gpuops.domain.slicing.shape import Goal, Shape
+from gpuops.domain.tenants import tenants_of
 
 MAX_NAMED = 5
 Readings = Mapping[str, GpuReading]
@@ -64,14 +65,9 @@ def out_of_reach(node: Node) -> str | None:
     return host_plugin(node)
 
 
-def tenants(pods: Iterable[Pod]) -> list[Pod]:
-    """Return the pods that hold GPUs, and may not be disturbed; our own smoke pods may."""
-    return [pod for pod in pods if pod.gpus and not pod.finished and not pod.smoke]
-
-
 def needs_readings(pods: Iterable[Pod], now: Shape | None, wanted: Shape) -> bool:
     """Whether the decision depends on which shares are in use."""
-    return now is not None and not _crosses(now, wanted) and wanted.replicas < now.replicas and bool(tenants(pods))
+    return now is not None and not _crosses(now, wanted) and wanted.replicas < now.replicas and bool(tenants_of(pods))
 
 
 def decide_change(sight: Sight, goal: Goal, run_id: str) -> Change:
@@ -84,14 +80,14 @@ def decide_change(sight: Sight, goal: Goal, run_id: str) -> Change:
     way = f"{node.name}, from {node.config or 'no configuration'} to {goal.key}"
     if node.config is None and not (node.gpus or node.shared_gpus):
         return Change("waiting", f"{way}: its device plugin offers nothing yet")
-    if tenants(sight.pods) and (why := _why_wait(sight, goal.shape)):
+    if tenants_of(sight.pods) and (why := _why_wait(sight, goal.shape)):
         return Change("waiting", f"{way}: {why}")
     return Change("change", way)
 
 
 def _why_wait(sight: Sight, wanted: Shape) -> str | None:
     """Which of the node's pods stand in the way of a change, and why."""
-    staying, now = tenants(sight.pods), sight.now
+    staying, now = tenants_of(sight.pods), sight.now
     named = ", ".join(pod.title for pod in staying[:MAX_NAMED])
     if now is None:
         return f"how its GPUs are shared now is unknown, and {named} hold some"

@@ -5,15 +5,7 @@ from pydantic import BaseModel
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.errors import Invalid, Refused
 from gpuops.domain.policy import GroupPolicy, Policy
-from gpuops.domain.run import Run
-
-
-class Execution(BaseModel):
-    """The smoke's own execution, as its context object names it."""
-
-    id: str
-    name: str
-    machine: str
+from gpuops.domain.run import Execution, Run
 
 
 class SmokeOrder(BaseModel):

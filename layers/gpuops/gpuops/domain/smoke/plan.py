@@ -8,6 +8,7 @@ from gpuops.domain.admission.answers import Expected, Shot
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.policy import Smoke
 from gpuops.domain.smoke.stages import Stage
+from gpuops.domain.tenants import tenants_of
 
 MAX_PODS = 400
 """Eight GPUs of 48 shares, the most that the policy allows, and the one pod too many."""
@@ -20,11 +21,6 @@ class Plan:
     status: Literal["planned", "skipped", "refused"]
     reason: str
     shots: tuple[Shot, ...] = ()
-
-
-def tenants_of(pods: Sequence[Pod]) -> list[Pod]:
-    """The pods that hold GPUs; those of a smoke, ours or another's, are none."""
-    return [pod for pod in pods if pod.gpus and not pod.finished and not pod.smoke]
 
 
 def plan_smoke(

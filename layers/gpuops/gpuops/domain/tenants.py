@@ -1,0 +1,10 @@
+"""Whose pods may not be disturbed."""
+
+from collections.abc import Iterable
+
+from gpuops.domain.cluster import Pod
+
+
+def tenants_of(pods: Iterable[Pod]) -> list[Pod]:
+    """Return the pods that hold GPUs; those of a smoke, ours or another's, are none."""
+    return [pod for pod in pods if pod.gpus and not pod.finished and not pod.smoke]
