@@ -213,3 +213,11 @@ def test_user_data_that_the_taint_would_make_too_long_is_refused() -> None:
 
     with pytest.raises(Invalid, match="EC2 takes 16384"):
         with_startup_taint(b64(text))
+
+
+def test_a_flag_that_lost_its_value_is_refused() -> None:
+    """Glued to it, the taint would be a flag that kubelet does not know."""
+    text = PLAIN[: PLAIN.index('      - "--reg')] + "      - --register-with-taints\n"
+
+    with pytest.raises(Invalid, match="--register-with-taints has no value"):
+        with_startup_taint(b64(text))

@@ -116,7 +116,9 @@ def _flags(loaded: list[dict[str, Any]]) -> Iterator[_Flag]:
         for index, item in enumerate(items):
             for match in _FLAG.finditer(item):
                 name, equals, value = match[1], match[2], match[3].strip("\"'")
-                alone = not equals and not value and match.end() == len(item) and index + 1 < len(items)
+                alone = not equals and not value and match.end() == len(item)
+                if alone and index + 1 == len(items):
+                    raise Invalid(f"spec.kubelet.flags: {name} has no value: kubelet would not start with it")
                 at = index + 1 if alone else index
                 yield _Flag(name, items[at].strip("\"'") if alone else value, at, number)
 
