@@ -239,6 +239,15 @@ def test_a_kind_that_the_cluster_does_not_know_is_refused_with_its_name(objects:
             but(EXPORTER, f"{POD}/containers/0/lifecycle", {"postStart": {"exec": {"command": ["x"]}}}),
             "another program",
         ),
+        (but(EXPORTER, f"{POD}/containers/0/env/0/name", "LD_PRELOAD"), "a variable of the environment"),
+        (but(PLUGIN, f"{POD}/containers/0/env/0/name", "PATH"), "a variable of the environment"),
+        (
+            but(EXPORTER, f"{POD}/containers/0/envFrom", [{"configMapRef": {"name": "gpuops-dcgm-counters"}}]),
+            "a variable of the environment",
+        ),
+        (but(EXPORTER, f"{POD}/containers/0/volumeMounts/0/mountPath", "/usr/bin"), "could replace a program"),
+        (but(EXPORTER, f"{POD}/containers/0/volumeMounts/0/subPath", "x"), "could replace a program"),
+        (but(EXPORTER, f"{POD}/volumes/0/configMap/name", "another"), "a volume is neither"),
     ],
 )
 def test_a_daemonset_that_is_not_one_of_ours_is_refused(objects: Objects, sent: Any, words: str) -> None:

@@ -16,14 +16,14 @@ READS = {"dynamodb:GetItem", "dynamodb:Query"}
 WRITES = {
     "DetectRelease": {"PutItem release"},
     "PlanRotation": {"PutItem release"},
-    "OpenChange": {"PutItem rotation", "PutItem lock", "PutItem open", "UpdateItem fence", "UpdateItem undo"},
+    "OpenChange": {"PutItem rotation", "PutItem lock", "PutItem open#changes", "UpdateItem fence", "UpdateItem undo"},
     "ClaimNode": {"PutItem claim", "UpdateItem undo"},
     "DrainNode": {"UpdateItem undo"},
     "RetireNode": {"UpdateItem undo"},
     "ReturnNode": {"UpdateItem undo"},
     "CloseChange": {
         "UpdateItem undo",
-        *(f"DeleteItem {kind}" for kind in ("claim", "rotation", "lock", "undo", "open")),
+        *(f"DeleteItem {kind}" for kind in ("claim", "rotation", "lock", "undo", "open#changes")),
     },
     "AdmitInstance": {"UpdateItem undo"},
     "ReadSmoke": {"PutItem gpu"},
@@ -34,9 +34,9 @@ WRITES = {
         "DeleteItem open#breakers",
     },
     "SelectNode": {"PutItem turn"},
-    "RelabelNode": {"PutItem lock", "PutItem open", "UpdateItem fence"},
-    "SettleNode": {"UpdateItem breaker", *(f"DeleteItem {kind}" for kind in ("breaker", "lock", "open"))},
-    "ListLeftovers": {"DeleteItem open"},
+    "RelabelNode": {"PutItem lock", "PutItem open#changes", "UpdateItem fence"},
+    "SettleNode": {"UpdateItem breaker", *(f"DeleteItem {kind}" for kind in ("breaker", "lock", "open#changes"))},
+    "ListLeftovers": {"DeleteItem open#changes"},
 }
 """What each function writes to the table, beside its journal."""
 OURS = {"Ref": "ClusterName"}
@@ -81,14 +81,16 @@ def test_what_is_changed_carries_the_clusters_own_name(function: str) -> None:
 
 @pytest.mark.parametrize("function", ["OpenChange", "CloseChange"])
 def test_instances_and_their_tags_come_from_launch_templates_only(function: str) -> None:
-    """The two rights that AWS asks of whoever sets a launch template, and no machine beyond it."""
-    guards = {
-        statement["Action"][0]: statement["Condition"] for statement in statements(function) if _guarded(statement)
-    }
+    """The two rights that AWS asks of whoever sets a launch template: one of this cluster, and no machine beyond it."""
+    from_template, whatever_it_names = [s for s in statements(function) if s["Action"] == ["ec2:RunInstances"]]
+    (tagging,) = [s for s in statements(function) if s["Action"] == ["ec2:CreateTags"]]
 
-    assert guards["ec2:RunInstances"]["Bool"] == {"ec2:IsLaunchTemplateResource": "true"}
-    assert "ec2:LaunchTemplate" in guards["ec2:RunInstances"]["ArnLike"]
-    assert guards["ec2:CreateTags"] == {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
+    assert from_template["Resource"]["Fn::Sub"].endswith(":launch-template/*")
+    assert from_template["Condition"] == {"StringEquals": {"ec2:ResourceTag/gpuops:cluster": OURS}}
+    assert not any("launch-template" in arn["Fn::Sub"] for arn in whatever_it_names["Resource"])
+    assert whatever_it_names["Condition"]["Bool"] == {"ec2:IsLaunchTemplateResource": "true"}
+    assert "ec2:LaunchTemplate" in whatever_it_names["Condition"]["ArnLike"]
+    assert tagging["Condition"] == {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
 
 
 def test_events_are_told_as_gpuops_and_heard_for_this_cluster_only() -> None:
@@ -106,7 +108,3 @@ def _changes(action: str) -> bool:
     """Whether the action changes a group or a launch template."""
     service, _, name = action.partition(":")
     return (service == "autoscaling" and not name.startswith("Describe")) or action == "ec2:CreateLaunchTemplateVersion"
-
-
-def _guarded(statement: dict[str, Any]) -> bool:
-    return isinstance(statement["Action"], list) and statement["Action"][0] in {"ec2:RunInstances", "ec2:CreateTags"}
