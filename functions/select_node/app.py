@@ -115,6 +115,7 @@ def _look_at_groups(request: SelectNode, policy: Policy, sights: Sights, world: 
         try:
             ids = sorted(instance.id for instance in world.groups.describe(group.group).staying)
             others = [nodes[i] for i in ids if i in nodes and nodes[i].config != group.sharing]
+            others.sort(key=lambda node: not (node.gpus or node.shared_gpus))  # a sick node is no canary
             if others and (held := _held(run, group, world)):
                 yield held
                 continue
