@@ -1,7 +1,7 @@
 """The gates of a rotation, in the order in which they are asked: the first that holds gives the reason.
 
-A gate is a pure function from the situation and the time to a reason, or to None when it is open. One more gate is
-one more function and its place in GATES; what it looks at stands in `Situation`.
+A gate is a pure function from the situation and the time to why it is closed, or to None when it is open. One more
+gate is one more function and its place in GATES; what it looks at stands in `Situation`.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,30 +45,42 @@ class Situation:
     """Name of another run whose change of this group has not been put back yet."""
 
 
-Gate = Callable[[Situation, datetime], str | None]
+@dataclass(frozen=True)
+class Closed:
+    """Why a gate is closed, and whether time opens it."""
+
+    reason: str
+    until: datetime | None = None
+    """When it opens by itself; None where somebody has to act first."""
+    never: bool = False
+    """The plan can never be right, however long one waits: it is rejected instead of held."""
 
 
-def gate_originals_put_back(situation: Situation, _now: datetime) -> str | None:
+Gate = Callable[[Situation, datetime], Closed | None]
+
+
+def gate_originals_put_back(situation: Situation, _now: datetime) -> Closed | None:
     """Originals that nobody restored would be overwritten by ours."""
-    return f"the change of run {situation.unrestored} is not put back yet" if situation.unrestored else None
+    return Closed(f"the change of run {situation.unrestored} is not put back yet") if situation.unrestored else None
 
 
-def gate_hold_days(situation: Situation, now: datetime) -> str | None:
+def gate_hold_days(situation: Situation, now: datetime) -> Closed | None:
     """A release may still be withdrawn: AWS marked two of 37 as abandoned in a year (amazon-eks-ami's changelog)."""
     until = situation.seen + timedelta(days=situation.policy.hold_days)
-    return f"held for {situation.policy.hold_days} days, until {until.isoformat()}" if now < until else None
+    reason = f"held for {situation.policy.hold_days} days, until {until.isoformat()}"
+    return Closed(reason, until=until) if now < until else None
 
 
-def gate_launches(situation: Situation, _now: datetime) -> str | None:
+def gate_launches(situation: Situation, _now: datetime) -> Closed | None:
     """Without new instances no slot finds its newcomer; an operator suspended them, or our breaker did."""
     if LAUNCH not in situation.group.suspended or not situation.loads:
         return None
-    return f"the {LAUNCH} process of {situation.group.name} is suspended: no new instance would come"
+    return Closed(f"the {LAUNCH} process of {situation.group.name} is suspended: no new instance would come")
 
 
 GATES: tuple[Gate, ...] = (gate_originals_put_back, gate_launches, gate_hold_days)
 
 
-def first_closed(situation: Situation, now: datetime) -> str | None:
-    """Return the reason of the first gate that is closed, or None."""
-    return next((reason for gate in GATES if (reason := gate(situation, now))), None)
+def first_closed(situation: Situation, now: datetime) -> Closed | None:
+    """Return why the first gate that is closed is closed, or None."""
+    return next((closed for gate in GATES if (closed := gate(situation, now))), None)

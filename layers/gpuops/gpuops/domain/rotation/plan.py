@@ -7,7 +7,7 @@ after it (which must find the group `current`).
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gpuops.domain.rotation.gates import Situation, Target, first_closed
 from gpuops.domain.rotation.order import order_nodes
@@ -36,6 +36,8 @@ class Decision(BaseModel):
     nodes: tuple[PlannedNode, ...] = ()
     surge: int = 0
     changes: tuple[str, ...] = ()
+    until: AwareDatetime | None = None
+    """When what holds it ends by itself; None where nothing holds it, or a person has to act."""
 
 
 def decide_rotation(situation: Situation, now: datetime) -> Decision:
@@ -43,8 +45,8 @@ def decide_rotation(situation: Situation, now: datetime) -> Decision:
     if not situation.loads and situation.template_amis == {situation.target.ami}:
         count = len(situation.group.staying)
         return Decision(status="current", reason=f"all {count} instances run {_name(situation.target)}")
-    if reason := first_closed(situation, now):
-        return Decision(status="hold", reason=reason)
+    if closed := first_closed(situation, now):
+        return Decision(status="reject" if closed.never else "hold", reason=closed.reason, until=closed.until)
     return _roll(situation)
 
 
