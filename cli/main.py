@@ -6,7 +6,7 @@ error. Exit codes: 0 = what was asked for holds, 1 = it does not, 2 = it could n
 
 import typer
 
-from cli import bench, breaker, doctor, gpu, plugin_config, policy, rbac, rehearse, run, smoke
+from cli import bench, breaker, doctor, gpu, plan, plugin_config, policy, rbac, rehearse, run, smoke
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +21,7 @@ app.command("run")(run.command)
 app.command("smoke")(smoke.command)
 app.command("bench")(bench.command)
 app.command("rbac")(rbac.command)
+app.add_typer(plan.app, name="plan")
 app.add_typer(policy.app, name="policy")
 app.add_typer(plugin_config.app, name="plugin-config")
 app.add_typer(breaker.app, name="breaker")

@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="End with one JSON object o
 @app.command()
 def check(file: PolicyFile = Path(KEY), as_json: AsJson = False) -> None:
     """Say whether the policy is valid, and what it decides for each group."""
-    policy = _read(file, as_json=as_json)
+    policy = read_policy(file, as_json=as_json)
     for group in policy.groups:
         say(f"{group.cluster}/{group.group}: mode {group.mode}, {group.strategy} {group.surge}")
     if as_json:
@@ -36,7 +36,7 @@ def push(
     """Validate the policy and upload it to the stack's bucket."""
     from gpuops.adapters.aws import client  # noqa: PLC0415 - boto3 takes its time, and `check` needs none
 
-    _read(file, as_json=as_json)
+    read_policy(file, as_json=as_json)
     bucket, version = upload(file.read_bytes(), stack, client("cloudformation"), client("s3"))
     say(f"{file} is version {version} in s3://{bucket}/{KEY}")
     if as_json:
@@ -50,7 +50,8 @@ def upload(content: bytes, stack: str, cloudformation: Any, s3: Any) -> tuple[st
     return bucket, s3.put_object(Bucket=bucket, Key=KEY, Body=content).get("VersionId", "")
 
 
-def _read(file: Path, *, as_json: bool) -> Policy:
+def read_policy(file: Path, *, as_json: bool) -> Policy:
+    """Return the policy of a local file; a fault in it ends the command, with its line."""
     try:
         return parse_policy(file.read_text(encoding="utf-8"), "local")
     except (OSError, UnicodeDecodeError, Invalid) as error:

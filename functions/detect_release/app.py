@@ -70,13 +70,13 @@ def _check(policy: GroupPolicy, now: datetime, world: World) -> Detected | None:
     target = world.images.target(policy)
     group = world.groups.describe(policy.group)
     running = _images(group, world)
-    release = world.store.see_release(policy.group, target, now)
-    told = world.store.told(policy.group)
+    release = world.releases.see(policy.group, target, now)
+    told = world.releases.told(policy.group)
     if not is_news(release, running, policy, told, now) or world.store.lock("rotation", policy.group):
         return None
     found = Detected(cluster=policy.cluster, group=policy.group, ami=target.ami, release=target.release)
     world.bus.put_release({**found.model_dump(), "old_amis": sorted(running - {target.ami})})
-    world.store.tell_release(policy.group, Told(ami=target.ami, mode=policy.mode, at=now))
+    world.releases.tell(policy.group, Told(ami=target.ami, mode=policy.mode, at=now))
     return found
 
 

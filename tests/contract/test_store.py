@@ -1,7 +1,7 @@
 """The table: who wins a race, what is atomic, what a repetition does; against moto's DynamoDB in process.
 
 Covered: locks (taken twice, by two, from the dead, lost), originals (own, another's, given-back nodes, first reason to
-stop), claims, releases, the journal, and that one item holds no more than one page of a query can carry.
+stop), claims, the journal, and that one item holds no more than one page of a query can carry.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,6 @@ from gpuops.domain.errors import Conflict, Invalid
 from gpuops.domain.rotation.change import Moved, Undo, originals
 from gpuops.domain.rotation.claim import Claim
 from gpuops.domain.rotation.group import Template
-from gpuops.domain.rotation.release import Told
 from tests.fakes.rotation import ARN, LT, NOW, TARGET, group, instance, run
 from tests.fakes.world import table
 
@@ -128,24 +127,6 @@ def test_claims_go_with_their_run(store: Store) -> None:
     store.delete_claims(ONE)
     assert store.claims("gpu") == []
     assert store.claim(first.model_copy(update={"run": "run-2"})) is True
-
-
-def test_a_release_remembers_its_first_sight(store: Store) -> None:
-    """A hold counts from there."""
-    store.see_release("gpu", TARGET, NOW)
-
-    assert store.see_release("gpu", TARGET, NOW + timedelta(days=1)).seen == NOW
-
-
-def test_the_last_telling_is_remembered_for_each_group(store: Store) -> None:
-    """Beside what was seen, and not instead of it."""
-    first, last = (Told(ami=ami, mode="apply", at=NOW) for ami in ("ami-1", TARGET.ami))
-    store.see_release("gpu", TARGET, NOW)
-    store.tell_release("gpu", first)
-    store.tell_release("gpu", last)
-
-    assert (store.told("gpu"), store.told("other")) == (last, None)
-    assert store.see_release("gpu", TARGET, NOW + timedelta(days=1)).seen == NOW
 
 
 def test_a_group_that_is_being_taken_stays_on_the_list(store: Store) -> None:

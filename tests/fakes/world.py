@@ -12,6 +12,7 @@ from typing import Any, Self
 import boto3
 
 from gpuops.adapters.memory import Memory
+from gpuops.adapters.releases import Releases
 from gpuops.adapters.store import Store
 from gpuops.adapters.table import Table
 from gpuops.domain.policy import Policy, parse_policy
@@ -41,6 +42,10 @@ class World:
     @property
     def memory(self) -> Memory:
         return Memory(self.store._table)
+
+    @property
+    def releases(self) -> Releases:
+        return Releases(self.store._table)
 
     def cluster(self, name: str) -> Cluster:
         return self.connected

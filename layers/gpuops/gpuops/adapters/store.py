@@ -1,4 +1,4 @@
-"""One table, one method per item: locks, originals, claims, releases, the journal.
+"""One table, one method per item: locks, originals, claims, the journal.
 
 Every write that somebody else could race is conditional, and says who won. Bodies are JSON in one attribute,
 because DynamoDB's own types would need a second description of each model; what must change atomically (the set
@@ -17,17 +17,13 @@ from gpuops.adapters.table import NEW, ONE, Condition, Table
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.claim import Claim
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.lock import Lock
-from gpuops.domain.rotation.release import SeenRelease, Told
 from gpuops.domain.run import Run
 
 Kind = Literal["rotation", "lock"]
 
 OPEN = "open#changes"
 """One item for each group with a holder or with originals, so that reconcile finds them without a scan."""
-TOLD = "told"
-"""Sort key beside those of a group's releases, which are image ids."""
 KEPT = timedelta(days=90)
 """How long a journal stays: as long as Step Functions keeps an execution's name."""
 
@@ -157,24 +153,6 @@ class Store:
         for item in self._table.query(f"claim#{run.group}"):
             if item["run"] == run.id:
                 self._table.delete(f"claim#{run.group}", str(item["sk"]))
-
-    # Releases of a group: what was seen when, and what was told last.
-
-    def see_release(self, group: str, target: Target, now: datetime) -> SeenRelease:
-        """Remember the release unless it is known, and return what is remembered."""
-        first = SeenRelease(target=target, seen=now)
-        self._table.put(f"release#{group}", target.ami, {"body": first.model_dump_json()}, NEW)
-        item = self._table.get(f"release#{group}", target.ami)
-        return SeenRelease.model_validate_json(item["body"]) if item else first
-
-    def told(self, group: str) -> Told | None:
-        """Return what the group was told last, or None."""
-        item = self._table.get(f"release#{group}", TOLD)
-        return Told.model_validate_json(item["body"]) if item else None
-
-    def tell_release(self, group: str, told: Told) -> None:
-        """Note that a release's event has gone out."""
-        self._table.put(f"release#{group}", TOLD, {"body": told.model_dump_json()})
 
     # The journal of a run, written by `entry` alone.
 

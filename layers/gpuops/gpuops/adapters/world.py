@@ -15,6 +15,7 @@ from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.nodegroups import Nodegroups
 from gpuops.adapters.policies import Policies
+from gpuops.adapters.releases import Releases
 from gpuops.adapters.reports import Reports
 from gpuops.adapters.store import Store
 from gpuops.adapters.templates import Templates
@@ -39,6 +40,11 @@ class World:
     def memory(self) -> Memory:
         """What the table remembers beyond a run."""
         return Memory.from_env()
+
+    @cached_property
+    def releases(self) -> Releases:
+        """What the table remembers of AMI releases."""
+        return Releases.from_env()
 
     @cached_property
     def turns(self) -> Turns:

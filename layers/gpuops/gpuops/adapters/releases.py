@@ -1,0 +1,45 @@
+"""What the table remembers of AMI releases, by group: what was seen when, and what the group was told last."""
+
+import os
+from datetime import datetime
+from typing import Self
+
+from gpuops.adapters.aws import client
+from gpuops.adapters.table import NEW, Table
+from gpuops.domain.rotation.gates import Target
+from gpuops.domain.rotation.release import SeenRelease, Told
+
+TOLD = "told"
+"""Sort key beside those of a group's releases, which are image ids."""
+
+
+class Releases:
+    """The releases of all groups. All methods raise Unavailable, Refused or Invalid."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Build it over the table in TABLE_NAME."""
+        return cls(Table(client("dynamodb"), os.environ["TABLE_NAME"]))
+
+    def see(self, group: str, target: Target, now: datetime) -> SeenRelease:
+        """Remember the release unless it is known, and return what is remembered."""
+        first = SeenRelease(target=target, seen=now)
+        self._table.put(f"release#{group}", target.ami, {"body": first.model_dump_json()}, NEW)
+        return self.seen(group, target.ami) or first
+
+    def seen(self, group: str, ami: str) -> SeenRelease | None:
+        """Return what is remembered of the release, or None when it was never seen."""
+        item = self._table.get(f"release#{group}", ami)
+        return SeenRelease.model_validate_json(item["body"]) if item else None
+
+    def told(self, group: str) -> Told | None:
+        """Return what the group was told last, or None."""
+        item = self._table.get(f"release#{group}", TOLD)
+        return Told.model_validate_json(item["body"]) if item else None
+
+    def tell(self, group: str, told: Told) -> None:
+        """Note that a release's event has gone out."""
+        self._table.put(f"release#{group}", TOLD, {"body": told.model_dump_json()})

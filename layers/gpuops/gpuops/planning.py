@@ -1,0 +1,84 @@
+"""What a decision about a rotation looks at, collected in one place for whoever asks: `plan_rotation`, `gpuops plan`.
+
+Both must see the same, or a plan on the screen would not be the plan that runs. Nothing is written here: what is to be
+remembered of the release, and how, is the business of whoever asks.
+"""
+
+from datetime import datetime
+
+from gpuops.adapters.world import World
+from gpuops.domain.errors import Invalid
+from gpuops.domain.policy import GroupPolicy, Pinned, Policy
+from gpuops.domain.rotation.gates import Situation, Target
+from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.launch import override_amis, templates_of
+from gpuops.domain.rotation.load import load_of
+from gpuops.domain.rotation.messages import Order
+from gpuops.domain.rotation.order import NodeLoad
+from gpuops.domain.rotation.plan import Decision, decide_rotation
+from gpuops.domain.rotation.release import SeenRelease
+from gpuops.domain.userdata import with_startup_taint
+
+
+def policy_of(order: Order, policy: Policy) -> GroupPolicy:
+    """Return what the policy says of the group. Raises: Invalid where it does not name it, or in another cluster."""
+    found = policy.group(order.group)
+    if found.cluster != order.cluster:
+        raise Invalid(f"group {found.group} is in cluster {found.cluster}, not in {order.cluster}")
+    return found
+
+
+def target_of(order: Order, policy: GroupPolicy, world: World) -> Target:
+    """Return the AMI that the order names, or else the policy's. Raises: Invalid, Unavailable, Refused."""
+    if order.ami is None or isinstance(policy.ami, Pinned):
+        return world.images.target(policy)
+    name = world.images.check(order.ami, policy.ami.architecture)
+    return Target(ami=order.ami, release=order.release or name or order.ami)
+
+
+def decide(
+    order: Order, policy: GroupPolicy, release: SeenRelease, now: datetime, world: World, *, run: str | None = None
+) -> Decision:
+    """Look at everything, decide once. `run` is the run whose own change of the group is no obstacle to it.
+
+    Raises: Invalid for what cannot be rolled as it is; Unavailable, Refused, Conflict from the adapters.
+    """
+    if refusal := _refusal(order, policy):
+        return Decision(status="reject", reason=refusal)
+    return decide_rotation(collect(policy, release, world, run=run), now)
+
+
+def collect(policy: GroupPolicy, release: SeenRelease, world: World, *, run: str | None = None) -> Situation:
+    """Return what the gates and the order look at. Raises: as `decide`."""
+    group, target = world.groups.describe(policy.group), release.target
+    versions = [world.templates.read(template) for template in templates_of(group.launch)]
+    images = {version.ami for version in versions if version.ami} | set(override_amis(group.launch))
+    undo = world.store.undo(policy.group)
+    return Situation(
+        group=group,
+        policy=policy,
+        target=target,
+        template_amis=frozenset(images),
+        loads=_loads(group, target, policy.cluster, world),
+        adds_startup_taint=any(with_startup_taint(version.user_data) != version.user_data for version in versions),
+        seen=release.seen,
+        unrestored=undo.run.id if undo and undo.run.id != run else None,
+    )
+
+
+def _refusal(order: Order, policy: GroupPolicy) -> str | None:
+    """Why the policy forbids what the order asks for; the pin is the operator's last word."""
+    pinned = policy.ami.id if isinstance(policy.ami, Pinned) else None
+    if pinned and order.ami not in {None, pinned}:
+        return f"the policy pins {policy.group} to {pinned}; the event asks for {order.ami}"
+    return None
+
+
+def _loads(group: Group, target: Target, cluster: str, world: World) -> list[NodeLoad]:
+    """What each node that must go carries; the cluster is only asked when there is such a node."""
+    old = [instance for instance in group.staying if instance.ami != target.ami]
+    if not old:
+        return []
+    connection = world.cluster(cluster)
+    names = {node.instance: node.name for node in connection.nodes() if node.instance}
+    return [load_of(i, connection.pods_on(names[i.id]) if i.id in names else ()) for i in old]
