@@ -1,6 +1,6 @@
 # Every target that needs Python begins with `setup`, which does only what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup rehearse test check lint docs bench lock local deploy policy clean
+.PHONY: help setup rehearse test check lint docs bench catalogue lock local deploy policy clean
 
 BIN := .venv/bin
 SCENARIO ?= roll
@@ -45,6 +45,9 @@ local: setup ## keep a scenario's region and cluster up, for sam and kubectl (SC
 
 bench: setup ## measure; each bench prints one JSON object
 	@$(BIN)/gpuops bench coldstart --json
+
+catalogue: setup ## write the catalogue of AMI drivers anew from rows of EKS's changelog (FILE=rows.csv)
+	@$(BIN)/python scripts/catalogue.py $(FILE)
 
 lock: setup ## compile the lock files anew from requirements.in, layers/gpuops and the Go toolchain
 	@$(BIN)/python -m venv build/lock

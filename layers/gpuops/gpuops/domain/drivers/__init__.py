@@ -1,0 +1,1 @@
+"""What a driver serves: CUDA versions, boards, and what containers say that they need; tables, read purely."""
