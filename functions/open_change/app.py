@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from gpuops.adapters.aws import client_token
-from gpuops.adapters.store import Kind
+from gpuops.adapters.holders import take
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.change import Moved, Undo, missing_suspensions, open_goals, originals
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.launch import templates_of
-from gpuops.domain.rotation.lock import is_dead
 from gpuops.domain.rotation.messages import Change, Opening, RotationPlan
 from gpuops.domain.run import Run
 from gpuops.domain.userdata import with_startup_taint
@@ -64,8 +63,8 @@ def _goes_first(run: Run, world: World) -> bool:
 def open_change(request: OpenChange, now: datetime, world: World) -> Change:
     """Raises: Conflict naming the owner when somebody else holds the group, or has not put it back yet."""
     run = request.run
-    take(world, "rotation", run, now)
-    fence = take(world, "lock", run, now)
+    take(world.store, world.executions, "rotation", run, now)
+    fence = take(world.store, world.executions, "lock", run, now)
     group = world.groups.describe(run.group)
     undo = world.store.undo(run.group) or _write_originals(group, request, now, world)
     if undo.run.id != run.id:
@@ -77,14 +76,6 @@ def open_change(request: OpenChange, now: datetime, world: World) -> Change:
     main = undo.versions()[undo.moved[0].source]
     reason = f"launch template {main.id} version {main.version}, {undo.surge} more instances"
     return Change(reason=reason, fence=fence, template=main, surge=undo.surge)
-
-
-def take(world: World, kind: Kind, run: Run, now: datetime) -> int:
-    """Take the group, from a dead holder too; return the fencing number."""
-    held = world.store.lock(kind, run.group)
-    other = held if held and held.owner != run.execution else None
-    dead = other if other and is_dead(other.at, world.executions.find(other.owner), now) else None
-    return world.store.take(kind, run, now, instead_of=dead)
 
 
 def _write_originals(group: Group, request: OpenChange, now: datetime, world: World) -> Undo:

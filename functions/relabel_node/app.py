@@ -48,7 +48,8 @@ def relabel(request: RelabelNode, now: datetime, world: World) -> Relabelled:
     """Raises: Conflict while somebody else has the group; Refused when no node may be labelled with the key."""
     run = request.run
     world.store.take("lock", run, now)
-    if rotation := world.store.lock("rotation", run.group):
+    rotation = world.store.lock("rotation", run.group)
+    if rotation is not None and not rotation.waits:
         return _waiting(request, now, f"{run.group} is being rolled by {rotation.run.id}")
     title = world.policies.at(run.policy).cluster(run.cluster).config_map
     if title is None:

@@ -146,7 +146,7 @@ def _held(run: Run, group: GroupPolicy, world: World) -> Look | None:
     """Why no node of the group may be changed, whatever runs on it; an older run of our kind ends after its node."""
     for kind in KINDS:
         lock = world.store.lock(kind, run.group)
-        if lock is not None and lock.owner != run.execution:
+        if lock is not None and lock.owner != run.execution and not lock.waits:
             why = f"{run.group} is being changed by {lock.run.machine} {lock.run.id}"
             twin = lock.run.machine == run.machine
             return Look(group, (Change("waiting", why),)) if twin else Look(group, held=why)

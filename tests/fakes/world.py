@@ -15,6 +15,7 @@ from gpuops.adapters.memory import Memory
 from gpuops.adapters.releases import Releases
 from gpuops.adapters.store import Store
 from gpuops.adapters.table import Table
+from gpuops.adapters.wishes import Wishes
 from gpuops.domain.policy import Policy, parse_policy
 from gpuops.domain.rotation.lock import Execution
 from tests.fakes.rotation import NOW, POLICY, Cluster, Groups, Images, Templates
@@ -38,6 +39,10 @@ class World:
     """Smoke Jobs of the group by name, with their nodes."""
 
     policies = executions = bus = reports = property(lambda self: self)
+
+    @property
+    def wishes(self) -> Wishes:
+        return Wishes(self.store._table)
 
     @property
     def memory(self) -> Memory:

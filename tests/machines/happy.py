@@ -17,6 +17,7 @@ CHANGE = {"status": "open", "reason": "ok", "fence": 1, "template": {"id": "lt-1
 
 HAPPY: dict[str, dict[str, Any]] = {
     "PlanRotation": {"status": "current", "run": RUN, "target": {"ami": "ami-1", "release": "r1"}, "surge": 1},
+    "BeginRotation": {"status": "go", "since": LATER},
     "OpenChange": CHANGE,
     "ClaimNode": {
         "status": "claimed",

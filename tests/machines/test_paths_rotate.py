@@ -13,7 +13,8 @@ from tests.machines.happy import LATER, ORDER, RUN
 from tests.machines.machine_world import Answer, Child, Slow, answers, fails, run
 
 PLANNED = ["KeepEvent", "PlanRotation", "Roll?"]
-ROLLED = [*PLANNED, "OpenChange", "Opened?", "RollNodes"]
+BEGUN = [*PLANNED, "BeginRotation", "Begun?"]
+ROLLED = [*BEGUN, "OpenChange", "Opened?", "RollNodes"]
 REPORTED = ["WriteReport", "Done?"]
 CLOSED = ["CloseChange", *REPORTED]
 FAILED = [*CLOSED, "RotationFailed"]
@@ -25,6 +26,19 @@ def plans(count: int, surge: int = 1, again: Any = None) -> Answer:
     nodes = [{"instance": f"i-{n}", "decrement": n == 0, "reason": "idle"} for n in range(count)]
     roll = {"status": "roll", "nodes": nodes, "surge": surge}
     return lambda payload: (again(payload) if again else {}) if "plan" in payload else roll
+
+
+def later(again: Answer | None = None) -> Answer:
+    """Plan for later, then as `again` says, or a roll without nodes; verify happily."""
+
+    def answer(payload: Any) -> Any:
+        if "change" in payload:
+            return {}
+        if "begin" not in payload:
+            return {"status": "wait", "until": LATER}
+        return again(payload) if again else {"status": "roll", "nodes": [], "surge": 1}
+
+    return answer
 
 
 def outer(path: list[str]) -> list[str]:
@@ -79,7 +93,7 @@ def test_a_plan_with_nothing_to_do_is_reported_and_done(status: str) -> None:
     """No lock is taken for it, and so nothing has to be closed."""
     result = run("rotate_ami", ORDER, {"PlanRotation": answers(status)})
 
-    assert result.path == [*PLANNED, *REPORTED, "Rotated"]
+    assert result.path == [*PLANNED, "HoldsGroup?", *REPORTED, "Rotated"]
     assert (result.output["status"], result.output["reason"]) == (status, f"because {status}")
 
 
@@ -88,7 +102,7 @@ def test_a_plan_that_says_no_is_reported_and_refused(status: str) -> None:
     """Whoever asked for it has to see that it did not happen."""
     result = run("rotate_ami", ORDER, {"PlanRotation": answers(status)})
 
-    assert result.path == [*PLANNED, *REPORTED, "RotationFailed"]
+    assert result.path == [*PLANNED, "HoldsGroup?", *REPORTED, "RotationFailed"]
     assert (result.error, result.cause) == ("Refused", f"because {status}")
 
 
@@ -97,10 +111,50 @@ def test_a_plan_that_fails_leaves_nothing_to_close(error: Exception) -> None:
     """It is reported, with the name of the execution for want of a run."""
     result = run("rotate_ami", ORDER, {"PlanRotation": fails(error)})
 
-    assert result.path == ["KeepEvent", "PlanRotation", *REPORTED, "RotationFailed"]
+    assert result.path == ["KeepEvent", "PlanRotation", "HoldsGroup?", *REPORTED, "RotationFailed"]
     assert (result.error, result.cause) == (type(error).__name__, str(error))
     assert len(result.called("PlanRotation")) == (7 if isinstance(error, Unavailable) else 1)
     assert result.called("WriteReport")[0]["execution"]["name"] == "rotate_ami-1"
+
+
+def test_a_plan_for_later_rests_and_is_made_again() -> None:
+    """The group is taken before the first rest, and what has been waited travels along."""
+    rests = {"status": "wait", "since": LATER, "wait_seconds": 3600}
+    begins = answers(rests, rests, "go")
+
+    result = run("rotate_ami", ORDER, {"PlanRotation": later(), "BeginRotation": begins, CHILD: answers({})})
+
+    assert result.status == "SUCCEEDED"
+    rest = [*BEGUN, "WaitForGate"][1:]
+    assert outer(result.path)[:17] == ["KeepEvent", *rest, *rest, *BEGUN[1:], "OpenChange", "Opened?"]
+    assert result.seconds == 7200
+    assert result.called("BeginRotation")[1]["begin"]["since"] == LATER
+    assert result.called("PlanRotation")[1]["run"] == RUN
+
+
+@pytest.mark.parametrize(
+    ("again", "error"),
+    [(answers("hold"), "Refused"), (fails(Invalid("no policy")), "Invalid"), (answers("current"), None)],
+    ids=["held", "bad", "current"],
+)
+def test_a_run_that_rested_lets_the_group_go_whatever_the_next_plan_says(again: Answer, error: str | None) -> None:
+    """It holds the group from its first rest on."""
+    rests = answers({"status": "wait", "since": LATER, "wait_seconds": 60})
+
+    result = run("rotate_ami", ORDER, {"PlanRotation": later(again), "BeginRotation": rests})
+
+    assert [state for state in result.path[-6:] if state != "Roll?"][-5:-1] == ["HoldsGroup?", *CLOSED]
+    assert result.error == error
+
+
+def test_a_run_that_may_not_begin_is_closed_and_named() -> None:
+    """Another has the group: what it holds stays, since closing touches only the run's own."""
+    begins = fails(Conflict("rotation of gpu is held by roll-0"))
+
+    result = run("rotate_ami", ORDER, {"PlanRotation": plans(1), "BeginRotation": begins})
+
+    assert result.path == [*PLANNED, "BeginRotation", *FAILED]
+    assert (result.error, result.cause) == ("Conflict", "rotation of gpu is held by roll-0")
 
 
 def test_a_roll_waits_for_the_node_whose_sharing_changes() -> None:
@@ -110,7 +164,7 @@ def test_a_roll_waits_for_the_node_whose_sharing_changes() -> None:
     result = run("rotate_ami", ORDER, {"PlanRotation": plans(1), "OpenChange": opens, CHILD: answers({})})
 
     assert result.status == "SUCCEEDED"
-    assert outer(result.path)[3:9] == ["OpenChange", "Opened?", "WaitForSharing", "OpenChange", "Opened?", "RollNodes"]
+    assert outer(result.path)[5:11] == ["OpenChange", "Opened?", "WaitForSharing", "OpenChange", "Opened?", "RollNodes"]
     assert result.called("OpenChange")[1]["change"]["status"] == "waiting"
 
 
@@ -119,7 +173,7 @@ def test_a_change_that_cannot_be_opened_is_closed(error: Exception) -> None:
     """It may have got half-way; closing touches only what the run wrote down."""
     result = run("rotate_ami", ORDER, {"PlanRotation": plans(1), "OpenChange": fails(error)})
 
-    assert result.path == [*PLANNED, "OpenChange", *FAILED]
+    assert result.path == [*BEGUN, "OpenChange", *FAILED]
     assert (result.error, result.cause) == (type(error).__name__, str(error))
     assert result.called("CloseChange")[0]["run"] == RUN
 

@@ -76,10 +76,10 @@ def test_a_local_policy_is_planned_instead_of_the_uploaded_one(world: World, tmp
 
     held = answer("--fleet", str(fleet), "--at", "2026-11-23T10:00:00")
 
-    assert (held["policy"], held["plans"][0]["status"]) == ("local", "hold")
+    assert (held["policy"], held["plans"][0]["status"]) == ("local", "wait")
     assert held["plans"][0]["until"] == "2026-11-25T10:00:00Z"
     assert (
-        "hold until 2026-11-25T10:00:00Z: held for 2 days"
+        "wait until 2026-11-25T10:00:00Z: held for 2 days"
         in run("--fleet", str(fleet), "--at", "2026-11-23T10:00:00").stderr
     )
 

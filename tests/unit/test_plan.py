@@ -67,8 +67,15 @@ def test_a_held_release_holds_until_its_days_are_over() -> None:
     held = replace(SITUATION, policy=SITUATION.policy.model_copy(update={"hold_days": 2}))
 
     assert decide_rotation(held, NOW).reason == "held for 2 days, until 2026-11-25T10:00:00+00:00"
-    assert decide_rotation(held, NOW + timedelta(days=2, seconds=-1)).status == "hold"
+    assert decide_rotation(held, NOW + timedelta(days=2, seconds=-1)).status == "wait"
     assert decide_rotation(held, NOW + timedelta(days=2)).status == "roll"
+
+
+def test_only_who_may_act_waits_for_what_time_opens() -> None:
+    """An observer's run is told at once: there is nothing that it could begin later."""
+    policy = SITUATION.policy.model_copy(update={"hold_days": 2, "mode": "observe"})
+
+    assert decide_rotation(replace(SITUATION, policy=policy), NOW).status == "hold"
 
 
 def test_a_change_that_is_not_put_back_holds() -> None:

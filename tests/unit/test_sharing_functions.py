@@ -179,6 +179,18 @@ def test_another_run_on_the_group_holds_it(make: Callable[..., World]) -> None:
     assert (held.status, held.reason) == ("held", "gpu is being changed by rotate_ami roll-1")
 
 
+def test_a_roll_that_only_waits_holds_nothing_up(make: Callable[..., World]) -> None:
+    """For a date or a person, for days; once it goes on, the group is its own again."""
+    world = make()
+    world.store.take("rotation", run("roll-1"), NOW)
+    world.store.mark_waiting(run("roll-1"), waits=True)
+
+    assert (select(world).status, relabel(world).status) == ("selected", "configured")
+
+    world.store.mark_waiting(run("roll-1"), waits=False)
+    assert select(world).status == "held"
+
+
 def test_an_older_run_of_the_same_kind_ends_its_node_first(make: Callable[..., World]) -> None:
     """Every hour another one wakes while the first is at work: no second one fails for that; the rest is its own."""
     world = make()

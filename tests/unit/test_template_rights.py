@@ -16,6 +16,12 @@ READS = {"dynamodb:GetItem", "dynamodb:Query"}
 WRITES = {
     "DetectRelease": {"PutItem release"},
     "PlanRotation": {"PutItem release"},
+    "BeginRotation": {
+        "PutItem rotation",
+        "PutItem open#changes",
+        "UpdateItem fence",
+        "UpdateItem rotation",
+    },
     "OpenChange": {"PutItem rotation", "PutItem lock", "PutItem open#changes", "UpdateItem fence", "UpdateItem undo"},
     "ClaimNode": {"PutItem claim", "UpdateItem undo"},
     "DrainNode": {"UpdateItem undo"},

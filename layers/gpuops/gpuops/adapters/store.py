@@ -44,7 +44,7 @@ class Store:
     def lock(self, kind: Kind, group: str) -> Lock | None:
         """Return who holds the group, or None."""
         item = self._table.get(f"{kind}#{group}")
-        return Lock.model_validate_json(item["body"]) if item else None
+        return Lock.model_validate_json(item["body"]).model_copy(update={"waits": "waits" in item}) if item else None
 
     def take(self, kind: Kind, run: Run, now: datetime, *, instead_of: Lock | None = None) -> int:
         """Take the group for the run's root execution and return the fencing number; again when it holds it already.
@@ -63,6 +63,12 @@ class Store:
         if not self._table.put(f"{kind}#{run.group}", ONE, item, only_if):
             raise Conflict(f"{kind} of {run.group} was taken by somebody else just now")
         return mine.fence
+
+    def mark_waiting(self, run: Run, *, waits: bool) -> None:
+        """Note beside the run's own `rotation` whether it only waits; without effect when it does not hold it."""
+        change, values = ("SET waits = :yes", {":yes": "yes"}) if waits else ("REMOVE waits", {})
+        mine = Condition("holder = :me", {":me": run.execution})
+        self._table.set(f"rotation#{run.group}", change, values, only_if=mine)
 
     def check_fence(self, run: Run, fence: int) -> None:
         """Before each act: does the run still hold the group? Raises: Conflict naming who does."""

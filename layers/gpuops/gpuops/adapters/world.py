@@ -20,6 +20,7 @@ from gpuops.adapters.reports import Reports
 from gpuops.adapters.store import Store
 from gpuops.adapters.templates import Templates
 from gpuops.adapters.turns import Turns
+from gpuops.adapters.wishes import Wishes
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -50,6 +51,11 @@ class World:
     def turns(self) -> Turns:
         """Which run brings a cluster to its configurations."""
         return Turns.from_env()
+
+    @cached_property
+    def wishes(self) -> Wishes:
+        """What people wish of runs, and the global stop."""
+        return Wishes.from_env()
 
     @cached_property
     def policies(self) -> Policies:

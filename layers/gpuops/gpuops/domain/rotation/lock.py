@@ -19,6 +19,8 @@ class Lock(BaseModel):
     at: datetime
     fence: int
     """Grows with each holder, so that one who lost the lock can tell."""
+    waits: bool = False
+    """Of `rotation`: the run waits for a date or a person, so whoever needs the group meanwhile may have it."""
 
     @property
     def owner(self) -> str:

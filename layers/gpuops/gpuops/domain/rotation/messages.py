@@ -46,6 +46,17 @@ class RotationPlan(Decision):
     target: Target
 
 
+class Begun(BaseModel):
+    """begin_rotation's answer: the group is taken, and whether the run goes on now."""
+
+    status: Literal["go", "wait"]
+    reason: str
+    since: AwareDatetime
+    """When the run came to stand here first, or went on."""
+    wait_seconds: int = 0
+    """Before the next plan, if it waits."""
+
+
 class Change(BaseModel):
     """An open change: the number under which it may act, and the new launch template versions."""
 

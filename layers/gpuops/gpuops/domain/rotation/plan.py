@@ -9,10 +9,10 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from gpuops.domain.rotation.gates import Situation, Target, first_closed
+from gpuops.domain.rotation.gates import Closed, Situation, Target, first_closed
 from gpuops.domain.rotation.order import order_nodes
 
-Status = Literal["roll", "current", "planned", "hold", "reject"]
+Status = Literal["roll", "wait", "current", "planned", "hold", "reject"]
 
 
 class PlannedNode(BaseModel):
@@ -41,13 +41,20 @@ class Decision(BaseModel):
 
 
 def decide_rotation(situation: Situation, now: datetime) -> Decision:
-    """Roll, or say why not. Being there already wins over every gate: then nothing is asked for."""
+    """Roll, wait, or say why not. Being there already wins over every gate: then nothing is asked for."""
     if not situation.loads and situation.template_amis == {situation.target.ami}:
         count = len(situation.group.staying)
         return Decision(status="current", reason=f"all {count} instances run {_name(situation.target)}")
     if closed := first_closed(situation, now):
-        return Decision(status="reject" if closed.never else "hold", reason=closed.reason, until=closed.until)
+        return Decision(status=_closed_status(closed, situation), reason=closed.reason, until=closed.until)
     return _roll(situation)
+
+
+def _closed_status(closed: Closed, situation: Situation) -> Status:
+    """Wait where the gate opens by itself and the run may act then; who only observes is told at once."""
+    if closed.never:
+        return "reject"
+    return "wait" if closed.until is not None and situation.policy.mode == "apply" else "hold"
 
 
 def _roll(situation: Situation) -> Decision:

@@ -9,6 +9,7 @@ import math
 from datetime import datetime, timedelta
 
 SHORTEST, LONGEST = timedelta(seconds=20), timedelta(minutes=15)
+HOUR, LONGEST_REST = timedelta(hours=1), timedelta(hours=4)
 SHARE = 24
 LOOKS = 480
 """Waits of months, too, come to about so many looks: past five days their pauses may be longer than the longest."""
@@ -20,3 +21,15 @@ def wait_seconds(since: datetime, now: datetime, *ends: datetime) -> int:
     pause = min(max(SHORTEST, (now - since) / SHARE), longest)
     left = min((end - now for end in ends if end > now), default=pause)
     return max(1, math.ceil(min(pause, left).total_seconds()))
+
+
+def rest_seconds(since: datetime, now: datetime, until: datetime | None = None) -> int:
+    """Return the pause of a run that rests until a date, or until a person lets it go on.
+
+    It looks once an hour whether it was cancelled meanwhile; without a date as often as a wish may be expected,
+    after four days every four hours.
+    """
+    if until is None:
+        return math.ceil(min(max(SHORTEST, (now - since) / SHARE), LONGEST_REST).total_seconds())
+    pause = max(HOUR, (until - since) / LOOKS)
+    return max(1, math.ceil(min(pause, until - now).total_seconds()))

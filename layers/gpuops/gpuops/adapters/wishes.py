@@ -1,0 +1,51 @@
+"""What people wish, in the table: a run's wish, and the one stop of the whole stack.
+
+Wishes stay as long as a journal does: whoever reads why a run ended finds who wanted it so.
+"""
+
+import os
+from datetime import timedelta
+from typing import Self
+
+from gpuops.adapters.aws import client
+from gpuops.adapters.table import ONE, Condition, Table
+from gpuops.domain.rotation.wish import FLEET, GlobalStop, Wish
+
+KEPT = timedelta(days=90)
+STOP = f"stop#{FLEET}"
+NOT_CANCELLED = Condition("attribute_not_exists(pk) OR word <> :cancel", {":cancel": "cancel"})
+
+
+class Wishes:
+    """Reads and writes wishes. All methods raise Unavailable, Refused or Invalid."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Build it over the table in TABLE_NAME."""
+        return cls(Table(client("dynamodb"), os.environ["TABLE_NAME"]))
+
+    def wish(self, run_id: str) -> Wish | None:
+        """Return the last wish about a run, or None."""
+        item = self._table.get(f"wish#{run_id}")
+        return Wish.model_validate_json(item["body"]) if item else None
+
+    def write(self, wish: Wish) -> bool:
+        """Write a run's wish in place of the last one; False when that was a cancellation, which stays."""
+        item = {"word": wish.wish, "body": wish.model_dump_json(), "ttl": int((wish.at + KEPT).timestamp())}
+        return self._table.put(f"wish#{wish.run}", ONE, item, NOT_CANCELLED)
+
+    def stop(self) -> GlobalStop | None:
+        """Return the stop that stands, or None."""
+        item = self._table.get(STOP)
+        return GlobalStop.model_validate_json(item["body"]) if item else None
+
+    def write_stop(self, stop: GlobalStop) -> None:
+        """Stop the stack; a stop that stands already is replaced."""
+        self._table.put(STOP, ONE, {"body": stop.model_dump_json()})
+
+    def lift_stop(self) -> bool:
+        """Let the stack go on; False when nothing stopped it."""
+        return self._table.delete(STOP, only_if=Condition("attribute_exists(pk)"))

@@ -1,0 +1,48 @@
+"""What a person wishes of a run that is under way, and the stop that holds every run of the stack.
+
+Wishes are read between nodes and before each act, never in the middle of one, so that whatever they end is whole.
+"""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+FLEET = "fleet"
+"""Key of the one global stop of a stack."""
+
+
+class Wish(BaseModel):
+    """The last word about one run; after a cancellation there is no other."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    """Name of the run's root execution."""
+    wish: Literal["pause", "resume", "cancel"]
+    by: str
+    """Who said so: the ARN of an IAM principal, as the caller gives it."""
+    at: AwareDatetime
+    reason: str = ""
+    roll_back: bool = False
+    """Of a cancellation: whether nodes that were replaced already are to be replaced back."""
+
+    @property
+    def said(self) -> str:
+        """The wish in words, such as `cancelled by arn:…: not today`."""
+        past = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}[self.wish]
+        return f"{past} by {self.by}" + (f": {self.reason}" if self.reason else "")
+
+
+class GlobalStop(BaseModel):
+    """While it stands, nothing is begun and nothing is taken further away, in any group."""
+
+    model_config = ConfigDict(frozen=True)
+
+    by: str
+    at: AwareDatetime
+    reason: str = ""
+
+    @property
+    def said(self) -> str:
+        """The stop in words."""
+        return f"global stop since {self.at.isoformat()} by {self.by}" + (f": {self.reason}" if self.reason else "")
