@@ -17,7 +17,8 @@ from rehearsal.control_plane import ControlPlane, Identity, PodNetwork, scratch_
 from rehearsal.kube import KubeApi, KubeError
 from rehearsal.kubelets import Kubelets
 from rehearsal.lambdas import Lambdas
-from rehearsal.region.eks import Cluster
+from rehearsal.region.eks.cluster import Cluster
+from rehearsal.region.eks.nodes import Nodes
 from rehearsal.region.fleet import Fleet
 from rehearsal.region.fleet_ports import REGION
 from rehearsal.region.server import Region
@@ -111,6 +112,7 @@ class World:
             cluster=Cluster(scenario.cluster, scenario.kubernetes, self.wire.kube_url, self.wire.ca_pem),
             zones={zone.name: zone.capacity for zone in scenario.zones},
             delete_node=self._delete_node,
+            nodes=Nodes(self.kube),
             seed=scenario.seed,
         )
         self.fleet.install(self.region.patches)

@@ -11,10 +11,8 @@ from typing import Any
 
 import yaml
 
-from rehearsal.region.eks import Cluster
+from rehearsal.region.eks.cluster import Cluster
 from rehearsal.scenario import Group
-
-STARTUP_TAINT = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops=pending:NoSchedule"
 
 
 def user_data(group: Group, family: str, cluster: Cluster) -> str:
@@ -31,8 +29,8 @@ def node_config(group: Group, cluster: Cluster) -> str:
     flags = []
     if group.labels:
         flags.append("--node-labels=" + ",".join(f"{key}={value}" for key, value in group.labels.items()))
-    if _taints(group):
-        flags.append("--register-with-taints=" + ",".join(_taints(group)))
+    if group.all_taints:
+        flags.append("--register-with-taints=" + ",".join(group.all_taints))
     where = {"name": cluster.name, "apiServerEndpoint": cluster.endpoint, "certificateAuthority": _ca(cluster)}
     spec = {"cluster": {**where, "cidr": "172.20.0.0/16"}, "kubelet": {"flags": flags}}
     config = {"apiVersion": "node.eks.aws/v1alpha1", "kind": "NodeConfig", "spec": spec}
@@ -43,7 +41,7 @@ def bottlerocket_settings(group: Group, cluster: Cluster) -> str:
     """TOML with labels and taints as tables; JSON's strings and lists are TOML's too."""
     settings = {"cluster-name": cluster.name, "api-server": cluster.endpoint, "cluster-certificate": _ca(cluster)}
     taints: dict[str, list[str]] = {}
-    for taint in _taints(group):
+    for taint in group.all_taints:
         pair, _, effect = taint.rpartition(":")
         key, _, value = pair.partition("=")
         taints.setdefault(key, []).append(f"{value}:{effect}")
@@ -64,10 +62,6 @@ def _flat(name: str, values: Mapping[str, Any]) -> dict[str, Mapping[str, object
 
 def _table(name: str, values: Mapping[str, object]) -> str:
     return "".join([f"[{name}]\n", *(f"{json.dumps(key)} = {json.dumps(value)}\n" for key, value in values.items())])
-
-
-def _taints(group: Group) -> list[str]:
-    return [*group.taints, *([STARTUP_TAINT] if group.startup_taint else [])]
 
 
 def _ca(cluster: Cluster) -> str:

@@ -14,21 +14,17 @@ from rehearsal.region.autoscaling_events import Announcer
 from rehearsal.region.autoscaling_world import World
 from rehearsal.region.compute import Compute
 from rehearsal.region.compute_templates import Templates
-from rehearsal.region.compute_userdata import user_data
-from rehearsal.region.eks import Cluster, Eks
-from rehearsal.region.fleet_ports import Emit, Machines, SimInstance, Timers
+from rehearsal.region.eks.api import Eks
+from rehearsal.region.eks.cluster import Cluster
+from rehearsal.region.eks.hands import Hands
+from rehearsal.region.fleet_groups import CLUSTER_TAG, GROUP_TAG, group_request, template_data, template_request
+from rehearsal.region.fleet_ports import ClusterNodes, Emit, Machines, SimInstance, Timers
 from rehearsal.region.images import Images
 from rehearsal.region.instance_types import Capacity
 from rehearsal.region.patches import Patches
 from rehearsal.scenario import Group, Release
 
 NODE_DELETION_SECONDS = 20
-HOOK = "gpuops-admit"
-GROUP_TAG = "gpuops:group"
-"""For people: whose launch template it is."""
-CLUSTER_TAG = "gpuops:cluster"
-"""What the stack's roles require, by value, of every group and launch template that they may change."""
-LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 
 
 class Fleet:
@@ -43,6 +39,7 @@ class Fleet:
         cluster: Cluster,
         zones: Mapping[str, Capacity],
         delete_node: Callable[[str], object],
+        nodes: ClusterNodes,
         seed: str = "1",
     ) -> None:
         self._timers, self._emit, self._kubelets, self._delete_node = timers, emit, kubelets, delete_node
@@ -54,7 +51,8 @@ class Fleet:
         world = World(timers, self.compute, self.templates, Announcer(self._deliver), seed=seed)
         self.autoscaling = AutoScaling(world)
         self.images = Images(timers, cluster.version)
-        self.eks = Eks(timers, replace(cluster, subnets=tuple(self.compute.subnets.values()), vpc=self.compute.vpc))
+        whole = replace(cluster, subnets=tuple(self.compute.subnets.values()), vpc=self.compute.vpc)
+        self.eks = Eks(Hands(self.autoscaling, self.templates, self.images, whole, nodes, seed=seed))
         self.compute.shutting_down.append(self._stop)
         self.compute.terminated.append(self._forget)
 
@@ -66,7 +64,16 @@ class Fleet:
 
     def create_group(self, group: Group, release: Release) -> None:
         """The group as it is before the story: full, in service, its launch hook put after its instances came."""
-        self.autoscaling.stage(self._request(group, self._template(group, release)))
+        if group.kind == "managed":
+            self.eks.stage(group, release)
+            return
+        cluster = self.eks.cluster
+        ours = {CLUSTER_TAG: cluster.name, GROUP_TAG: group.name}
+        data = template_data(group, release, cluster)
+        made = self.templates.create_launch_template(template_request(f"{cluster.name}-{group.name}", data, ours))
+        subnets = [self.compute.subnets[zone] for zone in group.zones]
+        template = str(made["LaunchTemplate"]["LaunchTemplateId"])
+        self.autoscaling.stage(group_request(group, template, cluster.name, subnets))
 
     def set_capacity(self, capacity: Mapping[str, Mapping[str, int]]) -> None:
         """What EC2 has left from now on, by zone and type."""
@@ -83,36 +90,6 @@ class Fleet:
                 self.templates.create_launch_template_version({**named, **data})
             member = next(member for member in found.members.values() if member.serving)
             self.autoscaling.loop.lifecycle.refresh(found, member)
-
-    def _template(self, group: Group, release: Release) -> str:
-        cluster = self.eks.cluster
-        data = {
-            "ImageId": release.ami,
-            "InstanceType": group.instance_type,
-            "UserData": user_data(group, release.family, cluster),
-            "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
-            "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": group.name}]}],
-        }
-        name = f"{cluster.name}-{group.name}"
-        ours = {CLUSTER_TAG: cluster.name, GROUP_TAG: group.name}
-        tags = {"ResourceType": "launch-template", "Tags": [{"Key": k, "Value": v} for k, v in ours.items()]}
-        given = {"LaunchTemplateName": name, "LaunchTemplateData": data, "TagSpecifications": [tags]}
-        made = self.templates.create_launch_template(given)
-        return str(made["LaunchTemplate"]["LaunchTemplateId"])
-
-    def _request(self, group: Group, template: str) -> dict[str, Any]:
-        cluster = self.eks.cluster.name
-        tags = {f"kubernetes.io/cluster/{cluster}": "owned", CLUSTER_TAG: cluster, GROUP_TAG: group.name}
-        return {
-            "AutoScalingGroupName": group.name,
-            "LaunchTemplate": {"LaunchTemplateId": template, "Version": "1"},
-            "MinSize": group.min,
-            "MaxSize": group.max,
-            "DesiredCapacity": group.size,
-            "VPCZoneIdentifier": ",".join(self.compute.subnets[zone] for zone in group.zones),
-            "Tags": [{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()],
-            "LifecycleHookSpecificationList": [_hook(group)] if group.kind == "self_managed" and group.hook else [],
-        }
 
     def _boot(self, instance: SimInstance) -> None:
         self._outside(f"{instance.instance_id}/boot", 0, lambda: self._kubelets.boot(instance))
@@ -138,12 +115,3 @@ class Fleet:
             act()
 
         self._timers.call_later(delay, f"fleet/{key}", fire)
-
-
-def _hook(group: Group) -> dict[str, Any]:
-    return {
-        "LifecycleHookName": HOOK,
-        "LifecycleTransition": LAUNCHING,
-        "HeartbeatTimeout": group.hook_heartbeat_seconds,
-        "DefaultResult": "CONTINUE",
-    }

@@ -5,6 +5,7 @@ its backends, which know nothing of the clock, are left aside.
 """
 
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -46,9 +47,14 @@ def page(items: Sequence[T], params: Params, size_key: str, default: int) -> tup
 
 def _method(handler: Handler) -> Callable[[Any], Any]:
     def respond(self: Any) -> Any:
-        return ActionResult(handler({**self._get_params(), **self.uri_match}))
+        return ActionResult(handler({**self._get_params(), **_sent(self.body), **self.uri_match}))
 
     return respond
+
+
+def _sent(body: Any) -> dict[str, Any]:
+    """The parameters in the body of a REST call; other protocols' are moto's own business."""
+    return dict(json.loads(body)) if isinstance(body, str) and body.startswith("{") else {}
 
 
 def _missing(name: str) -> Handler:

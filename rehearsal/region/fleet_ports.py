@@ -58,6 +58,19 @@ class Machines(Protocol):
         """The instance is shutting down."""
 
 
+class ClusterNodes(Protocol):
+    """What EKS does inside the cluster while it updates a node group; nodes are named as the cluster names them."""
+
+    def is_ready(self, name: str) -> bool:
+        """Whether the node is Ready, whatever its taints."""
+
+    def cordon(self, name: str, *, on: bool) -> None:
+        """Keep new pods away, or no longer."""
+
+    def evict(self, name: str, *, force: bool) -> int:
+        """Tell every pod to go, past its disruption budget with `force`; return how many are still there."""
+
+
 def moment(timers: Timers) -> datetime:
     """Now, as AWS models want it."""
     return datetime.fromtimestamp(timers.now(), tz=UTC)

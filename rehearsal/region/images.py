@@ -20,6 +20,7 @@ class Images:
 
     def __init__(self, timers: Timers, kubernetes: str) -> None:
         self._timers, self._kubernetes = timers, kubernetes
+        self.published: list[Release] = []
         self._ec2 = ec2_backends[ACCOUNT][REGION]
         self._parameters = ssm_backends[ACCOUNT][REGION]._parameters  # noqa: SLF001 - moto offers no other way in
 
@@ -32,6 +33,7 @@ class Images:
 
     def publish(self, release: Release) -> None:
         """Register the image and let the parameters name it."""
+        self.published.append(release)
         self._register(release, image_name(release, self._kubernetes))
         for name, value in parameters(release, self._kubernetes).items():
             self._append(name, value)

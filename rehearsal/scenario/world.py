@@ -1,5 +1,6 @@
 """The world that a scenario starts from: zones, AMI releases, node groups and what users run on them."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -36,11 +37,19 @@ class Board(Part):
     faults: tuple[Fault, ...] = ()
 
 
+STARTUP_TAINT = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops=pending:NoSchedule"
+MANAGED_NAME = re.compile(r"eks-(?P<nodegroup>.+)-[0-9a-f]{8,}")
+"""EKS names the Auto Scaling group that it makes after its node group, and something unique."""
+
+
 class Group(Part):
-    """An Auto Scaling group whose launch template carries a nodeadm NodeConfig; `regular` ones are never rolled."""
+    """An Auto Scaling group whose launch template carries a nodeadm NodeConfig; `regular` ones are never rolled.
+
+    One of kind `managed` was made by EKS for a node group, and is named as EKS names it: eks-<node group>-<hex digits>.
+    """
 
     name: Name
-    kind: Literal["self_managed", "regular"] = "self_managed"
+    kind: Literal["self_managed", "managed", "regular"] = "self_managed"
     instance_type: str
     zones: tuple[str, ...] = Field(min_length=1)
     size: int = Field(ge=0)
@@ -60,8 +69,29 @@ class Group(Part):
     mig: bool = False
     """The GPUs are partitioned: nodes offer MIG devices and no nvidia.com/gpu."""
     hook: bool = True
-    """False: nothing waits for an admission at launch, as in managed groups."""
+    """Self-managed only; False: nothing waits for an admission at launch, as in managed groups."""
     boards: tuple[Board, ...] = ()
+    update_config: dict[str, Any] = Field(default_factory=lambda: {"maxUnavailable": 1})
+    """Managed only: EKS's own updateConfig."""
+    custom_ami: bool = False
+    """Managed only: the image is that of the user's own launch template."""
+
+    @property
+    def nodegroup(self) -> str:
+        """EKS's name for the group; empty where EKS does not manage it."""
+        named = MANAGED_NAME.fullmatch(self.name) if self.kind == "managed" else None
+        return named["nodegroup"] if named else ""
+
+    @property
+    def all_taints(self) -> tuple[str, ...]:
+        """What its nodes register with."""
+        return (*self.taints, *((STARTUP_TAINT,) if self.startup_taint else ()))
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.kind == "managed" and not self.nodegroup:
+            raise PydanticCustomError("name", "EKS would name it eks-<node group>-<at least 8 hex digits>")
+        return self
 
 
 class Toleration(Part):

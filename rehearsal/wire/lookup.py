@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 REGION = "us-east-1"
 
@@ -34,8 +35,10 @@ class RegionLookup:
         self._url = region_url
 
     def tags_of(self, arn: str) -> Mapping[str, str]:
-        """Tags of a group, or of anything in EC2."""
+        """Tags of a group, a managed node group, or of anything in EC2."""
         service = arn.split(":")[2]
+        if service == "eks":
+            return self._nodegroup_tags(arn)
         if service == "autoscaling":
             name = arn.rpartition("autoScalingGroupName/")[2]
             groups = self._client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
@@ -44,6 +47,17 @@ class RegionLookup:
             resource = [{"Name": "resource-id", "Values": [arn.rpartition("/")[2]]}]
             return {t["Key"]: t["Value"] for t in self._client("ec2").describe_tags(Filters=resource)["Tags"]}
         return {}
+
+    def _nodegroup_tags(self, arn: str) -> Mapping[str, str]:
+        kind, *names = arn.rpartition(":")[2].split("/")
+        if kind != "nodegroup":
+            return {}
+        asked = {"clusterName": names[0], "nodegroupName": names[1]}
+        try:
+            found: Mapping[str, str] = self._client("eks").describe_nodegroup(**asked)["nodegroup"].get("tags", {})
+        except ClientError:
+            return {}  # no such node group: AWS knows no tags of it either
+        return found
 
     def group_of(self, instance_id: str) -> str | None:
         """Name of the Auto Scaling group an instance is in."""

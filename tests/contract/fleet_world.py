@@ -11,7 +11,7 @@ import boto3
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
-from rehearsal.region.eks import Cluster
+from rehearsal.region.eks.cluster import Cluster
 from rehearsal.region.fleet import Fleet
 from rehearsal.region.fleet_ports import SimInstance
 from rehearsal.region.instance_types import Capacity
@@ -89,12 +89,36 @@ class Neighbours:
 
 
 @dataclass
+class NodesByName:
+    """The inside of a cluster: nodes are Ready at once, and a stubborn one keeps its pod until it is forced."""
+
+    cordoned: set[str] = field(default_factory=set)
+    unready: bool = False
+    stubborn: bool = False
+    forced: list[str] = field(default_factory=list)
+
+    def is_ready(self, _name: str) -> bool:
+        """Whether the node is Ready."""
+        return not self.unready
+
+    def cordon(self, name: str, *, on: bool) -> None:
+        """A node is closed or opened."""
+        (self.cordoned.add if on else self.cordoned.discard)(name)
+
+    def evict(self, name: str, *, force: bool) -> int:
+        """The number of pods that are left."""
+        self.forced += [name] if force else []
+        return int(self.stubborn and not force)
+
+
+@dataclass
 class FleetWorld:
     """What a test holds in hand."""
 
     clock: ManualClock
     fleet: Fleet
     near: Neighbours
+    nodes: NodesByName
     url: str
     clients: dict[str, Any] = field(default_factory=dict)
 
@@ -128,7 +152,8 @@ def fleet_world(zones: dict[str, Capacity] | None = None) -> Iterator[FleetWorld
     """A fresh region; moto is reset before, and patched only inside."""
     moto_api_backend.reset()
     clock, near, patches = ManualClock(), Neighbours(), Patches()
-    fleet = Fleet(clock, near.emit, near, cluster=CLUSTER, zones=zones or ZONES, delete_node=near.forgotten.append)
+    nodes, forget = NodesByName(), near.forgotten.append
+    fleet = Fleet(clock, near.emit, near, cluster=CLUSTER, zones=zones or ZONES, delete_node=forget, nodes=nodes)
     fleet.install(patches)
     fleet.images.schedule(OLD)
     fleet.images.schedule(NEW)
@@ -136,7 +161,7 @@ def fleet_world(zones: dict[str, Capacity] | None = None) -> Iterator[FleetWorld
     server.start()
     host, port = server.get_host_and_port()
     try:
-        yield FleetWorld(clock, fleet, near, f"http://{host}:{port}")
+        yield FleetWorld(clock, fleet, near, nodes, f"http://{host}:{port}")
     finally:
         server.stop()
         patches.restore()

@@ -8,7 +8,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from rehearsal.clock import Clock
 from rehearsal.region.fleet import Fleet
 from rehearsal.scenario import Group
-from tests.contract.fleet_world import CLUSTER, EPOCH, OLD, ZONES, Neighbours
+from tests.contract.fleet_world import CLUSTER, EPOCH, OLD, ZONES, Neighbours, NodesByName
 
 PATIENCE_SECONDS = 30
 
@@ -22,7 +22,8 @@ class Story(Neighbours):
         self.done = threading.Event()
         moto_api_backend.reset()
         self.clock = Clock(EPOCH, settle_seconds=0.001)
-        self.fleet = Fleet(self.clock, self.emit, self, cluster=CLUSTER, zones=ZONES, delete_node=self.forget)
+        forget, nodes = self.forget, NodesByName()
+        self.fleet = Fleet(self.clock, self.emit, self, cluster=CLUSTER, zones=ZONES, delete_node=forget, nodes=nodes)
         self.fleet.images.schedule(OLD)
         self.ask = self.fleet.autoscaling.handlers()
         spec = {"instance_type": "g4dn.xlarge", "zones": list(ZONES), "size": 3, "max": 4, "release": OLD.release}

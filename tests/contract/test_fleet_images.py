@@ -85,7 +85,7 @@ def test_only_managed_groups_are_node_groups(world: FleetWorld) -> None:
     """Self-managed ones are unknown to EKS; strangers are not found."""
     client = world.client("eks")
     assert client.list_nodegroups(clusterName="train")["nodegroups"] == []
-    world.fleet.eks.add_nodegroup({"nodegroupName": "managed", "releaseVersion": OLD.release})
+    world.stage("eks-managed-0a1b2c3d", kind="managed")
     assert client.list_nodegroups(clusterName="train")["nodegroups"] == ["managed"]
     found = client.describe_nodegroup(clusterName="train", nodegroupName="managed")["nodegroup"]
     assert (found["releaseVersion"], found["status"]) == (OLD.release, "ACTIVE")

@@ -8,7 +8,7 @@ import pytest
 
 from rehearsal.kubelets.userdata import flags_of
 from rehearsal.region.compute_userdata import bottlerocket_settings, user_data
-from rehearsal.region.eks import Cluster
+from rehearsal.region.eks.cluster import Cluster
 from rehearsal.scenario import Group
 
 CLUSTER = Cluster(name="train", version="1.36", endpoint="https://127.0.0.1:7443", ca_pem="-----BEGIN-----\n")

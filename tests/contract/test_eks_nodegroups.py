@@ -1,0 +1,206 @@
+"""Managed node groups as EKS updates them: what is refused, and what an update does to the group, step by step.
+
+Aspects: description, both strategies, percentages, the token, custom images, evictions that fail or are forced,
+newcomers that never become Ready, and the configuration as an update of its own.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.contract.fleet_world import NEW, OLD, FleetWorld, fleet_world
+
+ASG = "eks-gpu-0a1b2c3d"
+NAMED = {"clusterName": "train", "nodegroupName": "gpu"}
+TARGET = {"version": "1.36", "releaseVersion": NEW.release}
+
+
+@pytest.fixture
+def world() -> Iterator[FleetWorld]:
+    """A fleet whose newer release is out."""
+    with fleet_world() as made:
+        made.clock.advance(NEW.at)
+        yield made
+
+
+def stage(world: FleetWorld, **changes: Any) -> None:
+    """A managed group of two nodes in two zones."""
+    world.stage(ASG, kind="managed", **changes)
+
+
+def begin(world: FleetWorld, **params: Any) -> str:
+    """Start an update; return its id."""
+    answer = world.client("eks").update_nodegroup_version(**NAMED, **params)["update"]
+    return str(answer["id"])
+
+
+def update(world: FleetWorld, update_id: str) -> dict[str, Any]:
+    """How the update stands."""
+    found: dict[str, Any] = world.client("eks").describe_update(name="train", nodegroupName="gpu", updateId=update_id)
+    return dict(found["update"])
+
+
+def nodegroup(world: FleetWorld) -> dict[str, Any]:
+    """The node group as EKS describes it."""
+    return dict(world.client("eks").describe_nodegroup(**NAMED)["nodegroup"])
+
+
+def images(world: FleetWorld) -> list[str]:
+    """The images of the group's instances that are not on their way out."""
+    staying = [name for name, state in world.states(ASG).items() if not state.startswith("Terminating")]
+    found = world.client("ec2").describe_instances(InstanceIds=staying)["Reservations"]
+    return [instance["ImageId"] for reservation in found for instance in reservation["Instances"]]
+
+
+def test_a_node_group_tells_its_release_and_its_auto_scaling_group(world: FleetWorld) -> None:
+    """EKS names the Auto Scaling group, and spells effects in its own way."""
+    stage(world, taints=["nvidia.com/gpu=true:NoSchedule"], labels={"team": "a"})
+    found = nodegroup(world)
+    assert found["resources"]["autoScalingGroups"] == [{"name": ASG}]
+    assert (found["amiType"], found["releaseVersion"], found["version"]) == (
+        "AL2023_x86_64_NVIDIA",
+        OLD.release,
+        "1.36",
+    )
+    assert found["taints"] == [{"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}]
+    assert (found["labels"], found["scalingConfig"]["desiredSize"]) == ({"team": "a"}, 2)
+    tags = {tag["Key"]: tag["Value"] for tag in world.group(ASG)["Tags"]}
+    assert (tags["eks:nodegroup-name"], tags["eks:cluster-name"]) == ("gpu", "train")
+
+
+def test_default_adds_twice_the_zones_and_ends_at_the_old_size(world: FleetWorld) -> None:
+    """Two zones, so four nodes more; in the end every node has the new image and the sizes are what they were."""
+    stage(world)
+    started = begin(world, **TARGET)
+    world.clock.advance(40)
+    assert (world.group(ASG)["DesiredCapacity"], world.group(ASG)["MaxSize"]) == (6, 8)
+    assert nodegroup(world)["status"] == "UPDATING"
+    world.clock.advance(3600)
+    assert update(world, started)["status"] == "Successful"
+    assert (nodegroup(world)["releaseVersion"], nodegroup(world)["status"]) == (NEW.release, "ACTIVE")
+    assert set(images(world)) == {NEW.ami}
+    assert world.group(ASG)["MaxSize"] == 4
+
+
+def test_minimal_never_has_more_nodes_than_before(world: FleetWorld) -> None:
+    """Auto Scaling launches a successor for each that was terminated."""
+    stage(world, update_config={"maxUnavailable": 1, "updateStrategy": "MINIMAL"})
+    started, sizes = begin(world, **TARGET), set()
+    for _ in range(120):
+        world.clock.advance(20)
+        sizes.add(len(images(world)))
+    assert update(world, started)["status"] == "Successful"
+    assert max(sizes) == 2
+    assert set(images(world)) == {NEW.ami}
+
+
+def test_a_percentage_is_rounded_down_to_one_at_least(world: FleetWorld) -> None:
+    """Of four nodes, half go at a time."""
+    stage(world, size=4, update_config={"maxUnavailablePercentage": 50, "updateStrategy": "MINIMAL"})
+    begin(world, **TARGET)
+    world.clock.advance(125)
+    assert images(world).count(OLD.ami) == 2
+
+
+def test_a_repeated_token_begins_nothing_new(world: FleetWorld) -> None:
+    """The caller whose answer was lost asks again, even after the end."""
+    stage(world)
+    first = begin(world, **TARGET, clientRequestToken="run-1")
+    assert begin(world, **TARGET, clientRequestToken="run-1") == first
+    world.clock.advance(3600)
+    assert begin(world, **TARGET, clientRequestToken="run-1") == first
+
+
+def test_an_updating_group_refuses_another_update(world: FleetWorld) -> None:
+    """One thing at a time."""
+    stage(world)
+    begin(world, **TARGET)
+    with pytest.raises(ClientError, match="ResourceInUseException"):
+        begin(world, **TARGET)
+
+
+@pytest.mark.parametrize("wrong", [{"version": "1.35"}, {"version": "1.36", "releaseVersion": "1.36.9-20300101"}])
+def test_an_unknown_version_is_refused(world: FleetWorld, wrong: dict[str, str]) -> None:
+    """And nothing begins."""
+    stage(world)
+    with pytest.raises(ClientError, match="InvalidParameterException"):
+        begin(world, **wrong)
+    assert nodegroup(world)["status"] == "ACTIVE"
+
+
+def test_without_a_release_the_latest_is_taken(world: FleetWorld) -> None:
+    """Which is why a caller that means one always names it."""
+    stage(world)
+    asked = update(world, begin(world))["params"]
+    assert {"type": "ReleaseVersion", "value": NEW.release} in asked
+
+
+def test_a_custom_image_takes_a_launch_template_and_no_version(world: FleetWorld) -> None:
+    """The new version must be one of the template that the node group was made with."""
+    stage(world, custom_ami=True)
+    template = nodegroup(world)["launchTemplate"]
+    with pytest.raises(ClientError, match="InvalidParameterException"):
+        begin(world, **TARGET)
+    with pytest.raises(ClientError, match="InvalidParameterException"):
+        begin(world, launchTemplate={"id": "lt-00000000000000000", "version": "1"})
+    made = world.client("ec2").create_launch_template_version(
+        LaunchTemplateId=template["id"], SourceVersion="1", LaunchTemplateData={"ImageId": NEW.ami}
+    )
+    number = str(made["LaunchTemplateVersion"]["VersionNumber"])
+    started = begin(world, launchTemplate={"id": template["id"], "version": number})
+    world.clock.advance(3600)
+    assert update(world, started)["status"] == "Successful"
+    assert (set(images(world)), nodegroup(world)["launchTemplate"]["version"]) == ({NEW.ami}, number)
+
+
+def test_pods_that_stay_fail_the_update_after_fifteen_minutes(world: FleetWorld) -> None:
+    """The error names the nodes, and old nodes are open again."""
+    stage(world)
+    world.nodes.stubborn = True
+    started = begin(world, **TARGET)
+    world.clock.advance(3600)
+    found = update(world, started)
+    assert (found["status"], found["errors"][0]["errorCode"]) == ("Failed", "PodEvictionFailure")
+    assert found["errors"][0]["resourceIds"][0].endswith(".ec2.internal")
+    assert world.nodes.cordoned == set()
+    assert (nodegroup(world)["status"], nodegroup(world)["releaseVersion"]) == ("ACTIVE", OLD.release)
+
+
+def test_a_forced_update_deletes_what_stays(world: FleetWorld) -> None:
+    """After the same fifteen minutes."""
+    stage(world)
+    world.nodes.stubborn = True
+    started = begin(world, **TARGET, force=True)
+    world.clock.advance(7200)
+    assert (update(world, started)["status"], len(world.nodes.forced)) == ("Successful", 2)
+
+
+def test_newcomers_that_never_become_ready_fail_the_update(world: FleetWorld) -> None:
+    """No old node has gone by then."""
+    stage(world)
+    world.nodes.unready = True
+    started = begin(world, **TARGET)
+    world.clock.advance(3600)
+    found = update(world, started)
+    assert (found["status"], found["errors"][0]["errorCode"]) == ("Failed", "NodeCreationFailure")
+    assert images(world).count(OLD.ami) == 2
+
+
+def test_a_change_of_the_configuration_is_an_update_too(world: FleetWorld) -> None:
+    """It keeps what it does not name."""
+    stage(world)
+    answer = world.client("eks").update_nodegroup_config(**NAMED, updateConfig={"updateStrategy": "MINIMAL"})
+    assert nodegroup(world)["status"] == "UPDATING"
+    world.clock.advance(60)
+    assert update(world, answer["update"]["id"])["status"] == "Successful"
+    assert nodegroup(world)["updateConfig"] == {"maxUnavailable": 1, "updateStrategy": "MINIMAL"}
+
+
+def test_an_update_is_found_only_under_its_node_group(world: FleetWorld) -> None:
+    """DescribeUpdate needs the node group's name."""
+    stage(world)
+    started = begin(world, **TARGET)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        world.client("eks").describe_update(name="train", updateId=started)
