@@ -6,7 +6,20 @@ error. Exit codes: 0 = what was asked for holds, 1 = it does not, 2 = it could n
 
 import typer
 
-from cli import bench, breaker, doctor, gpu, plan, plugin_config, policy, rbac, rehearse, run, smoke
+from cli import (
+    bench,
+    breaker,
+    dcgm,
+    doctor,
+    gpu,
+    plan,
+    plugin_config,
+    policy,
+    rbac,
+    rehearse,
+    run,
+    smoke,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +39,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(plugin_config.app, name="plugin-config")
 app.add_typer(breaker.app, name="breaker")
 app.add_typer(gpu.app, name="gpu")
+app.add_typer(dcgm.app, name="dcgm")
 
 
 def main() -> None:

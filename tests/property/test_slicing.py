@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuops.domain.cluster import Node, Pod
-from gpuops.domain.exposition import GpuReading
 from gpuops.domain.keys import GPU_RESOURCE, PLUGIN_CONFIG_LABEL, SHARED_GPU_RESOURCE
 from gpuops.domain.slicing.change import Readings, Sight, decide_change
 from gpuops.domain.slicing.shape import Goal, Shape
 from gpuops.domain.tenants import tenants_of
+from tests.fakes.samples import held_by
 
 NAMES = [f"default/pod-{place}" for place in range(4)]
 RESOURCES = st.sampled_from([GPU_RESOURCE, SHARED_GPU_RESOURCE])
@@ -33,7 +33,7 @@ PODS = st.lists(
 )
 READINGS = st.none() | st.dictionaries(
     st.sampled_from(["GPU-1", "GPU-2"]), st.dictionaries(st.integers(0, 7), st.sampled_from(NAMES))
-).map(lambda found: {uuid: GpuReading(uuid, holders) for uuid, holders in found.items()})
+).map(lambda found: {uuid: held_by(uuid, holders) for uuid, holders in found.items()})
 NODES = st.builds(
     Node,
     name=st.just("n1"),

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from gpuops.domain.cluster import Node, Pod
-from gpuops.domain.exposition import GpuReading
+from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.keys import CORDONED_BY, PLUGIN_CONFIG_LABEL, SHARED_GPU_RESOURCE, STARTUP_TAINT
 from gpuops.domain.slicing.change import Sight, decide_change, needs_readings
 from gpuops.domain.slicing.shape import Goal, Shape, shape_offered
+from tests.fakes.samples import held_by
 
 EXCLUSIVE, R2, R4 = Shape(), Shape(2), Shape(4)
 RENAMED = Shape(4, SHARED_GPU_RESOURCE)
@@ -28,9 +29,9 @@ def decide(now: Shape | None, wanted: Shape, *pods: Pod, node: Node = NODE, read
     return decide_change(Sight(node, pods, now, readings), Goal("wanted", wanted), "run-1")
 
 
-def seen(**holders: int) -> dict[str, GpuReading]:
+def seen(**holders: int) -> dict[str, GpuSample]:
     """One GPU whose shares these pods hold."""
-    return {"GPU-1": GpuReading("GPU-1", {index: f"default/{pod}" for pod, index in holders.items()})}
+    return {"GPU-1": held_by("GPU-1", {index: f"default/{pod}" for pod, index in holders.items()})}
 
 
 @pytest.mark.parametrize(("now", "wanted"), [(EXCLUSIVE, R4), (R4, EXCLUSIVE), (R4, RENAMED), (R4, R2), (None, R4)])
@@ -80,7 +81,7 @@ def test_fewer_shares_only_above_the_highest_in_use(readings: Any, status: str) 
 def test_a_pod_with_two_shares_must_be_seen_twice() -> None:
     """Half of what it holds says nothing about the other half."""
     greedy = replace(WEB, gpus=2)
-    twice = {"GPU-1": GpuReading("GPU-1", {0: "default/web", 1: "default/web"})}
+    twice = {"GPU-1": held_by("GPU-1", {0: "default/web", 1: "default/web"})}
 
     assert decide(R4, R2, greedy, readings=seen(web=0)).status == "waiting"
     assert decide(R4, R2, greedy, readings=twice).status == "change"

@@ -3,8 +3,8 @@
 import pytest
 
 from gpuops.domain.admission.answers import FaultyGpu
+from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
-from gpuops.domain.exposition import GpuReading
 from gpuops.domain.faults.xids import parse_table, xid_table
 from gpuops.domain.smoke.fold import fold, look_again
 from gpuops.domain.smoke.health import Readings, add_xids, read_exporter
@@ -17,7 +17,7 @@ METRIC = f'DCGM_FI_DEV_XID_ERRORS{{gpu="0",UUID="{UUID}"}} 79\n'
 
 def seen(*xids: int) -> Readings:
     """An exporter that shows these Xids of one GPU."""
-    return Readings({UUID: GpuReading(UUID, xids=frozenset(xids))})
+    return Readings({UUID: GpuSample(uuid=UUID, xids=tuple(xids))})
 
 
 @pytest.mark.parametrize("xid", [13, 31, 43, 45, 68, 109])
@@ -63,7 +63,7 @@ def test_an_exporter_that_cannot_be_read_is_told_and_judges_nothing(fault: Excep
 
     assert (verdict.status, verdict.evidence[-1]) == ("passed", f"Xids were not looked at: {fault}")
     assert read_exporter(lambda: None).silent == "no exporter runs on the node"
-    assert read_exporter(lambda: METRIC).gpus[UUID].xids == {79}
+    assert read_exporter(lambda: METRIC).gpus[UUID].xids == (79,)
 
 
 def test_a_scrape_that_conflicts_is_no_silence() -> None:
@@ -78,10 +78,10 @@ def test_a_scrape_that_conflicts_is_no_silence() -> None:
 
 def test_headroom_is_known_of_all_gpus_or_of_none() -> None:
     """A blank of one of them would let pods land there."""
-    both = {UUID: GpuReading(UUID, free_mib=5), uuid(2): GpuReading(uuid(2), free_mib=7)}
+    both = {UUID: GpuSample(uuid=UUID, memory_free_mib=5), uuid(2): GpuSample(uuid=uuid(2), memory_free_mib=7)}
 
     assert Readings(both).headroom == {UUID: 5, uuid(2): 7}
-    assert Readings({**both, "GPU-x": GpuReading("GPU-x")}).headroom is None
+    assert Readings({**both, "GPU-x": GpuSample(uuid="GPU-x")}).headroom is None
     assert Readings(silent="no").headroom is None
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpuops.domain.cluster import Node, Pod
+from gpuops.domain.dcgm.parse import read_samples
 from gpuops.domain.errors import Invalid, Refused, Unavailable
-from gpuops.domain.exposition import read_gpus
 from gpuops.domain.slicing.change import Readings, Sight, needs_readings
 from gpuops.domain.slicing.configured import shape_of
 from gpuops.domain.slicing.shape import Goal, Shape, shape_offered
@@ -48,6 +48,6 @@ class Sights:
         """An exporter that may not be asked, or gives no answer, is as good as none: then pods are waited for."""
         try:
             text = self._world.metrics(self.cluster).scrape(name)
-            return read_gpus(text) if text else None
+            return read_samples(text) if text else None
         except (Invalid, Refused, Unavailable):
             return None

@@ -16,12 +16,12 @@ from typing import Literal
 
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.config.foreign import OPERATOR_NODE_LABEL, host_plugin
-from gpuops.domain.exposition import GpuReading
+from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.slicing.shape import Goal, Shape
 from gpuops.domain.tenants import tenants_of
 
 MAX_NAMED = 5
-Readings = Mapping[str, GpuReading]
+Readings = Mapping[str, GpuSample]
 
 
 @dataclass(frozen=True)

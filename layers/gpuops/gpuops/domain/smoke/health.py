@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from gpuops.domain.dcgm.parse import read_samples
+from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.errors import Invalid, Refused, Unavailable
-from gpuops.domain.exposition import GpuReading, read_gpus
 from gpuops.domain.faults.xids import Table
 from gpuops.domain.smoke.stages import MAX_REASON, GpuFault, Verdict, clean
 
@@ -13,13 +14,13 @@ from gpuops.domain.smoke.stages import MAX_REASON, GpuFault, Verdict, clean
 class Readings:
     """What the exporter said, or why it said nothing: an exporter that is missing is no fault of a GPU."""
 
-    gpus: Mapping[str, GpuReading] = field(default_factory=dict)
+    gpus: Mapping[str, GpuSample] = field(default_factory=dict)
     silent: str = ""
 
     @property
     def headroom(self) -> dict[str, int] | None:
         """Free memory of each GPU; None unless it is known of all of them."""
-        free = {uuid: gpu.free_mib for uuid, gpu in self.gpus.items()}
+        free = {uuid: gpu.memory_free_mib for uuid, gpu in self.gpus.items()}
         known = {uuid: mib for uuid, mib in free.items() if mib is not None}
         return known if known and len(known) == len(free) else None
 
@@ -28,7 +29,7 @@ def read_exporter(scrape: Callable[[], str | None]) -> Readings:
     """Ask once. An exporter that cannot be read is told in the evidence, and judges nothing."""
     try:
         text = scrape()
-        return Readings(read_gpus(text)) if text else Readings(silent="no exporter runs on the node")
+        return Readings(read_samples(text)) if text else Readings(silent="no exporter runs on the node")
     except (Invalid, Refused, Unavailable) as fault:
         return Readings(silent=str(fault))
 

@@ -1,0 +1,101 @@
+"""The series of an exposition, sorted by GPU, with the labels of every version and scraper brought to one spelling.
+
+Written for dcgm-exporter 4.5.3-4.8.2 and its neighbours: `Hostname` became `hostname` (commit d5e5f51), older ones lack
+`pci_bus_id`, and a Prometheus with `honorLabels: false` puts its target's own names into `pod`, `namespace` and
+`container` and the exporter's into `exported_pod` and so on (dcgm-exporter #340). A counter that DCGM cannot read is
+left out, or printed as one of its blanks (dcgm_structs.h: from 0x7ffffff0 upwards).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpuops.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from prometheus_client.samples import Sample
+
+BLANK = 0x7FFF_FFF0
+TENANT = ("pod", "namespace", "container", "pod_uid")
+"""Labels that say for whom a GPU works."""
+EXPORTER = "dcgm-exporter"
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series of one GPU: a value of the device itself, of a pod on it, or of a MIG instance."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+    at: float | None = None
+    """Seconds since 1970, where the text says so."""
+
+    @property
+    def mig(self) -> str:
+        """Profile and id of the MIG instance that it is about, empty for a whole GPU."""
+        instance = self.labels.get("GPU_I_ID", "")
+        return f"{self.labels.get('GPU_I_PROFILE', '')}/{instance}" if instance else ""
+
+    @property
+    def replica(self) -> int | None:
+        """The share of the GPU that its pod holds, where virtual GPUs are told apart."""
+        return number(self.labels.get("vgpu", ""))
+
+    @property
+    def of_share(self) -> bool:
+        """Whether it stands beside the device's own series, for one share of it."""
+        return bool(self.labels.get("vgpu"))
+
+    @property
+    def blank(self) -> bool:
+        """Whether DCGM had no value; a NaN compares as false."""
+        return not 0 <= self.value < BLANK
+
+
+def read_series(text: str) -> dict[str, list[Series]]:
+    """Return each GPU's series by UUID, in the order of the text; what bears no UUID of a GPU is left out.
+
+    Raises: Unavailable when this is no exposition: a proxy's words, or half of an answer.
+    """
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - 0.01 s, for a scrape only
+
+    try:
+        samples = [s for family in text_string_to_metric_families(text) for s in family.samples if _is_gpus(s)]
+    except (ValueError, IndexError) as error:  # the parser raises either
+        raise Unavailable(f"the exporter's answer cannot be read: {str(error)[:100]!r}") from error
+    renamed = any(f"exported_{label}" in sample.labels for sample in samples for label in TENANT)
+    found: dict[str, list[Series]] = defaultdict(list)
+    for sample in samples:
+        labels = _spelled(sample.labels, renamed=renamed)
+        at = float(sample.timestamp) if sample.timestamp is not None else None
+        found[labels["UUID"]].append(Series(sample.name, labels, sample.value, at))
+    return found
+
+
+def label(series: Iterable[Series], *names: str) -> str:
+    """Return the first of these labels that any of the series has, or nothing."""
+    series = tuple(series)
+    return next((value for name in names for each in series if (value := each.labels.get(name))), "")
+
+
+def number(text: str) -> int | None:
+    """Return the small number that a label holds; None for anything else, however long."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else None
+
+
+def _is_gpus(sample: "Sample") -> bool:
+    return bool(sample.labels.get("UUID", "").startswith("GPU-"))
+
+
+def _spelled(labels: Mapping[str, str], *, renamed: bool) -> dict[str, str]:
+    """Its labels as the exporter means them. Prometheus drops empty ones, so an idle GPU may lack `exported_pod`."""
+    spelled = dict(labels)
+    if renamed:
+        for name in TENANT:
+            spelled[name] = spelled.pop(f"exported_{name}", "")
+    if EXPORTER in spelled.get("pod", ""):  # the scraper's own label for its target: nobody works on this GPU
+        spelled |= dict.fromkeys(TENANT, "")
+    return spelled
