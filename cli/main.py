@@ -11,6 +11,7 @@ from cli import (
     breaker,
     dcgm,
     doctor,
+    events,
     gpu,
     plan,
     plugin_config,
@@ -40,6 +41,7 @@ app.add_typer(plugin_config.app, name="plugin-config")
 app.add_typer(breaker.app, name="breaker")
 app.add_typer(gpu.app, name="gpu")
 app.add_typer(dcgm.app, name="dcgm")
+app.add_typer(events.app, name="events")
 
 
 def main() -> None:

@@ -1,0 +1,46 @@
+"""What an event comes to: faults to act on, or why there is nothing to act on."""
+
+from typing import Any, Literal
+
+from aws_lambda_powertools.utilities.parser.models.event_bridge import EventBridgeModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+
+from gpuops.domain.faults.fault import GpuFault
+
+State = Literal["fault", "recovered", "unclear", "muted", "ask", "ignored"]
+"""`recovered`: an alarm is OK again; `unclear`: it has no data, which is neither health nor fault; `ask`: it names
+other alarms, or series, that have to be looked up; `ignored`: nothing about GPUs, or nothing yet."""
+
+
+class Envelope(EventBridgeModel):
+    """EventBridge's envelope, with what real events deviate in: one resource may stand there without its list."""
+
+    time: AwareDatetime
+
+    @field_validator("resources", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+
+class Detail(BaseModel):
+    """The part of an event that its service writes: what we read of it is strict, what we do not may change."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+class Signal(BaseModel):
+    """One event, read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    detail_type: str
+    at: AwareDatetime
+    state: State
+    reason: str
+    faults: tuple[GpuFault, ...] = ()
+    alarm: str = ""
+    """Name of the alarm, where it is one."""
+    ask: tuple[str, ...] = Field(default=(), max_length=100)
+    """Names of alarms whose own state says what is wrong, and where."""
