@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
-
 from rehearsal import engine
 from rehearsal.clock import Clock
 from rehearsal.control_plane import ControlPlane, Identity, PodNetwork, scratch_directory
@@ -21,6 +19,7 @@ from rehearsal.region.eks.cluster import Cluster
 from rehearsal.region.eks.nodes import Nodes
 from rehearsal.region.fleet import Fleet
 from rehearsal.region.fleet_ports import REGION
+from rehearsal.region.kinds.base import session
 from rehearsal.region.server import Region
 from rehearsal.rest import Mirror, Rest
 from rehearsal.scenario import Scenario
@@ -153,8 +152,8 @@ class World:
     def _machine_client(self, service: str, role_arn: str) -> Any:
         """A state machine's own call passes the wire under the machine's role."""
         keys = self.wire.credentials(role_arn, "states")
-        session: Any = boto3.session.Session(keys.access_key, keys.secret_key, region_name=REGION)
-        return session.client(service, endpoint_url=self.wire.aws_url)
+        given = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
+        return session().client(service, region_name=REGION, endpoint_url=self.wire.aws_url, **given)
 
     def _may_invoke(self, role_arn: str, function: str) -> bool:
         refusal = self.wire.authorize(role_arn, "states", "lambda", "Invoke", {"FunctionName": function})

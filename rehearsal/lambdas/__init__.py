@@ -1,7 +1,8 @@
 """Our functions as they will run: real handlers under the real runtime client, one process each.
 
 Functions that share layers are forked off one process that has imported the layers' libraries, and nothing else;
-each then becomes itself (`launch.py`). What a cold start costs is `gpuops bench coldstart`'s business.
+each then becomes itself (`launch.py`). That process and the unpacked layers are the whole run's (`shelf.py`). What a
+cold start costs is `gpuops bench coldstart`'s business.
 
 Left out: concurrency (a function's invocations queue), `/tmp` limits, memory limits, provisioned concurrency,
 freezing between invocations. An invocation takes no simulated time by itself, so it is charged a stated one.
@@ -17,10 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rehearsal.clock import Clock
-from rehearsal.lambdas.forks import Forks, libraries_for
 from rehearsal.lambdas.process import FunctionProcess
 from rehearsal.lambdas.runtime_api import Answer
-from rehearsal.lambdas.sandbox import Credentials, FunctionSpec, Wire, base_environment, link_runtime, unpack
+from rehearsal.lambdas.sandbox import Credentials, FunctionSpec, Wire, unpack
+from rehearsal.lambdas.shelf import shelf
 
 __all__ = ["Credentials", "FunctionSpec", "Lambdas", "Wire"]
 
@@ -49,14 +50,13 @@ class Lambdas:
         folder: Path | None = None,
         charge_seconds: float = CHARGE_SECONDS,
     ) -> None:
-        """`folder` is made for what is unpacked, and removed by `close`; without one it is a temporary folder."""
+        """`folder` is made for the functions' code, and removed by `close`; without one it is a temporary folder."""
         self._clock = clock
         self.wire = wire  # asked at each cold start: the wire needs the region, and the region needs us
         self._log_dir = log_dir
         self._charge_seconds = charge_seconds
         self._functions: dict[str, _Function] = {}
-        self._forks: dict[tuple[tuple[bytes, ...], tuple[str, ...]], Forks] = {}
-        self._forks_lock = threading.Lock()
+        self._unpacking = threading.Lock()
         self._asynchronous = 0
         self._folder = folder or Path(tempfile.mkdtemp(prefix="gpuops-lambdas-"))
         log_dir.mkdir(parents=True, exist_ok=True)
@@ -100,14 +100,12 @@ class Lambdas:
         self._clock.call_later(0, f"lambda-event/{name}/{self._asynchronous}", lambda: self._drop(name, payload))
 
     def close(self) -> None:
-        """End every process, in the middle of an invocation too, and remove what was unpacked."""
+        """End every function's process, in the middle of an invocation too, and remove their code."""
         for function in list(self._functions.values()):
             if function.process is not None:
                 function.process.kill()
         for name in self.names():
             self.remove(name)
-        for forks in self._forks.values():
-            forks.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _drop(self, name: str, payload: bytes) -> None:
@@ -124,28 +122,12 @@ class Lambdas:
         if function.process is None or not function.process.alive:
             self._retire(function)
             log = self._log_dir / f"{function.spec.name}.log"
-            code, forks = self._unpacked(function.spec)
+            with self._unpacking:
+                code = unpack(function.spec.code, self._folder)
+            used = {other.spec.layers for other in list(self._functions.values())}
+            forks = shelf().forks(function.spec.layers, code, used)
             function.process = FunctionProcess(function.spec, code, forks, self.wire(), log)
         return function.process
-
-    def _unpacked(self, spec: FunctionSpec) -> tuple[Path, Forks]:
-        """The function's code, and whoever forks off processes with its layers; made for the first that asks."""
-        with self._forks_lock:
-            code = unpack(spec.code, self._folder)
-            key = (spec.layers, libraries_for(code))
-            forks = self._forks.get(key)
-            if forks is None or not forks.alive:
-                self._close_unused()
-                paths = [*(unpack(layer, self._folder) / "python" for layer in spec.layers), link_runtime(self._folder)]
-                log = self._log_dir / "libraries.log"
-                forks = self._forks[key] = Forks(paths, key[1], base_environment(self._folder), log)
-        return code, forks
-
-    def _close_unused(self) -> None:
-        """Layers that were deployed anew leave nobody behind."""
-        used = {function.spec.layers for function in list(self._functions.values())}
-        for key in [key for key in self._forks if key[0] not in used]:
-            self._forks.pop(key).close()
 
     @staticmethod
     def _retire(function: _Function) -> None:

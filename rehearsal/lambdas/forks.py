@@ -2,6 +2,7 @@
 
 Measured: of the CPU that a small rehearsal took, a third went into the same imports in sixteen processes. What is
 imported once for all may read nothing at its import that differs between functions; a test holds the list to that.
+Of ours that is the domain, which is pure, and the adapters, which read their variables when they are made.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, cast
 
@@ -25,6 +27,8 @@ LIBRARIES = (
     "simplejson", "urllib3", "yaml",
 )  # fmt: skip
 """Not powertools, not the runtime client: their imports read the function's environment."""
+OURS = ("gpuops/domain", "gpuops/adapters")
+"""Folders of the layer; not `entry`, which imports powertools."""
 IMPORT_SECONDS = 60.0
 """Lambda gives 10; a busy laptop may need more, and a slow import is `bench coldstart`'s business."""
 
@@ -120,6 +124,12 @@ def libraries_for(code: Path) -> tuple[str, ...]:
     """What can be imported ahead of this code: nothing that it brings a module of its own for."""
     own = {path.stem for path in code.iterdir()}
     return tuple(name for name in LIBRARIES if name.partition(".")[0] not in own)
+
+
+def modules_ahead(layers: Iterable[Path]) -> tuple[str, ...]:
+    """Names of all modules in the folders of ours, of the layers that have them."""
+    found = (path.relative_to(layer) for layer in layers for ours in OURS for path in (layer / ours).rglob("*.py"))
+    return tuple(sorted(".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in found))
 
 
 def _popen(command: list[str], variables: dict[str, str], said: int) -> subprocess.Popen[bytes]:

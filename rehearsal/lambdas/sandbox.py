@@ -12,6 +12,7 @@ import io
 import os
 import zipfile
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -64,11 +65,17 @@ class Wire(Protocol):
 
 def unpack(archive: bytes, folder: Path) -> Path:
     """The archive's folder, named by its content: the same bytes are unpacked once."""
-    target = folder / hashlib.sha256(archive).hexdigest()[:24]
+    target = folder / _name(archive)
     if not target.exists():
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             opened.extractall(target)
     return target
+
+
+@lru_cache(maxsize=256)
+def _name(archive: bytes) -> str:
+    """Asked at each cold start, and slow to work out for a layer; equal objects are found by identity."""
+    return hashlib.sha256(archive).hexdigest()[:24]
 
 
 def link_runtime(folder: Path) -> Path:

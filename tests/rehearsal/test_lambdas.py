@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ import yaml
 
 from rehearsal.clock import Clock
 from rehearsal.lambdas import FunctionSpec, Lambdas
-from rehearsal.lambdas.forks import LIBRARIES
+from rehearsal.lambdas.forks import LIBRARIES, modules_ahead
 from rehearsal.lambdas.sandbox import base_environment, environment, link_runtime
 from rehearsal.layer import built_layer
 
@@ -275,23 +276,50 @@ def test_what_is_imported_ahead_reads_nothing_that_differs_between_functions(tmp
     """Otherwise all functions would run with what the first of them was told."""
     base = base_environment(tmp_path)
     paths = [built_layer() / "python", link_runtime(tmp_path)]
-    command = [sys.executable, "-P", "-S", "-c", READS, *LIBRARIES]
+    ours = modules_ahead(paths)
+    command = [sys.executable, "-P", "-S", "-c", READS, *LIBRARIES, *ours]
     variables = base | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
     done = subprocess.run(command, env=variables, capture_output=True, check=True)
     template = yaml.load(TEMPLATE.read_text(), Loader=yaml.BaseLoader)  # noqa: S506 - texts only
     given = {*variables_in(template), *environment(spec(), paths, wire, "")}
 
     assert "TABLE_NAME" in given
+    assert {"gpuops.domain.errors", "gpuops.domain.policy", "gpuops.adapters.store"} <= set(ours)
     assert set(json.loads(done.stdout)) & (given - base.keys()) == set()
 
 
-def test_closing_leaves_no_process_and_no_folder(lambdas: Lambdas) -> None:
-    """The unpacked code is gone too."""
+def test_closing_leaves_no_function_and_no_folder(lambdas: Lambdas, tmp_path: Path, wire: FakeWire) -> None:
+    """What has imported the layer is there for the next rehearsal of this process."""
     lambdas.deploy(spec())
     seen = ask(lambdas, do="env")[0]
     pid = ask(lambdas)[0]["pid"]
     server = ask(lambdas, do="process")[0][0]
     lambdas.close()
     assert not Path(f"/proc/{pid}").exists()
-    assert not Path(f"/proc/{server}").exists()
     assert not Path(seen["LAMBDA_TASK_ROOT"]).exists()
+
+    after = Lambdas(Clock(1_800_000_000), lambda: wire, tmp_path / "logs")
+    after.deploy(spec())
+    assert ask(after, do="process")[0][0] == server
+    after.close()
+
+
+ENDS = """
+import os, sys
+from pathlib import Path
+from rehearsal.lambdas.shelf import shelf
+forks = shelf().forks((), Path(sys.argv[1]), [])
+print(shelf().folder, forks._server.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_is_shared_ends_with_its_process(tmp_path: Path) -> None:
+    """However that ends: the server with it, the folder a moment later."""
+    done = subprocess.run([sys.executable, "-c", ENDS, str(tmp_path)], capture_output=True, text=True, check=False)
+    folder, server = done.stdout.split()
+    gone = [Path(folder), Path("/proc", server)]
+    until = time.monotonic() + 20
+    while any(path.exists() for path in gone) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert (done.returncode, [path for path in gone if path.exists()]) == (-signal.SIGKILL, [])

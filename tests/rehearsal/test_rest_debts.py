@@ -129,8 +129,8 @@ def test_a_job_owes_pods_counts_bookkeeping_and_its_end(cluster: Cluster) -> Non
     assert cluster.owed == "job: pods"
     cluster.pod("p", "n", owner="job/j")
     assert cluster.owed == "job: status"
-    cluster.put("job", "j", spec=spec, status={"active": 1, "ready": 1})
-    assert cluster.owed is None
+    cluster.put("job", "j", spec=spec, status={"active": 1, "ready": 0})
+    assert cluster.owed is None, "that its pod is ready is told a second late, and nobody waits for it"
     finalizer = {"finalizers": ["batch.kubernetes.io/job-tracking"]}
     cluster.pod("p", "n", phase="Succeeded", ready=False, owner="job/j", metadata=finalizer)
     cluster.put("job", "j", spec=spec, status={"succeeded": 1})
