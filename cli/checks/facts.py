@@ -8,8 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, Unhealthy
+from gpuops.domain.nodeview import NodeView
 from gpuops.domain.rotation.group import Group
-from gpuops.domain.userdata import NodeConfigView
 
 Seen = TypeVar("Seen")
 FAULTS = (BotoCoreError, ClientError, Conflict, Invalid, Refused, Unavailable, Unhealthy, LookupError)
@@ -91,7 +91,7 @@ class Template:
     version: str
     tags: Mapping[str, str]
     user_data: str
-    view: NodeConfigView | Unseen
+    view: NodeView | Unseen
 
 
 @dataclass(frozen=True)

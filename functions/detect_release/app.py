@@ -9,9 +9,11 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from gpuops.adapters.images import Found
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
 from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.launch import override_amis, templates_of
 from gpuops.domain.rotation.release import Told, is_news
@@ -48,27 +50,35 @@ def handler(request: DetectRelease, now: datetime) -> Detection:  # noqa: ARG001
 
 
 def detect(now: datetime, world: World) -> Detection:
-    """One group that cannot be checked keeps no other from its news; all errors are raised at the end."""
-    groups, errors, detected = world.policies.latest().groups, [], []
-    for policy in groups:
+    """One group that cannot be checked keeps no other from its news; all errors are raised at the end.
+
+    What many groups share is read once before: two hundred of them must stay within the APIs' rates.
+    """
+    policies = world.policies.latest().groups
+    targets = world.images.targets(policies)
+    groups = world.groups.describe_all([policy.group for policy in policies])
+    errors, detected = [], []
+    for policy in policies:
         try:
-            found = _check(policy, now, world)
+            found = _check(policy, targets[policy.group], groups.get(policy.group), now, world)
         except EXPECTED as error:
             errors.append(error)
         else:
             detected += [found] if found else []
     if errors:
         raise together(errors)
-    return Detection(reason=f"{len(groups)} groups checked, {len(detected)} releases announced", detected=detected)
+    return Detection(reason=f"{len(policies)} groups checked, {len(detected)} releases announced", detected=detected)
 
 
-def _check(policy: GroupPolicy, now: datetime, world: World) -> Detected | None:
+def _check(policy: GroupPolicy, target: Found, group: Group | None, now: datetime, world: World) -> Detected | None:
     """Announce the group's release if it is news. The event goes out before the note: rather twice than never.
 
     While a run holds the group there is nothing to tell: a second run would only be refused.
     """
-    target = world.images.target(policy)
-    group = world.groups.describe(policy.group)
+    if not isinstance(target, Target):
+        raise target
+    if group is None:
+        raise Invalid(f"Auto Scaling group {policy.group!r} does not exist, or is being deleted")
     running = _images(group, world)
     release = world.releases.see(policy.group, target, now)
     told = world.releases.told(policy.group)

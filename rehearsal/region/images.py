@@ -70,7 +70,8 @@ def image_name(release: Release, kubernetes: str) -> str:
     date = release.release.rsplit("-", 1)[-1]
     if release.family == "bottlerocket":
         variant = "-nvidia" if release.driver else ""
-        return f"bottlerocket-aws-k8s-{kubernetes}{variant}-{release.architecture}-v{release.release}"
+        architecture = {"arm64": "aarch64"}.get(release.architecture, release.architecture)
+        return f"bottlerocket-aws-k8s-{kubernetes}{variant}-{architecture}-v{release.release}"
     variant = "nvidia" if release.driver else "standard"
     return f"amazon-eks-node-al2023-{release.architecture}-{variant}-{kubernetes}-v{date}"
 

@@ -1,7 +1,6 @@
 """The small adapters, against moto in process.
 
-Covered: images (recommended, pinned, missing, wrong architecture), policies (latest, by version, unversioned bucket),
-reports, the bus, executions, GPU counts.
+Covered: policies (latest, by version, unversioned bucket), reports, the bus, executions, GPU counts.
 """
 
 import json
@@ -14,14 +13,10 @@ from moto import mock_aws
 
 from gpuops.adapters.bus import Bus
 from gpuops.adapters.executions import Executions
-from gpuops.adapters.images import Images
 from gpuops.adapters.policies import Policies
 from gpuops.adapters.reports import Reports
 from gpuops.domain.errors import Invalid, Unavailable
-from gpuops.domain.policy import GroupPolicy, Pinned
 from tests.fakes.rotation import ARN, POLICY
-
-GROUP = GroupPolicy(cluster="train", group="gpu")
 
 
 def client(service: str) -> Any:
@@ -36,63 +31,6 @@ def _region() -> Iterator[None]:
     """A fresh region."""
     with mock_aws():
         yield
-
-
-def image() -> str:
-    """An AMI that exists."""
-    return str(client("ec2").describe_images(Owners=["amazon"])["Images"][0]["ImageId"])
-
-
-class Parameters:
-    """SSM's public parameters, which moto lets nobody write."""
-
-    def __init__(self, *amis: str) -> None:
-        self.amis = list(amis)
-
-    def get_parameter(self, Name: str) -> Any:  # noqa: N803 - boto3's name
-        """Each read of the image gives the next AMI."""
-        assert Name.startswith("/aws/service/eks/optimized-ami/1.36/amazon-linux-2023/x86_64/nvidia/recommended/")
-        return {"Parameter": {"Value": self.amis.pop(0) if Name.endswith("image_id") else "1.36.3-20261101"}}
-
-
-class Eks:
-    """A cluster on 1.36."""
-
-    def describe_cluster(self, name: str) -> Any:
-        """Return its version."""
-        return {"cluster": {"version": "1.36"}}
-
-
-def test_the_recommended_image_is_that_of_the_clusters_version() -> None:
-    """The parameters' path has the version that the cluster itself names."""
-    ami = image()
-
-    target = Images(Parameters(ami, ami), client("ec2"), Eks()).target(GROUP)
-
-    assert (target.ami, target.release) == (ami, "1.36.3-20261101")
-
-
-def test_a_release_that_lands_between_two_reads_is_not_mixed_up() -> None:
-    """An image of one release under the name of another would be rolled and reported wrongly."""
-    with pytest.raises(Unavailable, match="changed while it was read"):
-        Images(Parameters(image(), "ami-0bb0bb0bb0bb0bb02"), client("ec2"), Eks()).target(GROUP)
-
-
-def test_an_image_that_is_missing_or_does_not_fit_is_bad_input() -> None:
-    """Each with its reason."""
-    images = Images(None, client("ec2"), Eks())
-    pinned = Pinned(channel="pinned", id="ami-0ff0ff0ff0ff0ff0f", release="r")
-
-    with pytest.raises(Invalid, match="AMI ami-0ff0ff0ff0ff0ff0f does not exist"):
-        images.target(GROUP.model_copy(update={"ami": pinned}))
-    with pytest.raises(Invalid, match="is for x86_64; the policy says arm64"):
-        images.check(image(), "arm64")
-
-
-def test_a_cluster_that_does_not_exist_is_bad_input() -> None:
-    """EKS's own words, with ours before them."""
-    with pytest.raises(Invalid, match="describe cluster train: ResourceNotFoundException"):
-        Images(Parameters(), client("ec2"), client("eks")).target(GROUP)
 
 
 def test_a_policy_is_read_at_its_newest_and_by_its_version() -> None:

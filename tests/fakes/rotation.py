@@ -11,10 +11,11 @@ from typing import Any
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Invalid
 from gpuops.domain.keys import ADMITTED, CORDONED_BY, KEPT_FOR, SCALE_DOWN_DISABLED, STARTUP_TAINT
-from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.policy import Ami, GroupPolicy
 from gpuops.domain.rotation.change import GroupUpdate
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group, Instance, Template, TemplateVersion
+from gpuops.domain.rotation.image import Image, check_fit
 from gpuops.domain.run import Run
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -83,6 +84,9 @@ class Groups:
             raise Invalid(f"Auto Scaling group {name!r} does not exist, or is being deleted")
         return self.group
 
+    def describe_all(self, names: Iterable[str]) -> dict[str, Group]:
+        return {name: self.group for name in names if name == self.group.name}
+
     def update(self, name: str, goals: GroupUpdate) -> None:
         given = {key: value for key, value in vars(goals).items() if value is not None}
         if given:
@@ -144,10 +148,16 @@ class Images:
     def target(self, policy: GroupPolicy) -> Target:
         return self.recommended
 
-    def check(self, ami: str, architecture: str) -> str:
-        if ami not in {OLD, NEW}:
-            raise Invalid(f"AMI {ami} does not exist, or this account may not use it")
-        return f"amazon-eks-node-{ami}"
+    def targets(self, policies: Iterable[GroupPolicy]) -> dict[str, Target]:
+        return {policy.group: self.target(policy) for policy in policies}
+
+    def check(self, target: Target, ami: Ami) -> Image:
+        return check_fit(target, self.describe([target.ami]).get(target.ami), ami)
+
+    def describe(self, amis: Iterable[str]) -> dict[str, Image]:
+        return {
+            ami: Image(ami=ami, name=f"amazon-eks-node-{ami}", architecture="x86_64") for ami in {*amis} & {OLD, NEW}
+        }
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import tomllib
 from collections.abc import Callable
 
 import yaml
@@ -46,6 +47,58 @@ def user_data(draw: st.DrawFn) -> str:
     return base64.b64encode(gzip.compress(data) if draw(st.booleans()) else data).decode()
 
 
+keys = st.from_regex(r"[a-z]{1,8}(\.[a-z]{1,5})?(/[a-z-]{1,8})?", fullmatch=True).filter(
+    lambda key: key != "kubernetes"
+)
+items = st.builds("{}:{}".format, values, st.sampled_from(["NoSchedule", "NoExecute", "PreferNoSchedule"]))
+plain = st.booleans() | st.integers(-9, 9) | st.text(max_size=9) | st.lists(st.text(max_size=3), max_size=2)
+
+
+def toml(value: object) -> str:
+    """JSON's texts, numbers and lists are TOML's; a dictionary becomes an inline table."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {toml(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+@st.composite
+def settings(draw: st.DrawFn) -> str:
+    """Bottlerocket's settings, the taints in a table of their own, inline, in dotted keys at any depth, or missing."""
+    taints = draw(st.dictionaries(keys, st.lists(items, max_size=2) | items, max_size=3))
+    others = draw(st.dictionaries(keys, plain, max_size=3))
+    inner = "\n".join(f"{json.dumps(key)} = {toml(value)}" for key, value in others.items())
+    form = draw(st.sampled_from(["table", "inline", "dotted", "root", "none"]))
+    lines = ["[settings.kubernetes]", inner]
+    if form == "table":
+        lines += [
+            "# ours",
+            "[settings.kubernetes.node-taints]",
+            *(f"{json.dumps(k)} = {toml(v)}" for k, v in taints.items()),
+        ]
+    elif form == "inline":
+        lines.append(f"node-taints = {toml(taints)}")
+    elif form == "dotted":
+        lines += [f"node-taints.{json.dumps(key)} = {toml(value)}" for key, value in taints.items()]
+    elif form == "root":
+        lines = [f"settings.kubernetes.node-taints.{json.dumps(key)} = {toml(value)}" for key, value in taints.items()]
+        lines.append("settings.motd = 'x'")
+    return draw(st.sampled_from(["\n", "\r\n"])).join(lines)
+
+
+@given(settings())
+def test_an_edit_of_settings_adds_the_startup_taint_and_nothing_else(before: str) -> None:
+    """Every line that was there is there, in its order; the second edit is the identity."""
+    raw = base64.b64encode(before.encode()).decode()
+    after = base64.b64decode(with_startup_taint(raw)).decode()
+
+    old, new = tomllib.loads(before), tomllib.loads(after)
+    added = new["settings"]["kubernetes"]["node-taints"].pop(STARTUP_TAINT.key)
+    assert added == [f"{STARTUP_TAINT.value}:{STARTUP_TAINT.effect}"]
+    old.setdefault("settings", {}).setdefault("kubernetes", {}).setdefault("node-taints", {})
+    assert new == old
+    assert with_startup_taint(base64.b64encode(after.encode()).decode()) == base64.b64encode(after.encode()).decode()
+
+
 @given(user_data())
 def test_an_edit_adds_the_startup_taint_and_nothing_else(before: str) -> None:
     """Labels, the other taints and the number of parts stay; the second edit is the identity."""
@@ -57,7 +110,7 @@ def test_an_edit_adds_the_startup_taint_and_nothing_else(before: str) -> None:
     assert with_startup_taint(after) == after
 
 
-@given(user_data(), st.data())
+@given(user_data() | settings().map(lambda text: base64.b64encode(text.encode()).decode()), st.data())
 def test_damaged_user_data_is_invalid_or_still_a_nodeconfig(whole: str, data: st.DataObject) -> None:
     """Never another exception, and never an edit that loses the taint."""
     raw = bytearray(base64.b64decode(whole))

@@ -56,8 +56,8 @@ def test_no_connection_leaves_the_adapters_as_unavailable() -> None:
     """Not as botocore's own exception, which no Retry of a state machine names."""
     with pytest.raises(Unavailable, match="describe execution arn:x"):
         Executions(Down()).find("arn:x")
-    with pytest.raises(Unavailable, match="describe image ami-1"):
-        Images(Down(), Down(), Down()).check("ami-1", "arm64")
+    with pytest.raises(Unavailable, match="describe images"):
+        Images(Down(), Down(), Down()).describe(["ami-1"])
 
 
 def test_a_token_is_the_same_for_the_same_step_and_no_other() -> None:

@@ -186,7 +186,6 @@ def test_wrapping_is_kept() -> None:
         (b64("#!/bin/bash\n/etc/eks/bootstrap.sh demo\n"), "user data is a script (#!/bin/bash)"),
         (b64(mime(SCRIPT)), "none of its MIME parts is application/node.eks.aws (parts: text/x-shellscript)"),
         (b64(mime((NODE, PLAIN), (NODE, "#!/bin/sh"))), "user data part 2 is a script"),
-        (b64("[settings.kubernetes]\ncluster-name = 'demo'\n"), "user data is no NodeConfig: "),
         (b64("#cloud-config\npackages: [git]\n"), "it begins with '#cloud-config'"),
         (b64(BARE + "  kubelet: [\n"), "not YAML (line "),
         (b64(BARE + "  kubelet: {flags: none}\n"), "user data: spec.kubelet.flags is not a list"),

@@ -10,14 +10,14 @@ from gpuops.adapters.world import World
 from gpuops.domain.errors import Invalid
 from gpuops.domain.policy import GroupPolicy, Pinned, Policy
 from gpuops.domain.rotation.gates import Situation, Target
-from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.group import Group, TemplateVersion
 from gpuops.domain.rotation.launch import override_amis, templates_of
 from gpuops.domain.rotation.load import load_of
 from gpuops.domain.rotation.messages import Order
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.plan import Decision, decide_rotation
 from gpuops.domain.rotation.release import SeenRelease
-from gpuops.domain.userdata import with_startup_taint
+from gpuops.domain.userdata import parse_user_data, with_startup_taint
 
 
 def policy_of(order: Order, policy: Policy) -> GroupPolicy:
@@ -32,8 +32,9 @@ def target_of(order: Order, policy: GroupPolicy, world: World) -> Target:
     """Return the AMI that the order names, or else the policy's. Raises: Invalid, Unavailable, Refused."""
     if order.ami is None or isinstance(policy.ami, Pinned):
         return world.images.target(policy)
-    name = world.images.check(order.ami, policy.ami.architecture)
-    return Target(ami=order.ami, release=order.release or name or order.ami)
+    asked = Target(ami=order.ami, release=order.release or order.ami)
+    image = world.images.check(asked, policy.ami)
+    return asked if order.release else Target(ami=order.ami, release=image.name or order.ami)
 
 
 def decide(
@@ -52,6 +53,8 @@ def collect(policy: GroupPolicy, release: SeenRelease, world: World, *, run: str
     """Return what the gates and the order look at. Raises: as `decide`."""
     group, target = world.groups.describe(policy.group), release.target
     versions = [world.templates.read(template) for template in templates_of(group.launch)]
+    for version in versions:
+        _check_family(version, policy)
     images = {version.ami for version in versions if version.ami} | set(override_amis(group.launch))
     undo = world.store.undo(policy.group)
     return Situation(
@@ -64,6 +67,14 @@ def collect(policy: GroupPolicy, release: SeenRelease, world: World, *, run: str
         seen=release.seen,
         unrestored=undo.run.id if undo and undo.run.id != run else None,
     )
+
+
+def _check_family(version: TemplateVersion, policy: GroupPolicy) -> None:
+    """Raise Invalid where a template's user data is not of the policy's family: its nodes would never join."""
+    family = parse_user_data(version.user_data).family
+    if family != policy.ami.family:
+        what = f"launch template {version.template.id} version {version.template.version}"
+        raise Invalid(f"{what} has user data of {family}; the policy says {policy.ami.family}")
 
 
 def _refusal(order: Order, policy: GroupPolicy) -> str | None:

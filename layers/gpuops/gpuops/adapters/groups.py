@@ -15,6 +15,8 @@ from gpuops.domain.rotation.group import Group, Instance, Template
 
 FILTER_VALUES = 200
 """EC2's limit of values for one filter."""
+GROUPS_AT_ONCE = 50
+"""Auto Scaling's limit of names for one call, unless more records are asked for."""
 PROTECTED_AT_ONCE = 50
 """Auto Scaling's limit for SetInstanceProtection."""
 VAIN = ("Failed", "Cancelled")
@@ -39,22 +41,20 @@ class Groups:
 
     def describe(self, name: str) -> Group:
         """Return the group with its instances and their images. Raises: Invalid when there is no such group."""
-        with translated(f"describe group {name}"):
-            found = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
-        if not found or found[0].get("Status"):
+        found = self.describe_all([name])
+        if name not in found:
             raise Invalid(f"Auto Scaling group {name!r} does not exist, or is being deleted")
-        raw = found[0]
-        machines = self._machines(name, [item["InstanceId"] for item in raw["Instances"]])
-        return Group(
-            name=name,
-            max=raw["MaxSize"],
-            desired=raw["DesiredCapacity"],
-            instances=tuple(_instance(item, machines) for item in raw["Instances"]),
-            launch=_launch(raw),
-            suspended=frozenset(item["ProcessName"] for item in raw.get("SuspendedProcesses", [])),
-            protects_new=raw.get("NewInstancesProtectedFromScaleIn", False),
-            tags={item["Key"]: item.get("Value", "") for item in raw.get("Tags", [])},
-        )
+        return found[name]
+
+    def describe_all(self, names: Sequence[str]) -> dict[str, Group]:
+        """Return those of the groups that exist and stay, by name, with their instances and their images."""
+        raws: list[dict[str, Any]] = []
+        for batch in _batches(names, GROUPS_AT_ONCE):
+            with translated(f"describe group {', '.join(batch[:3])}"):
+                answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=batch)
+            raws += [raw for raw in answer["AutoScalingGroups"] if not raw.get("Status")]
+        machines = self._machines([item["InstanceId"] for raw in raws for item in raw["Instances"]])
+        return {raw["AutoScalingGroupName"]: _group(raw, machines) for raw in raws}
 
     def last_failure(self, name: str, since: datetime) -> str | None:
         """Return, in Auto Scaling's own words, why its last vain attempt since then was in vain."""
@@ -105,11 +105,11 @@ class Groups:
             if "not found" not in str(error).lower():
                 raise
 
-    def _machines(self, name: str, instances: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def _machines(self, instances: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What EC2 says of each instance; by filter, because naming one that just went away fails the whole call."""
         machines: dict[str, dict[str, Any]] = {}
         for batch in _batches(instances, FILTER_VALUES):
-            with translated(f"describe instances of group {name}"):
+            with translated(f"describe {len(batch)} instances"):
                 pages = self._ec2.get_paginator("describe_instances").paginate(
                     Filters=[{"Name": "instance-id", "Values": batch}]
                 )
@@ -126,6 +126,20 @@ def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
     """The items in lists of at most `size`."""
     listed = list(items)
     return (listed[start : start + size] for start in range(0, len(listed), size))
+
+
+def _group(raw: dict[str, Any], machines: dict[str, dict[str, Any]]) -> Group:
+    """One group as the decisions see it."""
+    return Group(
+        name=raw["AutoScalingGroupName"],
+        max=raw["MaxSize"],
+        desired=raw["DesiredCapacity"],
+        instances=tuple(_instance(item, machines) for item in raw["Instances"]),
+        launch=_launch(raw),
+        suspended=frozenset(item["ProcessName"] for item in raw.get("SuspendedProcesses", [])),
+        protects_new=raw.get("NewInstancesProtectedFromScaleIn", False),
+        tags={item["Key"]: item.get("Value", "") for item in raw.get("Tags", [])},
+    )
 
 
 def _instance(item: dict[str, Any], machines: dict[str, dict[str, Any]]) -> Instance:

@@ -1,27 +1,33 @@
-"""Which AMI AWS recommends, and whether one that somebody named can be launched.
+"""Which AMI each group should run, and whether it can be launched: read once for all groups that share it.
 
 The public SSM parameters are the only announcement of a release there is; their path holds the Kubernetes version,
 which the cluster itself is asked for, because a copy of it in the policy would go stale with each upgrade.
 """
 
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any, Self
 
-from botocore.exceptions import ClientError
-
-from gpuops.adapters.aws import client, code_of, translated
-from gpuops.domain.errors import Invalid, Unavailable
-from gpuops.domain.policy import GroupPolicy, Pinned
+from gpuops.adapters.aws import client, translated
+from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.policy import Ami, GroupPolicy, Pinned
 from gpuops.domain.rotation.gates import Target
+from gpuops.domain.rotation.image import Image, check_fit, check_release, parameters_of
 
-UNKNOWN = {"InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable"}
-ROOT = "/aws/service/eks/optimized-ami"
+IMAGES_AT_ONCE = 200
+"""EC2's limit of values for one filter."""
+EXPECTED = (Conflict, Invalid, Refused, Unavailable)
+
+Fault = Conflict | Invalid | Refused | Unavailable
+Found = Target | Fault
 
 
 class Images:
-    """Reads parameters and images; writes nothing."""
+    """Reads parameters, clusters and images; writes nothing."""
 
     def __init__(self, ssm: Any, ec2: Any, eks: Any) -> None:
         self._ssm, self._ec2, self._eks = ssm, ec2, eks
+        self._versions: dict[str, str] = {}
 
     @classmethod
     def from_env(cls) -> Self:
@@ -33,43 +39,87 @@ class Images:
 
         Raises: Invalid when cluster, parameter or image do not exist or do not fit; Unavailable, Refused.
         """
-        if isinstance(policy.ami, Pinned):
-            target = Target(ami=policy.ami.id, release=policy.ami.release)
-        else:
-            target = self._recommended(policy.cluster, policy.ami.architecture)
-        self.check(target.ami, policy.ami.architecture)
-        return target
+        found = self.targets([policy])[policy.group]
+        if isinstance(found, Target):
+            return found
+        raise found
 
-    def check(self, ami: str, architecture: str) -> str:
-        """Return the image's name. Raises: Invalid unless it exists, is available and has the architecture."""
-        with translated(f"describe image {ami}"):
-            try:
-                found = self._ec2.describe_images(ImageIds=[ami])["Images"]
-            except ClientError as error:
-                if code_of(error) not in UNKNOWN:
-                    raise
-                found = []
-        if not found:
-            raise Invalid(f"AMI {ami} does not exist, or this account may not use it")
-        image = found[0]
-        if image.get("State") != "available":
-            raise Invalid(f"AMI {ami} is {image.get('State')}, not available")
-        if image.get("Architecture") != architecture:
-            raise Invalid(f"AMI {ami} is for {image.get('Architecture')}; the policy says {architecture}")
-        return str(image.get("Name", ""))
+    def targets(self, policies: Collection[GroupPolicy]) -> dict[str, Found]:
+        """Return the AMI that each policy means, by group, or why there is none for it: one's fault is not another's.
 
-    def _recommended(self, cluster: str, architecture: str) -> Target:
-        """Read the two parameters of one release; the image twice, because a new release may land in between."""
-        path = f"{ROOT}/{self._version(cluster)}/amazon-linux-2023/{architecture}/nvidia/recommended"
-        ami, release = self._parameter(f"{path}/image_id"), self._parameter(f"{path}/release_version")
-        if self._parameter(f"{path}/image_id") != ami:
-            raise Unavailable(f"{path} changed while it was read")
-        return Target(ami=ami, release=release)
+        However many groups there are, what they share is asked for once. Raises: Unavailable, Refused where EC2 tells
+        nothing of any image.
+        """
+        shared = {wish: self._wished(*wish) for wish in {(policy.cluster, policy.ami) for policy in policies}}
+        images = self.describe(found.ami for found in shared.values() if isinstance(found, Target))
+        checked = {wish: _checked(found, images, wish[1]) for wish, found in shared.items()}
+        return {policy.group: checked[policy.cluster, policy.ami] for policy in policies}
 
-    def _parameter(self, name: str) -> str:
-        with translated(f"read parameter {name}"):
-            return str(self._ssm.get_parameter(Name=name)["Parameter"]["Value"])
+    def check(self, target: Target, ami: Ami) -> Image:
+        """Return the image. Raises: Invalid unless it exists, is available and is what the policy says it is."""
+        return check_fit(target, self.describe([target.ami]).get(target.ami), ami)
+
+    def describe(self, amis: Iterable[str]) -> dict[str, Image]:
+        """Return what EC2 knows of them, by id; one that is gone is missing. Raises: Unavailable, Refused."""
+        wanted = sorted(set(amis))
+        found: dict[str, Image] = {}
+        for start in range(0, len(wanted), IMAGES_AT_ONCE):
+            batch = [{"Name": "image-id", "Values": wanted[start : start + IMAGES_AT_ONCE]}]
+            with translated("describe images"):
+                answer = self._ec2.describe_images(Filters=batch, IncludeDeprecated=True)
+            found |= {raw["ImageId"]: _image(raw) for raw in answer["Images"]}
+        return found
+
+    def _wished(self, cluster: str, ami: Ami) -> Found:
+        """What the policy names, before anybody has looked at the image."""
+        if isinstance(ami, Pinned):
+            return Target(ami=ami.id, release=ami.release)
+        try:
+            return self._recommended(cluster, ami)
+        except EXPECTED as error:
+            return error
+
+    def _recommended(self, cluster: str, ami: Ami) -> Target:
+        """Read both parameters of the release in one call."""
+        named = parameters_of(ami, self._version(cluster))
+        with translated(f"read parameter {named.image}"):
+            answer = self._ssm.get_parameters(Names=[named.image, named.release])
+        values = {parameter["Name"]: str(parameter["Value"]) for parameter in answer["Parameters"]}
+        if missing := answer.get("InvalidParameters"):
+            raise Invalid(f"parameter {missing[0]} does not exist: AWS recommends no such image")
+        return Target(ami=values[named.image], release=values[named.release])
 
     def _version(self, cluster: str) -> str:
-        with translated(f"describe cluster {cluster}"):
-            return str(self._eks.describe_cluster(name=cluster)["cluster"]["version"])
+        if cluster not in self._versions:
+            with translated(f"describe cluster {cluster}"):
+                self._versions[cluster] = str(self._eks.describe_cluster(name=cluster)["cluster"]["version"])
+        return self._versions[cluster]
+
+
+def _checked(found: Found, images: dict[str, Image], ami: Ami) -> Found:
+    """The target, if its image is there and fits."""
+    if not isinstance(found, Target):
+        return found
+    try:
+        image = check_fit(found, images.get(found.ami), ami)
+        if not isinstance(ami, Pinned):
+            check_release(found, image)
+    except EXPECTED as error:
+        return error
+    return found
+
+
+def _image(raw: dict[str, Any]) -> Image:
+    """The image of one answer; its times are EC2's own texts."""
+    return Image(
+        ami=raw["ImageId"],
+        name=str(raw.get("Name", "")),
+        architecture=str(raw.get("Architecture", "")),
+        state=str(raw.get("State", "")),
+        created=_time(raw.get("CreationDate")),
+        deprecated=_time(raw.get("DeprecationTime")),
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,80 +1,54 @@
-"""Read and edit what a launch template tells nodeadm: the labels and taints with which kubelet registers its node.
+"""Read and edit what a launch template tells a node: the labels and taints with which kubelet registers it.
 
 The startup taint must stand there, because kubelet registers taints only when it creates its Node: a taint set
-later leaves a gap in which any GPU pod may land. An edit changes one flag and nothing else; it is accepted only if
-the edited text reads back as exactly the intended configuration.
+later leaves a gap in which any GPU pod may land. It is a NodeConfig of nodeadm, or the settings of Bottlerocket; which,
+the text itself tells.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict
-
+from gpuops.domain import bottlerocket, nodeadm
 from gpuops.domain.errors import Invalid
 from gpuops.domain.keys import STARTUP_TAINT, Taint
-from gpuops.domain.mime import Document, find_documents, peel, replace_document
-from gpuops.domain.nodeconfig import candidate_texts
+from gpuops.domain.mime import peel
+from gpuops.domain.nodeview import NodeView
 
-TAINTS = "--register-with-taints"
-LABELS = "--node-labels"
 MAX_USER_DATA_BYTES = 16 * 1024
 """EC2's limit before base64 (RunInstances)."""
 
-_FLAG = re.compile(rf"(?:^|\s)({TAINTS}|{LABELS})(?:(=)|\s+|$)(\S*)")
 
-
-class NodeConfigView(BaseModel):
-    """What a node of this launch template registers with."""
-
-    model_config = ConfigDict(frozen=True)
-
-    cluster: str | None
-    labels: dict[str, str]
-    taints: tuple[Taint, ...]
-    parts: int
-    """How many NodeConfigs there are; nodeadm merges them."""
-
-
-@dataclass(frozen=True)
-class _Flag:
-    """One kubelet flag: its value stands in `flags[index]` of one document."""
-
-    name: str
-    value: str
-    index: int
-    document: int
-
-
-def parse_user_data(b64: str) -> NodeConfigView:
+def parse_user_data(b64: str) -> NodeView:
     """What the user data asks of kubelet. Raises: Invalid, saying what it is instead of a NodeConfig, and where."""
     data, _ = peel(_decode(b64))
-    return _view([_load(document) for document in find_documents(data)])
+    settings = _settings(data)
+    return nodeadm.view_of(data) if settings is None else bottlerocket.view_of(settings)
 
 
 def with_startup_taint(b64: str, taint: Taint = STARTUP_TAINT) -> str:
     """The same user data whose nodes also register with `taint`; unchanged where they do already.
 
-    One comma-separated flag: kubelet lets a second `--register-with-taints` replace the first
-    (cmd/kubelet/app/options, RegisterWithTaintsVar.Set), and lets the flag replace the config file's list.
+    Raises: Invalid for what is neither a NodeConfig nor settings, or where no place is found for the taint.
     """
-    data, wrap = peel(_decode(b64))
-    documents = find_documents(data)
-    loaded = [_load(document) for document in documents]
-    view = _view(loaded)
-    if any((have.key, have.effect) == (taint.key, taint.effect) for have in view.taints):
+    if any((have.key, have.effect) == (taint.key, taint.effect) for have in parse_user_data(b64).taints):
         return b64
-    flag = next((flag for flag in reversed(list(_flags(loaded))) if flag.name == TAINTS), None)
-    which = flag.document if flag else len(documents) - 1
-    text = _edit(documents[which], loaded[which], flag, (taint, *view.taints))
-    edited = wrap(replace_document(data, documents[which], text))
+    data, wrap = peel(_decode(b64))
+    settings = _settings(data)
+    new = nodeadm.with_taint(data, taint) if settings is None else bottlerocket.with_taint(settings, taint).encode()
+    edited = wrap(new)
     if len(edited) > MAX_USER_DATA_BYTES:
         raise Invalid(f"user data with the startup taint has {len(edited)} bytes; EC2 takes {MAX_USER_DATA_BYTES}")
     return base64.b64encode(edited).decode()
+
+
+def _settings(data: bytes) -> str | None:
+    """The text of Bottlerocket's settings; None for anything else."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if bottlerocket.is_settings(text) else None
 
 
 def _decode(b64: str) -> bytes:
@@ -82,98 +56,3 @@ def _decode(b64: str) -> bytes:
         return base64.b64decode(re.sub(r"\s", "", b64), validate=True)
     except (binascii.Error, ValueError) as error:
         raise Invalid(f"user data is not base64: {error}") from error
-
-
-def _view(loaded: list[dict[str, Any]]) -> NodeConfigView:
-    labels: dict[str, str] = {}
-    flags = list(_flags(loaded))
-    for flag in flags:
-        if flag.name == LABELS:
-            labels |= dict(_label(item) for item in flag.value.split(",") if item)
-    clusters = [cluster for data in loaded if (cluster := _dig(data, "spec", "cluster", "name"))]
-    values = [flag.value for flag in flags if flag.name == TAINTS]
-    taints = [Taint.parse(item) for item in values[-1].split(",") if item] if values else _config_taints(loaded)
-    return NodeConfigView(
-        cluster=clusters[-1] if clusters else None, labels=labels, taints=tuple(taints), parts=len(loaded)
-    )
-
-
-def _label(item: str) -> tuple[str, str]:
-    key, _, value = item.partition("=")
-    return key.strip(), value.strip()
-
-
-def _config_taints(loaded: list[dict[str, Any]]) -> list[Taint]:
-    """The kubelet config file's own list, which counts only where no flag is given; the last document wins."""
-    lists = [found for data in loaded if (found := _dig(data, "spec", "kubelet", "config", "registerWithTaints"))]
-    return [Taint.parse(f"{t.get('key')}={t.get('value', '')}:{t.get('effect')}") for t in lists[-1]] if lists else []
-
-
-def _flags(loaded: list[dict[str, Any]]) -> Iterator[_Flag]:
-    """Flags in the order in which kubelet reads them; `--flag value` may be one list item or two."""
-    for number, data in enumerate(loaded):
-        items = [str(item) for item in _dig(data, "spec", "kubelet", "flags") or []]
-        for index, item in enumerate(items):
-            for match in _FLAG.finditer(item):
-                name, equals, value = match[1], match[2], match[3].strip("\"'")
-                alone = not equals and not value and match.end() == len(item)
-                if alone and index + 1 == len(items):
-                    raise Invalid(f"spec.kubelet.flags: {name} has no value: kubelet would not start with it")
-                at = index + 1 if alone else index
-                yield _Flag(name, items[at].strip("\"'") if alone else value, at, number)
-
-
-def _dig(data: Any, *path: str) -> Any:
-    for key in path:
-        data = data.get(key) if isinstance(data, dict) else None
-    return data
-
-
-def _edit(document: Document, data: dict[str, Any], flag: _Flag | None, taints: tuple[Taint, ...]) -> str:
-    """The first candidate text that reads back as the intended configuration."""
-    values = [str(taint) for taint in taints]
-    for text, intended in candidate_texts(document.text, data, TAINTS, values, flag.index if flag else None):
-        if _reads_as(text, intended):
-            return text
-    raise Invalid(f"{document.where}: no way found to add the taint {taints[0]} to its kubelet flags")
-
-
-def _reads_as(text: str, intended: dict[str, Any]) -> bool:
-    try:
-        return bool(yaml.safe_load(text) == intended)
-    except (yaml.YAMLError, ValueError):
-        return False
-
-
-def _load(document: Document) -> dict[str, Any]:
-    """The document as data. Raises: Invalid for anything that is no NodeConfig."""
-    first = next((line for line in document.text.splitlines() if line.strip()), "")
-    if first.startswith("#!"):
-        raise Invalid(f"{document.where} is a script ({first[:40]}), no NodeConfig: nothing to read or edit there")
-    try:
-        data = yaml.safe_load(document.text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Invalid(f"{document.where} is no NodeConfig: not YAML ({_place(error)})") from error
-    kind = (_dig(data, "apiVersion"), _dig(data, "kind"))
-    if not str(kind[0]).startswith("node.eks.aws/") or kind[1] != "NodeConfig":
-        raise Invalid(f"{document.where} is no NodeConfig: it begins with {first[:40]!r}")
-    _check_shape(document.where, data)
-    return dict(data)
-
-
-def _check_shape(where: str, data: dict[str, Any]) -> None:
-    """The node would refuse these too; here they would otherwise read as "no taints"."""
-    expected = {
-        ("spec",): dict,
-        ("spec", "kubelet"): dict,
-        ("spec", "kubelet", "config"): dict,
-        ("spec", "kubelet", "flags"): list,
-    }
-    for path, kind in expected.items():
-        if not isinstance(_dig(data, *path) or kind(), kind):
-            raise Invalid(f"{where}: {'.'.join(path)} is not a {'list' if kind is list else 'mapping'}")
-
-
-def _place(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f"line {mark.line + 1}: {getattr(error, 'problem', error)}" if mark else str(error)[:120]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from gpuops.domain.nodeview import Family
 from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part
 from gpuops.domain.run import Mode
 
@@ -17,8 +18,8 @@ class Recommended(Part):
 
     channel: Literal["recommended"] = "recommended"
     """AWS's own recommendation, as it changes."""
-    family: Literal["al2023"] = "al2023"
-    """Amazon Linux 2023 with NVIDIA's driver: its user data is a NodeConfig."""
+    family: Family = "al2023"
+    """Of the image: Amazon Linux 2023, whose user data is a NodeConfig, or Bottlerocket, whose user data is TOML."""
     architecture: Architecture = "x86_64"
     """Of the group's instance types."""
 
@@ -28,8 +29,8 @@ class Pinned(Part):
 
     channel: Literal["pinned"]
     """This one AMI, until the operator names another."""
-    family: Literal["al2023"] = "al2023"
-    """Amazon Linux 2023 with NVIDIA's driver: its user data is a NodeConfig."""
+    family: Family = "al2023"
+    """Of the image: Amazon Linux 2023, whose user data is a NodeConfig, or Bottlerocket, whose user data is TOML."""
     architecture: Architecture = "x86_64"
     """Of the group's instance types."""
     id: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")]
