@@ -1,21 +1,30 @@
 """Claim an admitted new node for one slot of the plan, and choose which old node it stands in for.
 
+Where old nodes go first, the slot takes its old one while enough others serve, and is asked again for the successor
+once that one is gone.
+
 In:  {"run": {...}, "change": {...}, "instance": "i-0slot", "decrement": false, "claim"?: <previous answer>,
       "now": "..."}
-Out: {"status": "claimed" | "waiting" | "gone" | "stopped" | "overdue", "reason", "instance": "i-0old",
-      "node": "ip-10-0-1-7.ec2.internal", "started": "...", "deadline": "...", "wait_seconds": 20}
+Out: {"status": "claimed" | "taken" | "filled" | "waiting" | "gone" | "stopped" | "overdue", "reason", "slot",
+      "instance": "i-0old", "decrement", "node": "ip-10-0-1-7.ec2.internal", "started": "...", "deadline": "...",
+      "wait_seconds": 20}
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict
+from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.change import Undo
-from gpuops.domain.rotation.claim import Claim, claimable, decide_turn
-from gpuops.domain.rotation.group import Group, Instance
+from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, shortage, with_newcomer
+from gpuops.domain.rotation.first import Limits, in_service, why_not_out
+from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
@@ -25,12 +34,14 @@ from gpuops.entry import entry
 class Times(BaseModel):
     """What the answer before said."""
 
+    status: str = ""
+    slot: str = ""
     started: datetime
     deadline: datetime
 
 
 class ClaimNode(BaseModel):
-    """One slot of an open change; it bears the name of the instance that the plan has in its place."""
+    """One slot of an open change; at first it bears the name of the instance that the plan has in its place."""
 
     run: Run
     change: Change
@@ -38,20 +49,45 @@ class ClaimNode(BaseModel):
     decrement: bool
     claim: Times | None = None
 
+    @property
+    def slot(self) -> str:
+        """The slot's name, whichever instance it turned out to replace."""
+        return (self.claim and self.claim.slot) or self.instance
+
+
+Status = Literal["claimed", "taken", "filled", "waiting", "gone", "stopped", "overdue"]
+"""`taken`: the old node goes first; `filled`: its successor is there."""
+
 
 class ClaimAnswer(BaseModel):
     """Where the claim stands."""
 
-    status: Literal["claimed", "waiting", "gone", "stopped", "overdue"]
+    status: Status
     reason: str
+    slot: str
     instance: str | None = None
-    """The old instance that this slot replaces, once claimed."""
+    """The old instance that this slot replaces, once it is chosen."""
+    decrement: bool | None = None
+    """Whether the group shrinks when that one goes, once it is chosen."""
     node: str | None = None
     """The new node, once claimed."""
     started: datetime
     deadline: datetime
     wait_seconds: int = 0
     """Before the next call, if it is still waiting."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one call sees."""
+
+    run: Run
+    now: datetime
+    world: World
+    undo: Undo
+    policy: GroupPolicy
+    claims: Sequence[Claim]
+    times: Times
 
 
 @entry(ClaimNode)
@@ -67,73 +103,97 @@ def claim(request: ClaimNode, now: datetime, world: World) -> ClaimAnswer:
     undo = world.store.undo(run.group)
     if undo is None:
         raise Conflict(f"run {run.id} has no open change of {run.group}")
-    times = request.claim or Times(started=now, deadline=now + _patience(run, world))
-    claims = world.store.claims(run.group)
-    if mine := next((item for item in claims if item.slot == request.instance), None):
-        return _claimed(mine, times)
-    group = world.groups.describe(run.group)
-    turn = decide_turn(group, undo, claims, decrement=request.decrement)
+    policy = world.policies.at(run.policy).group(run.group)
+    times = _times(request, now, timedelta(minutes=policy.claim_deadline_minutes))
+    look = Look(run, now, world, undo, policy, world.claims.of(run.group), times)
+    mine = next((item for item in look.claims if item.slot == request.slot), None)
+    if mine and mine.first:
+        return _succeed(mine, look)
+    return _chosen(mine, times) if mine else _take_turn(request, look)
+
+
+def _times(request: ClaimNode, now: datetime, patience: timedelta) -> Times:
+    """The clock of this wait; it begins anew for the successor of a node that went first."""
+    before = request.claim
+    if before is None or before.status == "taken":
+        return Times(slot=request.slot, started=now, deadline=now + patience)
+    return before.model_copy(update={"slot": request.slot})
+
+
+def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
+    """Choose the old node, and claim a newcomer for it, or let it go first."""
+    group = look.world.groups.describe(look.run.group)
+    turn = decide_turn(group, look.undo, look.claims, decrement=request.decrement)
     if turn.status == "gone":
-        return ClaimAnswer(status="gone", reason=turn.reason, **dict(times))
-    if undo.stopped:
-        return ClaimAnswer(status="stopped", reason=f"the run stopped: {undo.stopped}", **dict(times))
+        return _answer("gone", turn.reason, look.times)
+    if look.undo.stopped:
+        return _answer("stopped", f"the run stopped: {look.undo.stopped}", look.times)
     if turn.old is None:
-        return _waiting(turn.reason, request, times, now, world)
-    free = claimable(group, undo, [item.new for item in claims], turn.old.zone)
-    if mine := _take_first(request, turn.old, free, world):
-        return _claimed(mine, times)
-    return _waiting(_shortage(group, undo, len(free)), request, times, now, world)
+        return _waiting(turn.reason, look)
+    wanted = Claim(group=group.name, run=look.run.id, slot=request.slot, old=turn.old.id, decrement=request.decrement)
+    free = claimable(group, look.undo, [item.new for item in look.claims], turn.old.zone)
+    free = free[sum(item.out for item in look.claims) :]  # the first ones are waited for by nodes that went first
+    nodes = look.world.cluster(look.run.cluster).nodes() if free or look.undo.strategy == "terminate_first" else []
+    if (found := with_newcomer(wanted, free, nodes)) and look.world.claims.add(found):
+        return _chosen(found, look.times)
+    if look.undo.strategy == "terminate_first":
+        return _go_first(wanted, group, nodes, look)
+    return _waiting(shortage(group, look.undo, len(free)), look)
 
 
-def _claimed(mine: Claim, times: Times) -> ClaimAnswer:
-    reason = f"node {mine.node} is ready for what runs on {mine.old}"
-    return ClaimAnswer(status="claimed", reason=reason, instance=mine.old, node=mine.node, **dict(times))
+def _go_first(wanted: Claim, group: Group, nodes: Sequence[Node], look: Look) -> ClaimAnswer:
+    """Let the old node go before its successor comes, while enough others serve."""
+    out = look.policy.surge
+    limits = Limits(out=out, floor=look.policy.floor.of(look.undo.desired, out))
+    if why := why_not_out(group, look.undo, look.claims, in_service(group, nodes), limits):
+        return _waiting(why, look)
+    first = wanted.model_copy(update={"first": True, "decrement": False})
+    if look.world.claims.go_first(first, sum(item.first for item in look.claims)):
+        return _chosen(first, look.times)
+    return _waiting("another node goes first at this moment", look)
 
 
-def _waiting(reason: str, request: ClaimNode, times: Times, now: datetime, world: World) -> ClaimAnswer:
+def _succeed(mine: Claim, look: Look) -> ClaimAnswer:
+    """The old node goes, or went, first: once it is gone, find its successor."""
+    if not mine.out:
+        return _answer("filled", f"node {mine.node} came for {mine.old}", look.times, node=mine.node)
+    group = look.world.groups.describe(look.run.group)
+    if group.instance(mine.old):
+        return _chosen(mine, look.times)
+    free = claimable(group, look.undo, [item.new for item in look.claims], "")
+    nodes = look.world.cluster(look.run.cluster).nodes() if free else []
+    found = with_newcomer(mine, free, nodes)
+    if found and look.world.claims.fill(mine, found):
+        return _answer("filled", f"node {found.node} came for {mine.old}", look.times, node=found.node)
+    return _waiting(f"{mine.old} is gone; {shortage(group, look.undo, len(free))}", look)
+
+
+def _chosen(mine: Claim, times: Times) -> ClaimAnswer:
+    """Which old instance the slot replaces; nothing of this changes any more."""
+    known = {"instance": mine.old, "decrement": mine.decrement}
+    if mine.first:
+        return _answer("taken", f"{mine.old} goes before its successor comes", times, **known)
+    return _answer("claimed", f"node {mine.node} is ready for what runs on {mine.old}", times, node=mine.node, **known)
+
+
+def _waiting(reason: str, look: Look) -> ClaimAnswer:
     """Wait, or stop the run: the slots after this one would wait as long for the same missing node."""
-    if now < times.deadline:
-        pause = wait_seconds(times.started, now, times.deadline)
-        return ClaimAnswer(status="waiting", reason=reason, wait_seconds=pause, **dict(times))
-    why = f"{reason} until {times.deadline.isoformat()}{_why(request.run, world)}"
-    world.store.stop(request.run, why)
-    return ClaimAnswer(status="overdue", reason=why, **dict(times))
+    times = look.times
+    if look.now < times.deadline:
+        pause = wait_seconds(times.started, look.now, times.deadline)
+        return _answer("waiting", reason, times, wait_seconds=pause)
+    why = f"{reason} until {times.deadline.isoformat()}{_why(look)}"
+    look.world.store.stop(look.run, why)
+    return _answer("overdue", why, times)
 
 
-def _why(run: Run, world: World) -> str:
-    """What became of the newcomers: in our own words if we turned them away, else in Auto Scaling's."""
-    undo = world.store.undo(run.group)
-    why = undo and (undo.abandoned or world.groups.last_failure(run.group, undo.at))
-    return f"; {why}" if why else ""
-
-
-def _patience(run: Run, world: World) -> timedelta:
-    """How long the policy that the run read lets a claim wait."""
-    return timedelta(minutes=world.policies.at(run.policy).group(run.group).claim_deadline_minutes)
-
-
-def _take_first(request: ClaimNode, old: Instance, free: list[Instance], world: World) -> Claim | None:
-    """Claim the first admitted one. Whoever was quicker has taken the old or the new one: then this call waits."""
-    if not free:
-        return None
-    run = request.run
-    nodes = {node.instance: node for node in world.cluster(run.cluster).nodes() if node.admitted}
-    new = next((instance for instance in free if instance.id in nodes), None)
-    if new is None:
-        return None
-    mine = Claim(
-        group=run.group,
-        run=run.id,
-        slot=request.instance,
-        old=old.id,
-        new=new.id,
-        node=nodes[new.id].name,
-        decrement=request.decrement,
+def _answer(status: Status, reason: str, times: Times, **more: Any) -> ClaimAnswer:
+    return ClaimAnswer(
+        status=status, reason=reason, slot=times.slot, started=times.started, deadline=times.deadline, **more
     )
-    return mine if world.store.claim(mine) else None
 
 
-def _shortage(group: Group, undo: Undo, free: int) -> str:
-    """What is missing, in words."""
-    launched = sum(undo.is_new(instance) for instance in group.staying)
-    return f"{launched} new instances, {free} of them in service and free, none of those admitted"
+def _why(look: Look) -> str:
+    """What became of the newcomers: in our own words if we turned them away, else in Auto Scaling's."""
+    why = look.undo.abandoned or look.world.groups.last_failure(look.run.group, look.undo.at)
+    return f"; {why}" if why else ""

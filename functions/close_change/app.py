@@ -60,7 +60,7 @@ def close(run: Run, world: World) -> CloseAnswer:
     shrunk, surplus = _shrink(undo, world, cluster)
     again, left = _settings(undo, world)
     smokes = _smokes(run.group, world, cluster)
-    world.store.delete_claims(run)
+    world.claims.forget(run)
     if surplus:
         left += (f"{surplus} nodes too many carry workload: reconcile retires them once they are idle",)
     if arrivals := arriving(world.groups.describe(run.group), undo):

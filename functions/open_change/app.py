@@ -86,7 +86,16 @@ def _write_originals(group: Group, request: OpenChange, now: datetime, world: Wo
     )
     plan = request.plan
     order = tuple(node.instance for node in plan.nodes)
-    undo = originals(group, request.run, target=plan.target, surge=plan.surge, moved=moved, now=now, order=order)
+    undo = originals(
+        group,
+        request.run,
+        target=plan.target,
+        surge=plan.surge if plan.strategy == "surge" else 0,
+        moved=moved,
+        now=now,
+        order=order,
+        strategy=plan.strategy,
+    )
     world.store.write_undo(undo)
     return undo
 

@@ -1,6 +1,6 @@
 """Give a node back to the scheduler: lift our own cordon, and nobody else's; the run starts no further node.
 
-In:  {"run": {...}, "instance": "i-...", "claim"?: {"status"}, "drain"?: {"node"}, "now": "..."}
+In:  {"run": {...}, "instance": "i-...", "claim"?: {"status"}, "drain"?: {"node"}, "retire"?: {"status"}, "now": "..."}
 Out: {"status": "returned", "reason", "node"}
 """
 
@@ -22,7 +22,13 @@ class Hint(BaseModel):
 
 
 class Claim(BaseModel):
-    """What claim_node said, when it came that far; until it says `claimed`, `instance` is only the slot's name."""
+    """What claim_node said, when it came that far; until an old node is chosen, `instance` is only the slot's name."""
+
+    status: str = ""
+
+
+class Retirement(BaseModel):
+    """What retire_node said, when it came that far; afterwards the slot of a node that went first claims again."""
 
     status: str = ""
 
@@ -34,6 +40,7 @@ class Request(BaseModel):
     instance: str
     claim: Claim = Claim()
     drain: Hint = Hint()
+    retire: Retirement = Retirement()
 
 
 class Returned(BaseModel):
@@ -49,7 +56,7 @@ def return_node(request: Request, world: World) -> Returned:
 
     A slot without a claim has touched no node; the one whose name it bears may be another slot's, at this moment.
     """
-    if request.claim.status != "claimed":
+    if request.claim.status not in {"claimed", "taken"} and request.retire.status != "retired":
         world.store.stop(request.run, f"no node was claimed for slot {request.instance}")
         return Returned(reason="no node was claimed: there is none to give back", node=None)
     world.store.stop(request.run, f"{request.instance} was returned")

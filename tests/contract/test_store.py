@@ -1,7 +1,7 @@
 """The table: who wins a race, what is atomic, what a repetition does; against moto's DynamoDB in process.
 
 Covered: locks (taken twice, by two, from the dead, lost), originals (own, another's, given-back nodes, first reason to
-stop), claims, the journal, and that one item holds no more than one page of a query can carry.
+stop), the journal, and that one item holds no more than one page of a query can carry.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,6 @@ from moto import mock_aws
 from gpuops.adapters.store import Store
 from gpuops.domain.errors import Conflict, Invalid
 from gpuops.domain.rotation.change import Moved, Undo, originals
-from gpuops.domain.rotation.claim import Claim
 from gpuops.domain.rotation.group import Template
 from tests.fakes.rotation import ARN, LT, NOW, TARGET, group, instance, run
 from tests.fakes.world import table
@@ -99,34 +98,6 @@ def test_an_open_change_is_told_of_an_abandoned_newcomer(store: Store) -> None:
     undo = store.undo("gpu")
     assert undo is not None
     assert undo.abandoned == "no GPU"
-
-
-CLAIM = Claim(group="gpu", run="run-1", slot="i-1", old="i-2", new="i-9", node="n9", decrement=False)
-OTHER = CLAIM.model_copy(update={"slot": "i-3", "old": "i-3", "new": "i-8", "node": "n8"})
-
-
-@pytest.mark.parametrize("taken", ["slot", "old", "new"])
-def test_slot_old_and_new_instance_are_each_claimed_once(store: Store, taken: str) -> None:
-    """Who comes second has claimed nothing at all: the rest of the claim is still free for the next."""
-    store.claim(CLAIM)
-
-    assert store.claim(OTHER.model_copy(update={taken: getattr(CLAIM, taken)})) is False
-    assert store.claims("gpu") == [CLAIM]
-    assert store.claim(OTHER) is True
-    assert store.claims("gpu") == [CLAIM, OTHER]
-
-
-def test_claims_go_with_their_run(store: Store) -> None:
-    """Nothing of them stays: a second run may claim the same."""
-    first = CLAIM
-
-    assert store.claim(first) is True
-    assert store.claims("gpu") == [first]
-    store.delete_claims(TWO)
-    assert store.claims("gpu") == [first]
-    store.delete_claims(ONE)
-    assert store.claims("gpu") == []
-    assert store.claim(first.model_copy(update={"run": "run-2"})) is True
 
 
 def test_a_group_that_is_being_taken_stays_on_the_list(store: Store) -> None:

@@ -66,6 +66,6 @@ def leftovers(world: World) -> list[Any]:
     """Everything that a closed change must not leave."""
     store = world.store
     return [x for x in (store.lock("lock", "gpu"), store.lock("rotation", "gpu"), store.undo("gpu")) if x] + [
-        *store.claims("gpu"),
+        *world.claims.of("gpu"),
         *store.open_groups(),
     ]

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import boto3
 
+from gpuops.adapters.claims import Claims
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.releases import Releases
 from gpuops.adapters.store import Store
@@ -43,6 +44,10 @@ class World:
     @property
     def wishes(self) -> Wishes:
         return Wishes(self.store._table)
+
+    @property
+    def claims(self) -> Claims:
+        return Claims(self.store._table)
 
     @property
     def memory(self) -> Memory:

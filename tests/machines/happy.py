@@ -21,7 +21,9 @@ HAPPY: dict[str, dict[str, Any]] = {
     "OpenChange": CHANGE,
     "ClaimNode": {
         "status": "claimed",
+        "slot": "i-1",
         "instance": "i-1",
+        "decrement": False,
         "node": "new",
         "started": LATER,
         "deadline": LATER,

@@ -8,12 +8,11 @@ leave late or by themselves.
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from moto import mock_aws
 
-from gpuops.adapters.store import Store
+from gpuops.adapters.claims import Claims
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.claim import Claim
 from tests.fakes.rotation import ARN, LT, NEW, NOW, instance, run
@@ -191,18 +190,21 @@ def test_a_claim_prefers_the_zone_of_the_old_node(world: World) -> None:
     assert (claimed.instance, claimed.node) == (instance(0).id, f"node-{instance(12).id}")
 
 
-class TooEarly:
-    """A store whose claims were read a moment before somebody else's was there."""
+class TooEarly(Claims):
+    """Claims that were read a moment before somebody else's was there."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-
-    def claims(self, group: str) -> list[Claim]:
-        """See Store."""
+    def of(self, group: str) -> list[Claim]:
+        """See Claims."""
         return []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
+
+class EarlyWorld(World):
+    """The world of whoever read them so."""
+
+    @property
+    def claims(self) -> Claims:
+        """The table's, but as they were."""
+        return TooEarly(self.store._table)
 
 
 def test_two_slots_that_look_at_the_same_moment_share_nothing(world: World) -> None:
@@ -211,12 +213,11 @@ def test_two_slots_that_look_at_the_same_moment_share_nothing(world: World) -> N
     launch(world, 10)
     launch(world, 11)
     claim(world, change, 0)
-    early: Any = TooEarly(world.store)
 
-    assert claim(replace(world, store=early), change, 2).status == "waiting"
+    assert claim(EarlyWorld(**vars(world)), change, 2).status == "waiting"
     claim(world, change, 2)
 
-    taken = [(one.slot, one.old, one.new) for one in world.store.claims("gpu")]
+    taken = [(one.slot, one.old, one.new) for one in world.claims.of("gpu")]
     assert [len(set(column)) for column in zip(*taken, strict=True)] == [2, 2, 2]
 
 

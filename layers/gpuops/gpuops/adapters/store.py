@@ -1,4 +1,4 @@
-"""One table, one method per item: locks, originals, claims, the journal.
+"""One table, one method per item: locks, originals, the journal.
 
 Every write that somebody else could race is conditional, and says who won. Bodies are JSON in one attribute,
 because DynamoDB's own types would need a second description of each model; what must change atomically (the set
@@ -16,7 +16,6 @@ from gpuops.adapters.aws import client
 from gpuops.adapters.table import NEW, ONE, Condition, Table
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.change import Undo
-from gpuops.domain.rotation.claim import Claim
 from gpuops.domain.rotation.lock import Lock
 from gpuops.domain.run import Run
 
@@ -139,26 +138,6 @@ class Store:
         seen = self._table.get(OPEN, group)
         if seen and not (self.lock("rotation", group) or self.lock("lock", group) or self.undo(group)):
             self._table.delete(OPEN, group, Condition("taken_by = :seen", {":seen": seen["taken_by"]}))
-
-    # Claims: which new node stands in for which old one.
-
-    def claims(self, group: str) -> list[Claim]:
-        """Return the group's claims."""
-        found = self._table.query(f"claim#{group}")
-        return [Claim.model_validate_json(item["body"]) for item in found if "body" in item]
-
-    def claim(self, claim: Claim) -> bool:
-        """Claim for a turn that has none yet; False when turn, old or new instance is taken: look at the claims."""
-        mine = {"run": claim.run}
-        items = {f"old#{claim.old}": mine, f"new#{claim.new}": mine}
-        items[f"slot#{claim.slot}"] = {**mine, "body": claim.model_dump_json()}
-        return self._table.put_all(f"claim#{claim.group}", items)
-
-    def delete_claims(self, run: Run) -> None:
-        """Forget the claims of the run."""
-        for item in self._table.query(f"claim#{run.group}"):
-            if item["run"] == run.id:
-                self._table.delete(f"claim#{run.group}", str(item["sk"]))
 
     # The journal of a run, written by `entry` alone.
 

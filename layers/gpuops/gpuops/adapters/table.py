@@ -49,10 +49,21 @@ class Table:
         whole = self._typed({**item, "pk": pk, "sk": sk})
         return self._done("put", pk, "put_item", Item=whole, **self._conditions(only_if, {}))
 
-    def put_all(self, pk: str, items: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Write new items by their sort keys, all or none; False when one of them is there already."""
-        whole = [self._typed({**item, "pk": pk, "sk": sk}) for sk, item in items.items()]
-        puts = [{"TableName": self._name, "Item": item, "ConditionExpression": NEW.expression} for item in whole]
+    def put_all(
+        self, pk: str, items: Mapping[str, Mapping[str, Any]], only_if: Mapping[str, Condition] | None = None
+    ) -> bool:
+        """Write items by their sort keys, all or none; False when a condition does not hold.
+
+        `only_if` has conditions by sort key; every other item must be new.
+        """
+        puts = [
+            {
+                "TableName": self._name,
+                "Item": self._typed({**item, "pk": pk, "sk": sk}),
+                **self._conditions((only_if or {}).get(sk, NEW), {}),
+            }
+            for sk, item in items.items()
+        ]
         try:
             with self._conditional(f"put {pk}"):
                 self._dynamodb.transact_write_items(TransactItems=[{"Put": put} for put in puts])

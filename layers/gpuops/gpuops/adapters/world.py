@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gpuops.adapters.bus import Bus
+from gpuops.adapters.claims import Claims
 from gpuops.adapters.executions import Executions
 from gpuops.adapters.groups import Groups
 from gpuops.adapters.images import Images
@@ -36,6 +37,11 @@ class World:
     def store(self) -> Store:
         """The table."""
         return Store.from_env()
+
+    @cached_property
+    def claims(self) -> Claims:
+        """Which new node stands in for which old one."""
+        return Claims.from_env()
 
     @cached_property
     def memory(self) -> Memory:

@@ -5,6 +5,7 @@ from gpuops.domain.policy.document import parse_policy
 from gpuops.domain.policy.fleet import Policy
 from gpuops.domain.policy.group import Admission, Ami, Drain, GroupPolicy, Pinned, Recommended, Smoke
 from gpuops.domain.policy.parts import EXCLUSIVE, RUNGS, ConfigKey, Image
+from gpuops.domain.policy.strategy import Floor
 
 __all__ = [
     "EXCLUSIVE",
@@ -16,6 +17,7 @@ __all__ = [
     "DcgmExporter",
     "DevicePlugin",
     "Drain",
+    "Floor",
     "GroupPolicy",
     "Image",
     "Pinned",

@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag
 
 from gpuops.domain.nodeview import Family
 from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part
+from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.run import Mode
 
 
@@ -107,10 +108,14 @@ class GroupPolicy(Part):
     """`apply` rolls and admits; `observe` and `recommend` only plan and report."""
     hold_days: Annotated[int, Field(ge=0, le=365)] = 0
     """How long a release must have been known before the group rolls to it."""
-    strategy: Literal["surge"] = "surge"
-    """New nodes first, old ones after."""
+    strategy: Literal["surge", "terminate_first"] = "surge"
+    """`surge`: new nodes first, old ones after. `terminate_first`: an old node goes before its successor comes, where
+    capacity is fixed (a reservation, a capacity block): the group never grows, and is smaller by a node meanwhile."""
     surge: Annotated[int, Field(ge=1, le=40)] = 1
-    """Extra nodes, and so nodes replaced at a time; an inline Map runs at most 40."""
+    """Extra nodes, and so nodes replaced at a time; an inline Map runs at most 40. With `terminate_first`: nodes out of
+    service at a time."""
+    floor: Floor = Floor()
+    """With `terminate_first`: how many nodes must stay in service whatever happens."""
     drain: Drain = Drain()
     """How a node is emptied."""
     job_grace_hours: Annotated[float, Field(ge=0, le=720)] = 24

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.launch import retarget
+from gpuops.domain.rotation.strategy import Strategy
 from gpuops.domain.run import Run
 
 SUSPENDED = ("AZRebalance", "AlarmNotification", "ScheduledActions")
@@ -39,12 +40,15 @@ class Undo(BaseModel):
     at: datetime
     target: Target
     surge: int
+    """Nodes that the change added; none where an old one goes first."""
     max: int
     desired: int
     launch: dict[str, Any]
     suspended: frozenset[str]
     protects_new: bool
     moved: tuple[Moved, ...]
+    strategy: Strategy = "surge"
+    """Whether a new node comes before the old one goes, or after."""
     order: tuple[str, ...] = ()
     """The old instances as the plan names them: who costs least goes first."""
     decremented: frozenset[str] = frozenset()
@@ -98,6 +102,7 @@ def originals(
     moved: tuple[Moved, ...],
     now: datetime,
     order: tuple[str, ...] = (),
+    strategy: Strategy = "surge",
 ) -> Undo:
     """Return what must be written down before the first act on the group."""
     return Undo(
@@ -111,6 +116,7 @@ def originals(
         suspended=group.suspended & set(SUSPENDED),
         protects_new=group.protects_new,
         moved=moved,
+        strategy=strategy,
         order=order,
     )
 

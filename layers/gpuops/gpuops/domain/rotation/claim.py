@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from gpuops.domain.cluster import Node
 from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.group import Group, Instance
 
@@ -26,11 +27,19 @@ class Claim(BaseModel):
     slot: str
     """The instance that the plan has in this place: whose claim it is, whichever instance it replaces."""
     old: str
-    new: str
-    node: str
+    new: str = ""
+    """Empty while an old instance that goes first has no successor yet."""
+    node: str = ""
     """Name of the new instance's Node."""
     decrement: bool
     """Whether the slot gives back one node of the surge."""
+    first: bool = False
+    """Whether the old instance went before the new one came."""
+
+    @property
+    def out(self) -> bool:
+        """Whether it leaves the group a node short."""
+        return self.first and not self.new
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,19 @@ def claimable(group: Group, undo: Undo, taken: Iterable[str], zone: str) -> list
     claimed = set(taken)
     free = [i for i in group.staying if undo.is_new(i) and i.in_service and i.id not in claimed]
     return sorted(free, key=lambda instance: (instance.zone != zone, instance.id))
+
+
+def with_newcomer(claim: Claim, free: Iterable[Instance], nodes: Iterable[Node]) -> Claim | None:
+    """Return the claim with the first of the new instances whose node is admitted, or None."""
+    admitted = {node.instance: node for node in nodes if node.admitted}
+    new = next((instance for instance in free if instance.id in admitted), None)
+    return claim.model_copy(update={"new": new.id, "node": admitted[new.id].name}) if new else None
+
+
+def shortage(group: Group, undo: Undo, free: int) -> str:
+    """Say what a claim waits for, where so many new instances are in service and nobody's."""
+    launched = sum(undo.is_new(instance) for instance in group.staying)
+    return f"{launched} new instances, {free} of them in service and free, none of those admitted"
 
 
 def decide_turn(group: Group, undo: Undo, claims: Sequence[Claim], *, decrement: bool) -> Turn:

@@ -78,7 +78,16 @@ def gate_launches(situation: Situation, _now: datetime) -> Closed | None:
     return Closed(f"the {LAUNCH} process of {situation.group.name} is suspended: no new instance would come")
 
 
-GATES: tuple[Gate, ...] = (gate_originals_put_back, gate_launches, gate_hold_days)
+def gate_floor(situation: Situation, _now: datetime) -> Closed | None:
+    """Where old nodes go first, a floor at the group's size would let none of them go, ever."""
+    policy, size = situation.policy, situation.group.desired
+    if policy.strategy != "terminate_first" or not situation.loads:
+        return None
+    floor = policy.floor.of(size, policy.surge)
+    return Closed(f"a floor of {floor} leaves no node of {size} to begin with", never=True) if floor >= size else None
+
+
+GATES: tuple[Gate, ...] = (gate_originals_put_back, gate_launches, gate_floor, gate_hold_days)
 
 
 def first_closed(situation: Situation, now: datetime) -> Closed | None:

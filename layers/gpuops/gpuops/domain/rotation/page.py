@@ -43,7 +43,11 @@ def _plan(report: Report) -> Iterable[str]:
     target = plan.get("target") or {}
     yield "<h2>Plan</h2>"
     yield _facts(
-        [("target", f"{target.get('release', '')} ({target.get('ami', '')})"), ("surge", str(plan.get("surge")))]
+        [
+            ("target", f"{target.get('release', '')} ({target.get('ami', '')})"),
+            ("strategy", f"{plan.get('strategy', '')}: {plan.get('strategy_reason', '')}"),
+            ("nodes at a time", str(plan.get("surge"))),
+        ]
     )
     yield _list(plan.get("changes", ()))
     rows = [

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gpuops.domain.rotation.gates import Closed, Situation, Target, first_closed
 from gpuops.domain.rotation.order import order_nodes
+from gpuops.domain.rotation.strategy import Strategy, choose_strategy
 
 Status = Literal["roll", "wait", "current", "planned", "hold", "reject"]
 
@@ -35,6 +36,9 @@ class Decision(BaseModel):
     reason: str
     nodes: tuple[PlannedNode, ...] = ()
     surge: int = 0
+    """Nodes at a time: more of them, or fewer where old ones go first."""
+    strategy: Strategy = "surge"
+    strategy_reason: str = ""
     changes: tuple[str, ...] = ()
     until: AwareDatetime | None = None
     """When what holds it ends by itself; None where nothing holds it, or a person has to act."""
@@ -60,8 +64,9 @@ def _closed_status(closed: Closed, situation: Situation) -> Status:
 def _roll(situation: Situation) -> Decision:
     """The order of the nodes, and everything that changes around them."""
     policy, ordered = situation.policy, order_nodes(situation.loads)
-    surge = min(policy.surge, len(ordered))
-    last = len(ordered) - surge
+    surge, chosen = min(policy.surge, len(ordered)), choose_strategy(policy)
+    grown = surge if chosen.strategy == "surge" else 0
+    last = len(ordered) - grown
     nodes = tuple(
         PlannedNode(instance=load.instance, decrement=place >= last, reason=load.reason)
         for place, load in enumerate(ordered)
@@ -70,19 +75,30 @@ def _roll(situation: Situation) -> Decision:
     if policy.mode != "apply":
         reason = f"mode {policy.mode}: {reason}"
     status: Status = "roll" if policy.mode == "apply" else "planned"
-    return Decision(status=status, reason=reason, nodes=nodes, surge=surge, changes=_changes(situation, surge))
+    return Decision(
+        status=status,
+        reason=reason,
+        nodes=nodes,
+        surge=surge,
+        strategy=chosen.strategy,
+        strategy_reason=chosen.reason,
+        changes=_changes(situation, surge, grown),
+    )
 
 
-def _changes(situation: Situation, surge: int) -> tuple[str, ...]:
+def _changes(situation: Situation, surge: int, grown: int) -> tuple[str, ...]:
     """What the roll touches, in words, before it touches it."""
     group = situation.group
     changes = [f"new launch template version with {_name(situation.target)}"]
     if situation.adds_startup_taint:
         changes.append("new launch template version registers the startup taint")
-    if surge:
-        changes.append(f"desired capacity {group.desired} to {group.desired + surge}, while it rolls")
-    if group.desired + surge > group.max:
-        changes.append(f"maximum size {group.max} to {group.desired + surge}, while it rolls")
+    if surge and not grown:
+        floor = situation.policy.floor.of(group.desired, situation.policy.surge)
+        changes.append(f"old nodes go first: {surge} out of service at a time, never fewer than {floor} in service")
+    if grown:
+        changes.append(f"desired capacity {group.desired} to {group.desired + grown}, while it rolls")
+    if group.desired + grown > group.max:
+        changes.append(f"maximum size {group.max} to {group.desired + grown}, while it rolls")
     changes.append("suspend AZRebalance, AlarmNotification, ScheduledActions, while it rolls")
     if not group.protects_new:
         changes.append("protect new instances from scale-in, while it rolls")

@@ -13,6 +13,8 @@ from gpuops.domain.smoke.stages import Proof, read_proof
 
 Line = dict[str, Any]
 CLAIM = "claim_node"
+CHOSEN = ("claimed", "taken")
+"""What it answers once it knows which old instance the slot replaces."""
 
 
 class Step(BaseModel):
@@ -85,7 +87,7 @@ class Report(BaseModel):
     @property
     def replaced(self) -> dict[str, str]:
         """From each slot of the plan to the instance that it replaced: which one was decided only at its claim."""
-        claims = [line for line in self.lines if (line.get("function"), line.get("status")) == (CLAIM, "claimed")]
+        claims = [line for line in self.lines if line.get("function") == CLAIM and line.get("status") in CHOSEN]
         return {str(line.get("slot") or line.get("subject")): str(line.get("subject")) for line in claims}
 
     def ended(self) -> list[Line]:
