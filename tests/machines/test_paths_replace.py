@@ -55,6 +55,28 @@ def test_the_claim_names_the_instance_that_is_replaced() -> None:
     assert result.output["instance"] == "i-9"
 
 
+def test_a_node_that_goes_first_is_drained_and_retired_before_its_successor_is_claimed() -> None:
+    """The place in the plan stays known; what the claim said of the decrement is what the retirement gets."""
+    taken = {"status": "taken", "slot": "i-1", "instance": "i-9", "decrement": False, "node": None}
+    lambdas = {"ClaimNode": answers(taken, "waiting", "filled"), "RetireNode": answers("retiring", "retired")}
+
+    result = run("replace_node", {**NODE, "decrement": True}, lambdas)
+
+    retires = [*RETIRE, "WaitForTermination", *RETIRE]
+    assert result.path == [*CLAIM, *DRAIN, *retires, *CLAIM, "WaitForClaim", *CLAIM, "Replaced"]
+    assert {(call["instance"], call["decrement"]) for call in result.called("RetireNode")} == {("i-9", False)}
+    assert [call.get("claim", {}).get("status") for call in result.called("ClaimNode")] == [None, "taken", "waiting"]
+    assert result.output == {"instance": "i-9", "status": "filled"}
+
+
+def test_a_successor_that_does_not_come_fails_the_slot_with_its_own_reason() -> None:
+    """What drained and retired well is not to blame."""
+    result = run("replace_node", NODE, {"ClaimNode": answers("taken", "overdue")})
+
+    assert result.path == [*CLAIM, *DRAIN, *RETIRE, *CLAIM, *GIVEN_BACK]
+    assert (result.error, result.cause) == ("Refused", "because overdue")
+
+
 def test_an_instance_that_left_by_itself_needs_nothing_more() -> None:
     """There is nothing to drain."""
     result = run("replace_node", NODE, {"ClaimNode": answers("gone")})
