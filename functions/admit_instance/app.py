@@ -172,7 +172,8 @@ def tell(answer: Admitted, request: Request, store: Store) -> Admitted:
     """Let the roll that waits for this newcomer know why it is none."""
     what = {"abandoned": "was abandoned", "held": "is held back", "released": "was let in unjudged"}.get(answer.status)
     if what and request.run is not None and request.find is not None:
-        store.tell_abandoned(request.run.group, f"{request.find.instance} {what}: {answer.reason}")
+        failed = request.find.instance if answer.status == "abandoned" else None
+        store.tell_abandoned(request.run.group, f"{request.find.instance} {what}: {answer.reason}", failed)
     return answer
 
 

@@ -5,18 +5,19 @@ once that one is gone.
 
 In:  {"run": {...}, "change": {...}, "instance": "i-0slot", "decrement": false, "claim"?: <previous answer>,
       "now": "..."}
-Out: {"status": "claimed" | "taken" | "filled" | "waiting" | "gone" | "stopped" | "overdue", "reason", "slot",
-      "instance": "i-0old", "decrement", "node": "ip-10-0-1-7.ec2.internal", "started": "...", "deadline": "...",
+Out: {"status": "claimed" | "taken" | "filled" | "waiting" | "gone" | "stopped" | "overdue" | "condemned", "reason",
+      "slot", "instance": "i-0old", "decrement", "node": "ip-10-0-1-7.ec2.internal", "started", "deadline",
       "wait_seconds": 20}
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
+from gpuops.adapters.verdicts import why_condemned
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict
@@ -25,7 +26,7 @@ from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, shortage, with_newcomer
 from gpuops.domain.rotation.first import Limits, in_service, why_not_out
 from gpuops.domain.rotation.group import Group
-from gpuops.domain.rotation.messages import Change
+from gpuops.domain.rotation.messages import Change, ClaimAnswer, ClaimStatus
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry
@@ -53,28 +54,6 @@ class ClaimNode(BaseModel):
     def slot(self) -> str:
         """The slot's name, whichever instance it turned out to replace."""
         return (self.claim and self.claim.slot) or self.instance
-
-
-Status = Literal["claimed", "taken", "filled", "waiting", "gone", "stopped", "overdue"]
-"""`taken`: the old node goes first; `filled`: its successor is there."""
-
-
-class ClaimAnswer(BaseModel):
-    """Where the claim stands."""
-
-    status: Status
-    reason: str
-    slot: str
-    instance: str | None = None
-    """The old instance that this slot replaces, once it is chosen."""
-    decrement: bool | None = None
-    """Whether the group shrinks when that one goes, once it is chosen."""
-    node: str | None = None
-    """The new node, once claimed."""
-    started: datetime
-    deadline: datetime
-    wait_seconds: int = 0
-    """Before the next call, if it is still waiting."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +103,19 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
     """Choose the old node, and claim a newcomer for it, or let it go first."""
     group = look.world.groups.describe(look.run.group)
     turn = decide_turn(group, look.undo, look.claims, decrement=request.decrement)
-    if turn.status == "gone":
-        return _answer("gone", turn.reason, look.times)
-    if look.undo.stopped:
-        return _answer("stopped", f"the run stopped: {look.undo.stopped}", look.times)
+    gone = _answer("gone", turn.reason, look.times) if turn.status == "gone" else None
+    if ended := gone or _ended(look):
+        return ended
     if turn.old is None:
         return _waiting(turn.reason, look)
-    wanted = Claim(group=group.name, run=look.run.id, slot=request.slot, old=turn.old.id, decrement=request.decrement)
+    wanted = Claim(
+        group=group.name,
+        run=look.run.id,
+        slot=request.slot,
+        old=turn.old.id,
+        decrement=request.decrement,
+        stage=look.undo.stage,
+    )
     free = claimable(group, look.undo, [item.new for item in look.claims], turn.old.zone)
     free = free[sum(item.out for item in look.claims) :]  # the first ones are waited for by nodes that went first
     nodes = look.world.cluster(look.run.cluster).nodes() if free or look.undo.strategy == "terminate_first" else []
@@ -165,7 +150,18 @@ def _succeed(mine: Claim, look: Look) -> ClaimAnswer:
     found = with_newcomer(mine, free, nodes)
     if found and look.world.claims.fill(mine, found):
         return _answer("filled", f"node {found.node} came for {mine.old}", look.times, node=found.node)
+    if why := why_condemned(look.undo, look.policy, look.world):
+        return _answer("condemned", why, look.times)
     return _waiting(f"{mine.old} is gone; {shortage(group, look.undo, len(free))}", look)
+
+
+def _ended(look: Look) -> ClaimAnswer | None:
+    """Say so where no further node of the run may be begun."""
+    if why := why_condemned(look.undo, look.policy, look.world):
+        return _answer("condemned", why, look.times)
+    if look.undo.stopped:
+        return _answer("stopped", f"the run stopped: {look.undo.stopped}", look.times)
+    return None
 
 
 def _chosen(mine: Claim, times: Times) -> ClaimAnswer:
@@ -187,7 +183,7 @@ def _waiting(reason: str, look: Look) -> ClaimAnswer:
     return _answer("overdue", why, times)
 
 
-def _answer(status: Status, reason: str, times: Times, **more: Any) -> ClaimAnswer:
+def _answer(status: ClaimStatus, reason: str, times: Times, **more: Any) -> ClaimAnswer:
     return ClaimAnswer(
         status=status, reason=reason, slot=times.slot, started=times.started, deadline=times.deadline, **more
     )

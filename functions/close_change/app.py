@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
+from gpuops.adapters.spare import take_out_spare
 from gpuops.adapters.world import World
-from gpuops.domain.cluster import Node
 from gpuops.domain.keys import label_of
-from gpuops.domain.rotation.change import GroupUpdate, Undo
-from gpuops.domain.rotation.drain import must_go
+from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.group import Template
-from gpuops.domain.rotation.restore import NodeState, arriving, lopsided, owed_nodes, plan_restore, plan_shrink
+from gpuops.domain.rotation.restore import arriving, lopsided, plan_restore
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
@@ -57,7 +56,7 @@ def close(run: Run, world: World) -> CloseAnswer:
     restored, _ = _settings(undo, world)
     cluster = world.cluster(run.cluster)
     restored += _marks(run, world, cluster)
-    shrunk, surplus = _shrink(undo, world, cluster)
+    shrunk, surplus = take_out_spare(undo, world, cluster)
     again, left = _settings(undo, world)
     smokes = _smokes(run.group, world, cluster)
     world.claims.forget(run)
@@ -140,43 +139,3 @@ def _smokes(name: str, world: World, cluster: "Cluster") -> tuple[str, ...]:
     for job in over:
         jobs.delete(job)
     return tuple(f"deleted smoke Job {job}" for job in over)
-
-
-def _shrink(undo: Undo, world: World, cluster: "Cluster") -> tuple[tuple[str, ...], int]:
-    """Take out the nodes of the surge that no retired node gave back; return what was done, and how many stay."""
-    run = undo.run
-    group = world.groups.describe(run.group)
-    if not owed_nodes(group, undo):
-        return (), 0
-    nodes = {node.instance: node for node in cluster.nodes() if node.instance}
-    states = {i.id: _state(nodes.get(i.id), cluster) for i in group.staying if undo.is_new(i)}
-    shrink = plan_shrink(group, undo, states)
-    if shrink.desired is not None:
-        world.groups.update(run.group, GroupUpdate(desired=shrink.desired))
-    stays, done = shrink.left, [f"desired capacity {shrink.desired}"] if shrink.desired is not None else []
-    for name in shrink.terminate:
-        if _empty(nodes.get(name), run, cluster):
-            world.store.give_back(run, name)
-            world.groups.terminate(name, decrement=True)
-            done.append(f"terminated {name}, which nobody needed")
-        else:
-            stays += 1
-    return tuple(done), stays
-
-
-def _state(node: Node | None, cluster: "Cluster") -> NodeState:
-    """Whether the new node carries workload."""
-    if node is None or not node.admitted:
-        return "starting"
-    return "busy" if any(must_go(pod) for pod in cluster.pods_on(node.name)) else "idle"
-
-
-def _empty(node: Node | None, run: Run, cluster: "Cluster") -> bool:
-    """Close the door, then look once more: a pod may have landed since the first look."""
-    if node is None or not node.admitted:
-        return True
-    cluster.cordon(node, run.id)
-    if _state(node, cluster) == "idle":
-        return True
-    cluster.uncordon(node)
-    return False

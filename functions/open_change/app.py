@@ -1,24 +1,28 @@
 """Open a change of a group: take it, write down its originals, make it launch the new AMI and grow by the surge.
 
-In:  {"run": {...}, "plan": {"target": {...}, "surge": 1, ...}, "change"?: <previous answer>, "now": "..."}
+With canaries it opens for them alone; asked again with the stage `forward`, once they are good, for the others.
+
+In:  {"run": {...}, "plan": {"target": {...}, "surge": 1, ...}, "change"?: <previous answer>, "stage"?: "forward",
+      "now": "..."}
 Out: {"status": "open" | "waiting", "reason", "fence": 7, "template": {"id", "version"}, "surge": 1, "since",
       "wait_seconds"}
 """
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 from pydantic import BaseModel
 
-from gpuops.adapters.aws import client_token
 from gpuops.adapters.holders import take
+from gpuops.adapters.versions import create_versions
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.change import Moved, Undo, missing_suspensions, open_goals, originals
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.launch import templates_of
 from gpuops.domain.rotation.messages import Change, Opening, RotationPlan
+from gpuops.domain.rotation.stage import next_stage
 from gpuops.domain.run import Run
-from gpuops.domain.userdata import with_startup_taint
 from gpuops.entry import entry
 
 PATIENCE = timedelta(minutes=10)
@@ -31,6 +35,7 @@ class OpenChange(BaseModel):
     run: Run
     plan: RotationPlan
     change: Opening | None = None
+    stage: Literal["forward"] | None = None
 
 
 @entry(OpenChange)
@@ -48,7 +53,7 @@ def open_or_wait(request: OpenChange, now: datetime, world: World) -> Opening:
     try:
         return Opening.model_validate(open_change(request, now, world).model_dump())
     except Conflict as held:
-        if now >= since + PATIENCE or not _goes_first(request.run, world):
+        if request.stage or now >= since + PATIENCE or not _goes_first(request.run, world):
             raise
         return Opening(status="waiting", reason=f"waits: {held}", since=since)
 
@@ -69,7 +74,9 @@ def open_change(request: OpenChange, now: datetime, world: World) -> Change:
     undo = world.store.undo(run.group) or _write_originals(group, request, now, world)
     if undo.run.id != run.id:
         raise Conflict(f"the change of {run.group} by run {undo.run.id} is not put back yet")
-    undo = _create_versions(undo, world)
+    if request.stage == "forward" and undo.stage == "canary":
+        undo = _widen(undo, group, request, world)
+    undo = create_versions(undo, world)
     world.store.check_fence(run, fence)
     world.groups.suspend(run.group, missing_suspensions(group))
     world.groups.update(run.group, open_goals(group, undo))
@@ -90,26 +97,21 @@ def _write_originals(group: Group, request: OpenChange, now: datetime, world: Wo
         group,
         request.run,
         target=plan.target,
-        surge=plan.surge if plan.strategy == "surge" else 0,
+        surge=(sum(node.canary for node in plan.nodes) or plan.surge) if plan.strategy == "surge" else 0,
         moved=moved,
         now=now,
         order=order,
         strategy=plan.strategy,
+        candidates=order[: plan.candidates],
     )
     world.store.write_undo(undo)
+    world.releases.pardon(request.run.group, plan.target.ami)
     return undo
 
 
-def _create_versions(undo: Undo, world: World) -> Undo:
-    """Make each launch template's next version, noting each one as soon as it is there."""
-    for place, moved in enumerate(undo.moved):
-        if moved.new is not None:
-            continue
-        source = world.templates.read(moved.resolved)
-        changes = {"ImageId": undo.target.ami, "UserData": with_startup_taint(source.user_data)}
-        token = client_token(undo.run.id, undo.run.group, moved.source.id, moved.source.version)
-        new = world.templates.create(source, changes, token, f"gpuops {undo.target.release} {undo.run.id}")
-        done = (*undo.moved[:place], moved.model_copy(update={"new": new}), *undo.moved[place + 1 :])
-        undo = undo.model_copy(update={"moved": done})
-        world.store.write_undo(undo)
+def _widen(undo: Undo, group: Group, request: OpenChange, world: World) -> Undo:
+    """Write down that the others follow the canaries, with the surge of the plan."""
+    surge = request.plan.surge if undo.strategy == "surge" else 0
+    undo = next_stage(undo, group, "forward", surge=surge, order=undo.order)
+    world.store.write_undo(undo, begins=True)
     return undo

@@ -1,6 +1,7 @@
 """Write the report of a run: one page for people, one object for programs; a repetition writes the same.
 
-In:  the state of the execution: {"execution": {...}, "run"?, "plan"?, "change"?, "nodes"?, "close"?, "error"?, "now"};
+In:  the state of the execution: {"execution": {...}, "run"?, "plan"?, "change"?, "judge"?, "nodes"?, "rollback"?,
+     "back"?, "close"?, "error"?, "now"};
      of an admission {"execution": {...}, "run"?, "find"?, "check"?, "smoke"?, "admit"?, "error"?, "now"};
      of a configuration {"execution": {...}, "apply"?, "error"?, "now"}
 Out: {"status": "written", "reason", "html": "reports/<run>.html", "json": "reports/<run>.json"}
@@ -26,7 +27,10 @@ class WriteReport(BaseModel):
     run: Run | None = None
     plan: dict[str, Any] | None = None
     change: dict[str, Any] | None = None
+    judge: dict[str, Any] | None = None
     nodes: list[dict[str, Any]] = Field(default_factory=list)
+    rollback: dict[str, Any] | None = None
+    back: list[dict[str, Any]] = Field(default_factory=list)
     close: dict[str, Any] | None = None
     find: dict[str, Any] | None = None
     check: dict[str, Any] | None = None

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 SERVICES = (
-    "autoscaling", "dynamodb", "ec2", "eks", "events", "s3", "ssm", "stepfunctions",
+    "autoscaling", "cloudwatch", "dynamodb", "ec2", "eks", "events", "resourcegroupstaggingapi", "s3", "ssm",
+    "stepfunctions",
 )  # fmt: skip
 """The botocore service models that stay; a test compares them with the clients that the adapters make.
 

@@ -130,7 +130,7 @@ ROWS: dict[str, Asker] = dict(
         *_rows("states", "DescribeExecution StopExecution GetExecutionHistory RedriveExecution", _EXECUTION),
         *_rows("states", "SendTaskSuccess SendTaskFailure SendTaskHeartbeat ListStateMachines", _ALL),
         *_rows("lambda", "Invoke", _INVOKE),
-        *_rows("cloudwatch", "DescribeAlarms", row(r.alarms)),
+        *_rows("cloudwatch", "DescribeAlarms DescribeAlarmHistory", row(r.alarms)),
         *_rows("cloudwatch", "GetMetricData PutMetricData", _ALL),
         *_rows("sns", "Publish", row(named("sns", "{}", "TopicArn"))),
         *_rows("tag", "GetResources", _ALL),

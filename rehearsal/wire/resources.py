@@ -126,6 +126,7 @@ def eks_update(params: Params, lookup: Lookup) -> Sequence[str]:
 
 
 def alarms(params: Params, _lookup: Lookup) -> Sequence[str]:
-    """Every alarm named; `alarm:*` where the call lists them all."""
-    names = params.get("AlarmNames") or ["*"]
+    """Every alarm named; `alarm:*` where all are listed, or composite ones, which show only to who may see all."""
+    composite = "CompositeAlarm" in params.get("AlarmTypes", ())
+    names = ["*"] if composite else params.get("AlarmNames") or [params.get("AlarmName", "*")]
     return [arn("cloudwatch", f"alarm:{n}") for n in names]

@@ -33,7 +33,8 @@ spec:
     - --register-with-taints=nvidia.com/gpu=true:NoSchedule
 """
 USER_DATA = base64.b64encode(NODE_CONFIG.encode()).decode()
-POLICY = "groups:\n- {cluster: train, group: gpu, mode: apply}\n"
+POLICY = "groups:\n- {cluster: train, group: gpu, mode: apply, canary: {nodes: 0}}\n"
+CANARY = POLICY.replace("{nodes: 0}", "{nodes: 1}")
 
 
 def run(name: str = "run-1", **more: Any) -> Run:

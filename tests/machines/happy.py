@@ -19,6 +19,8 @@ HAPPY: dict[str, dict[str, Any]] = {
     "PlanRotation": {"status": "current", "run": RUN, "target": {"ami": "ami-1", "release": "r1"}, "surge": 1},
     "BeginRotation": {"status": "go", "since": LATER},
     "OpenChange": CHANGE,
+    "JudgeCanary": {"status": "good", "since": LATER, "wait_seconds": 60},
+    "OpenRollback": {"status": "none"},
     "ClaimNode": {
         "status": "claimed",
         "slot": "i-1",

@@ -2,6 +2,8 @@
 
 Covered: a surge of one, and slots one after the other, end balanced; overlapping slots end at most the surge apart;
 each instance goes once, and the surge is given back exactly; where the zones leave a choice, the plan's order holds.
+Canaries first: the group bakes at its own size, the others follow, and an autoscaler's node in between stays. The way
+back, from any moment: what was moved goes, once, and what was not stays.
 """
 
 import random
@@ -12,14 +14,19 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuops.domain.rotation.change import Moved, Undo, originals
+from gpuops.domain.rotation.change import Moved, Undo, open_goals, originals
 from gpuops.domain.rotation.claim import Claim, claimable, decide_turn
 from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
-from tests.fakes.rotation import LT, NEW, NOW, TARGET, group, instance, run
+from gpuops.domain.rotation.restore import owed_nodes, plan_shrink
+from gpuops.domain.rotation.stage import next_stage
+from tests.fakes.rotation import LT, NEW, NOW, OLD, TARGET, group, instance, run
 
 MOVED = Moved(
-    source=Template(id=LT, version="1"), resolved=Template(id=LT, version="1"), new=Template(id=LT, version="2")
+    source=Template(id=LT, version="1"),
+    resolved=Template(id=LT, version="1"),
+    new=Template(id=LT, version="2"),
+    back=Template(id=LT, version="3"),
 )
 
 
@@ -55,7 +62,8 @@ class Roll:
         sizes = self.sizes
         zone = self.chance.choice([zone for zone in self.zones if sizes[zone] == min(sizes.values())])
         self.launched += 1
-        new = replace(instance(1000 + self.launched, NEW, version="2"), zone=zone)
+        ami, version = (OLD, "3") if self.undo.stage == "back" else (NEW, "2")
+        new = replace(instance(1000 + self.launched, ami, version=version), zone=zone)
         self.group = replace(self.group, instances=(*self.group.instances, new))
         return True
 
@@ -79,7 +87,16 @@ class Roll:
         free = claimable(self.group, self.undo, [claim.new for claim in self.claims], old.zone)
         if not free:
             return False
-        mine = Claim(group="gpu", run="run-1", slot=slot, old=old.id, new=free[0].id, node="n", decrement=decrement)
+        mine = Claim(
+            group="gpu",
+            run="run-1",
+            slot=slot,
+            old=old.id,
+            new=free[0].id,
+            node="n",
+            decrement=decrement,
+            stage=self.undo.stage,
+        )
         self.begun.remove((slot, decrement))
         self.claims.append(mine)
         self.draining.append(mine)
@@ -93,17 +110,49 @@ class Roll:
         self.draining.remove(claim)
         left = tuple(i for i in self.group.instances if i.id != claim.old)
         self.group = replace(self.group, instances=left, desired=self.group.desired - claim.decrement)
+        if claim.decrement:
+            self.undo = self.undo.model_copy(update={"decremented": self.undo.decremented | {claim.old}})
         return True
 
+    def open(self, undo: Undo, slots: list[tuple[str, bool]]) -> None:
+        """The next stage begins, with the size that it asks for."""
+        self.undo, self.slots = undo, slots
+        self.group = replace(self.group, desired=open_goals(self.group, undo).desired or self.group.desired)
 
-def roll_of(zones: int, size: int, surge: int, seed: int) -> Roll:
-    """Return a balanced group of old nodes, busy ones among them, planned and opened."""
+    def widen(self, surge: int) -> None:
+        """After the canaries, the others."""
+        rest = [name for name in self.undo.order if any(i.id == name and i.ami == OLD for i in self.group.instances)]
+        surge = min(surge, len(rest))
+        slots = [(name, place >= len(rest) - surge) for place, name in enumerate(rest)]
+        self.open(next_stage(self.undo, self.group, "forward", surge=surge, order=self.undo.order), slots)
+
+    def go_back(self, surge: int) -> None:
+        """Whatever was under way is returned; newcomers that nobody has claimed carry nothing, and go first."""
+        self.begun, self.draining = [], []
+        claimed = {claim.new for claim in self.claims}
+        ours = [i for i in self.group.instances if self.undo.is_ours(i)]
+        shrink = plan_shrink(self.group, self.undo, {i.id: "busy" if i.id in claimed else "idle" for i in ours})
+        left = tuple(i for i in self.group.instances if i.id not in shrink.terminate)
+        desired = (self.group.desired if shrink.desired is None else shrink.desired) - len(shrink.terminate)
+        self.undo = self.undo.model_copy(update={"decremented": self.undo.decremented | set(shrink.terminate)})
+        self.group = replace(self.group, instances=left, desired=desired)
+        order = tuple(i.id for i in left if self.undo.is_ours(i))
+        surge = min(surge, len(order))
+        slots = [(name, place >= len(order) - surge) for place, name in enumerate(order)]
+        self.open(next_stage(self.undo, self.group, "back", surge=surge, order=order), slots)
+
+
+def roll_of(zones: int, size: int, surge: int, seed: int, canaries: int = 0) -> Roll:
+    """Return a balanced group of old nodes, busy ones among them, planned and opened: for its canaries, if any."""
     chance = random.Random(seed)  # noqa: S311 - nobody guards anything with it
     names = tuple("abcd"[:zones])
     start = chance.randrange(zones)
     old = [replace(instance(n), zone=names[(start + n) % zones]) for n in range(size)]
     order = order_nodes(_load(one, chance) for one in old)
-    surge = min(surge, size)
+    canaries = min(canaries, size)
+    surge = canaries or min(surge, size)
+    kind = order[canaries - 1].kind
+    idle = canaries if kind > 1 else sum(load.kind <= kind for load in order)
     undo = originals(
         group(old),
         run(),
@@ -112,8 +161,10 @@ def roll_of(zones: int, size: int, surge: int, seed: int) -> Roll:
         moved=(MOVED,),
         now=NOW,
         order=tuple(load.instance for load in order),
+        candidates=tuple(load.instance for load in order)[:idle] if canaries else (),
     )
     slots = [(name, place >= size - surge) for place, name in enumerate(undo.order)]
+    slots = [(name, True) for name in undo.order[:canaries]] or slots
     return Roll(chance, names, undo, replace(group(old), desired=size + surge), slots)
 
 
@@ -135,11 +186,15 @@ def in_turn(roll: Roll) -> None:
 
 def overlapping(roll: Roll) -> None:
     """As many slots at once as the surge, launches as late as they like."""
-    while True:
-        steps = [roll.launch, roll.begin, roll.claim, roll.retire]
-        roll.chance.shuffle(steps)
-        if not any(step() for step in steps):
-            break
+    while overlapped(roll):
+        pass
+
+
+def overlapped(roll: Roll) -> bool:
+    """Whether anything was left to happen, at random."""
+    steps = [roll.launch, roll.begin, roll.claim, roll.retire]
+    roll.chance.shuffle(steps)
+    return any(step() for step in steps)
 
 
 zone_counts, group_sizes, seeds = st.integers(1, 4), st.integers(1, 20), st.integers(0, 2**32)
@@ -213,3 +268,63 @@ def test_no_slot_is_left_without_an_instance_to_give_back(zones: Sequence[str], 
 
     assert turn.status == ("take" if decrement else "gone")
     assert turn.old is None or zones.count(turn.old.zone) == max(map(zones.count, zones))
+
+
+counts = st.integers(1, 3)
+
+
+@given(zones=zone_counts, size=group_sizes, canaries=counts, surge=counts, grown=st.integers(0, 3), seed=seeds)
+def test_canaries_go_first_and_give_back_their_surge_before_the_others_follow(
+    *, zones: int, size: int, canaries: int, surge: int, grown: int, seed: int
+) -> None:
+    """What an autoscaler adds during the bake is the group's, and stays when the last of the surge is given back.
+
+    As balanced as without canaries, unless only some nodes are idle enough to be one.
+    """
+    roll = roll_of(zones, size, surge, seed, canaries)
+
+    in_turn(roll)
+    baked = roll.group
+    assert (len(baked.instances), baked.desired) == (size, size)
+    assert sum(one.ami == NEW for one in baked.instances) == min(canaries, size)
+    roll.group = replace(baked, desired=size + grown)
+    roll.widen(surge)
+    in_turn(roll)
+    while roll.launch():
+        pass
+
+    assert sorted(claim.old for claim in roll.claims) == sorted(roll.undo.order)
+    assert (len(roll.group.instances), roll.group.desired) == (size + grown, size + grown)
+    assert all(one.ami == NEW for one in roll.group.instances)
+    assert owed_nodes(roll.group, roll.undo) == 0
+    free = roll.undo.candidates == roll.undo.order and not grown
+    assert roll.apart <= (1 if surge == canaries == 1 and free else 1 + surge)
+
+
+@given(
+    zones=zone_counts,
+    size=group_sizes,
+    canaries=st.integers(0, 3),
+    surge=counts,
+    steps=st.integers(0, 40),
+    seed=seeds,
+)
+def test_from_any_moment_what_was_moved_goes_back_and_nothing_else(
+    *, zones: int, size: int, canaries: int, surge: int, steps: int, seed: int
+) -> None:
+    """Nodes of the old version that had not gone stay; the group ends at its own size, and owes nothing."""
+    roll = roll_of(zones, size, surge, seed, canaries)
+    for _ in range(steps):
+        if not overlapped(roll) and roll.undo.stage == "canary" and not roll.slots:
+            roll.widen(surge)
+    kept = {one.id for one in roll.group.instances if not roll.undo.is_ours(one)}
+
+    roll.go_back(surge)
+    moved = set(roll.undo.order)
+    in_turn(roll)
+    left = plan_shrink(roll.group, roll.undo, {i.id: "idle" for i in roll.group.instances if roll.undo.is_ours(i)})
+
+    assert {claim.old for claim in roll.claims if claim.stage == "back"} == moved
+    assert all(one.ami == OLD for one in roll.group.instances)
+    assert kept <= {one.id for one in roll.group.instances}
+    assert len(roll.group.instances) - len(left.terminate) == size == roll.group.desired - len(left.terminate)

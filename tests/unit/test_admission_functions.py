@@ -410,18 +410,22 @@ def test_people_are_called_where_auto_scaling_replaces_nothing(
     ("status", "said"), [("abandoned", "was abandoned"), ("released", "was let in unjudged"), ("admitted", None)]
 )
 def test_the_roll_that_waits_is_told_why_its_newcomer_is_none(status: str, said: str | None) -> None:
-    """It waits for an instance that will not come: without this its reason would only be that time ran out."""
+    """It waits for an instance that will not come: without this its reason would only be that time ran out.
 
-    class Notes(list[tuple[str, str]]):
-        def tell_abandoned(self, group: str, why: str) -> None:
-            self.append((group, why))
+    Only one that was abandoned has failed, and counts against the release.
+    """
+
+    class Notes(list[tuple[str, str, str | None]]):
+        def tell_abandoned(self, group: str, why: str, failed: str | None = None) -> None:
+            self.append((group, why, failed))
 
     notes: Any = Notes()
     request = ADMIT.Request.model_validate({"verdict": "admit", "run": RUN, "find": FOUND})
 
     ADMIT.tell(ADMIT.Admitted(status=status, reason="no GPU computed"), request, notes)
 
-    assert notes == ([(RUN["group"], f"{INSTANCE} {said}: no GPU computed")] if said else [])
+    failed = INSTANCE if status == "abandoned" else None
+    assert notes == ([(RUN["group"], f"{INSTANCE} {said}: no GPU computed", failed)] if said else [])
 
 
 def hold(instances: FakeInstances, **more: Any) -> Any:

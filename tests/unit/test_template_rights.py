@@ -22,7 +22,14 @@ WRITES = {
         "UpdateItem fence",
         "UpdateItem rotation",
     },
-    "OpenChange": {"PutItem rotation", "PutItem lock", "PutItem open#changes", "UpdateItem fence", "UpdateItem undo"},
+    "OpenChange": {
+        *(f"PutItem {kind}" for kind in ("rotation", "lock", "open#changes")),
+        "UpdateItem fence",
+        "UpdateItem undo",
+        "DeleteItem release",
+    },
+    "JudgeCanary": {"UpdateItem undo"},
+    "OpenRollback": {"UpdateItem undo", "PutItem release"},
     "ClaimNode": {"PutItem claim", "UpdateItem undo"},
     "DrainNode": {"UpdateItem undo"},
     "RetireNode": {"UpdateItem undo"},
@@ -85,7 +92,7 @@ def test_what_is_changed_carries_the_clusters_own_name(function: str) -> None:
         assert not changes or statement["Condition"]["StringEquals"] == wanted, changes
 
 
-@pytest.mark.parametrize("function", ["OpenChange", "CloseChange"])
+@pytest.mark.parametrize("function", ["OpenChange", "OpenRollback", "CloseChange"])
 def test_instances_and_their_tags_come_from_launch_templates_only(function: str) -> None:
     """The two rights that AWS asks of whoever sets a launch template: one of this cluster, and no machine beyond it."""
     from_template, whatever_it_names = [s for s in statements(function) if s["Action"] == ["ec2:RunInstances"]]

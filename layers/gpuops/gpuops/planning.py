@@ -4,6 +4,7 @@ Both must see the same, or a plan on the screen would not be the plan that runs.
 remembered of the release, and how, is the business of whoever asks.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from gpuops.adapters.world import World
@@ -46,7 +47,8 @@ def decide(
     """
     if refusal := _refusal(order, policy):
         return Decision(status="reject", reason=refusal)
-    return decide_rotation(collect(policy, release, world, run=run), now)
+    situation = collect(policy, release, world, run=run)
+    return decide_rotation(replace(situation, condemned=None) if order.insists else situation, now)
 
 
 def collect(policy: GroupPolicy, release: SeenRelease, world: World, *, run: str | None = None) -> Situation:
@@ -65,6 +67,7 @@ def collect(policy: GroupPolicy, release: SeenRelease, world: World, *, run: str
         loads=_loads(group, target, policy.cluster, world),
         adds_startup_taint=any(with_startup_taint(version.user_data) != version.user_data for version in versions),
         seen=release.seen,
+        condemned=condemned.reason if (condemned := world.releases.condemned(policy.group, target.ami)) else None,
         unrestored=undo.run.id if undo and undo.run.id != run else None,
     )
 

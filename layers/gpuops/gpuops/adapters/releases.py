@@ -7,10 +7,12 @@ from typing import Self
 from gpuops.adapters.aws import client
 from gpuops.adapters.table import NEW, Table
 from gpuops.domain.rotation.gates import Target
-from gpuops.domain.rotation.release import SeenRelease, Told
+from gpuops.domain.rotation.release import Condemned, SeenRelease, Told
 
 TOLD = "told"
 """Sort key beside those of a group's releases, which are image ids."""
+CONDEMNED = "condemned#"
+"""Prefix of the sort key that says of an image that it proved to be bad."""
 
 
 class Releases:
@@ -43,3 +45,16 @@ class Releases:
     def tell(self, group: str, told: Told) -> None:
         """Note that a release's event has gone out."""
         self._table.put(f"release#{group}", TOLD, {"body": told.model_dump_json()})
+
+    def condemned(self, group: str, ami: str) -> Condemned | None:
+        """Return why the image is held to be bad in the group, or None."""
+        item = self._table.get(f"release#{group}", CONDEMNED + ami)
+        return Condemned.model_validate_json(item["body"]) if item else None
+
+    def condemn(self, group: str, verdict: Condemned) -> None:
+        """Remember that the image proved to be bad in the group; the newest verdict stays."""
+        self._table.put(f"release#{group}", CONDEMNED + verdict.target.ami, {"body": verdict.model_dump_json()})
+
+    def pardon(self, group: str, ami: str) -> bool:
+        """Forget that, because a person has ordered the image by name; False when nothing was known."""
+        return self._table.delete(f"release#{group}", CONDEMNED + ami)

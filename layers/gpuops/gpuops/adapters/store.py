@@ -23,6 +23,8 @@ Kind = Literal["rotation", "lock"]
 
 OPEN = "open#changes"
 """One item for each group with a holder or with originals, so that reconcile finds them without a scan."""
+WORDS, SETS = ("stopped", "condemned", "abandoned"), ("decremented", "failed")
+"""Attributes beside the originals, which are written one by one, by whoever comes first."""
 KEPT = timedelta(days=90)
 """How long a journal stays: as long as Step Functions keeps an execution's name."""
 
@@ -87,17 +89,20 @@ class Store:
         item = self._table.get(f"undo#{group}")
         if item is None:
             return None
-        extra = {name: item.get(name) for name in ("stopped", "abandoned")}
-        extra["decremented"] = frozenset(item.get("decremented", ()))
+        extra = {name: item.get(name) for name in WORDS}
+        extra |= {name: frozenset(item.get(name, ())) for name in SETS}
         return Undo.model_validate_json(item["body"]).model_copy(update=extra)
 
-    def write_undo(self, undo: Undo) -> None:
-        """Write the originals of a change, or more about the same change. Raises: Conflict for another run's."""
-        body = undo.model_dump_json(exclude={"decremented", "stopped", "abandoned"})
+    def write_undo(self, undo: Undo, *, begins: bool = False) -> None:
+        """Write the originals of a change, or more about the same change. Raises: Conflict for another run's.
+
+        `begins` says that a stage does: what stopped the one before stops it no longer.
+        """
+        body = undo.model_dump_json(exclude={*WORDS, *SETS})
         free = "attribute_not_exists(pk) OR run = :run"
         put = self._table.set(
             f"undo#{undo.run.group}",
-            "SET body = :body, run = :run",
+            "SET body = :body, run = :run" + (" REMOVE stopped" if begins else ""),
             {":body": body, ":run": undo.run.id},
             only_if=Condition(free),
         )
@@ -113,10 +118,17 @@ class Store:
         """Let the run start no further node; the first reason stays. False when its change is closed already."""
         return self._change_undo(run, "SET stopped = if_not_exists(stopped, :value)", reason)
 
-    def tell_abandoned(self, group: str, why: str) -> None:
-        """Tell the group's open change, if there is one, why a newcomer was abandoned."""
+    def condemn(self, run: Run, reason: str) -> bool:
+        """Note that the run's target proved to be bad, and stop it; the first reason stays. False as in `stop`."""
+        first = "SET condemned = if_not_exists(condemned, :value), stopped = if_not_exists(stopped, :value)"
+        return self._change_undo(run, first, reason)
+
+    def tell_abandoned(self, group: str, why: str, failed: str | None = None) -> None:
+        """Tell the group's open change, if there is one, why a newcomer was turned away, and which failed at it."""
         there = Condition("attribute_exists(pk)")
-        self._table.set(f"undo#{group}", "SET abandoned = :value", {":value": why}, only_if=there)
+        goal = "SET abandoned = :value" + (" ADD failed :failed" if failed else "")
+        values = {":value": why} | ({":failed": {failed}} if failed else {})
+        self._table.set(f"undo#{group}", goal, values, only_if=there)
 
     def _change_undo(self, run: Run, expression: str, value: Any) -> bool:
         """Change an attribute beside the originals, of this run only."""

@@ -7,6 +7,7 @@ that needs no Kubernetes does not pay for importing it (0.28 s, measured).
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gpuops.adapters.alarms import Alarms
 from gpuops.adapters.bus import Bus
 from gpuops.adapters.claims import Claims
 from gpuops.adapters.executions import Executions
@@ -92,6 +93,11 @@ class World:
     def images(self) -> Images:
         """AMIs and their announcements."""
         return Images.from_env()
+
+    @cached_property
+    def alarms(self) -> Alarms:
+        """CloudWatch alarms."""
+        return Alarms.from_env()
 
     @cached_property
     def executions(self) -> Executions:

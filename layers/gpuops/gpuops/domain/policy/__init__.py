@@ -1,5 +1,6 @@
 """The operator's policy as a value: one import for whoever reads it, so that its modules may be split at will."""
 
+from gpuops.domain.policy.canary import Canary, RollBack
 from gpuops.domain.policy.cluster import ClusterPolicy, DcgmExporter, DevicePlugin, Profile
 from gpuops.domain.policy.document import parse_policy
 from gpuops.domain.policy.fleet import Policy
@@ -12,6 +13,7 @@ __all__ = [
     "RUNGS",
     "Admission",
     "Ami",
+    "Canary",
     "ClusterPolicy",
     "ConfigKey",
     "DcgmExporter",
@@ -24,6 +26,7 @@ __all__ = [
     "Policy",
     "Profile",
     "Recommended",
+    "RollBack",
     "Smoke",
     "parse_policy",
 ]

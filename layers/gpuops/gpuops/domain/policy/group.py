@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from gpuops.domain.nodeview import Family
+from gpuops.domain.policy.canary import Canary, RollBack
 from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part
 from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.run import Mode
@@ -116,6 +117,12 @@ class GroupPolicy(Part):
     service at a time."""
     floor: Floor = Floor()
     """With `terminate_first`: how many nodes must stay in service whatever happens."""
+    canary: Canary = Canary()
+    """What is proved on a few nodes before the others follow."""
+    max_failed_admissions: Annotated[int, Field(ge=0, le=100)] = 3
+    """So many new nodes of a roll may fail their admission before the release is taken for bad; of canaries none."""
+    roll_back: RollBack = RollBack()
+    """What becomes of nodes that run a release which proved to be bad."""
     drain: Drain = Drain()
     """How a node is emptied."""
     job_grace_hours: Annotated[float, Field(ge=0, le=720)] = 24

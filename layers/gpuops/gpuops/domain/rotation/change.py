@@ -7,18 +7,20 @@ the group back. Goals are computed from them, never from what a half-done attemp
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group, Instance, Template
-from gpuops.domain.rotation.launch import retarget
+from gpuops.domain.rotation.launch import override_amis, retarget, with_amis
 from gpuops.domain.rotation.strategy import Strategy
 from gpuops.domain.run import Run
 
 SUSPENDED = ("AZRebalance", "AlarmNotification", "ScheduledActions")
 """Auto Scaling's processes that would move or remove nodes behind our back."""
+Stage = Literal["canary", "forward", "back"]
+"""A few nodes to the target and a bake; the others; or, where the target proved to be bad, the way back."""
 
 
 class Moved(BaseModel):
@@ -29,6 +31,8 @@ class Moved(BaseModel):
     source: Template
     resolved: Template
     new: Template | None = None
+    back: Template | None = None
+    """Our version of the original, by which nodes go back: newcomers are told apart by their version."""
 
 
 class Undo(BaseModel):
@@ -39,10 +43,16 @@ class Undo(BaseModel):
     run: Run
     at: datetime
     target: Target
+    stage: Stage = "forward"
     surge: int
-    """Nodes that the change added; none where an old one goes first."""
+    """Nodes that this stage added, and its last slots give back; none where an old one goes first."""
+    carried: int = 0
+    """Nodes that earlier stages added and did not give back: the close takes them out."""
     max: int
     desired: int
+    """The group's size without any of these nodes, as it was when this stage began."""
+    sizes: frozenset[int] = frozenset()
+    """The sizes that earlier stages asked for: a maximum that is one of them is ours."""
     launch: dict[str, Any]
     suspended: frozenset[str]
     protects_new: bool
@@ -50,37 +60,71 @@ class Undo(BaseModel):
     strategy: Strategy = "surge"
     """Whether a new node comes before the old one goes, or after."""
     order: tuple[str, ...] = ()
-    """The old instances as the plan names them: who costs least goes first."""
+    """The instances of this stage that are to go, as the plan names them: who costs least goes first."""
+    candidates: tuple[str, ...] = ()
+    """Those that are as idle as the canaries: which of them those are is decided by zone."""
     decremented: frozenset[str] = frozenset()
     """Instances whose termination gives back one node of the surge; noted before each such termination."""
+    settled: frozenset[str] = frozenset()
+    """Those of them that were noted in earlier stages."""
     stopped: str | None = None
-    """Why no further node may be started: the first failure of the run."""
+    """Why no further node of this stage may be started: its first failure."""
+    condemned: str | None = None
+    """Why the target is held to be bad."""
     abandoned: str | None = None
     """Why the last newcomer was abandoned."""
+    failed: frozenset[str] = frozenset()
+    """Newcomers that failed their admission."""
 
     @property
     def new_templates(self) -> frozenset[Template]:
-        """The versions that only nodes of this change run."""
-        return frozenset(moved.new for moved in self.moved if moved.new)
+        """The versions that newcomers of this stage run."""
+        return frozenset(self.versions().values())
+
+    @property
+    def our_templates(self) -> frozenset[Template]:
+        """The versions that only nodes of this change run, whichever way they went."""
+        return frozenset(version for moved in self.moved for version in (moved.new, moved.back) if version)
+
+    @property
+    def size(self) -> int:
+        """What this stage asks for as it begins."""
+        return self.desired + self.carried + self.surge
 
     def is_new(self, instance: Instance) -> bool:
-        """Whether this change launched the instance."""
+        """Whether the instance is a newcomer of this stage."""
         return instance.template in self.new_templates
+
+    def is_ours(self, instance: Instance) -> bool:
+        """Whether this change launched the instance."""
+        return instance.template in self.our_templates
+
+    def given_back(self, group: Group) -> int:
+        """How many nodes this stage gave back. A note alone gives none: the termination after it may have failed."""
+        return sum(group.instance(name) is None for name in self.decremented - self.settled)
 
     def olds(self, group: Group) -> list[Instance]:
         """Return what is left to replace, in the plan's order, then what came after the plan and missed the target."""
         places = {name: place for place, name in enumerate(self.order)}
-        olds = [i for i in group.staying if i.ami != self.target.ami and not self.is_new(i)]
+        olds = [instance for instance in group.staying if self._is_old(instance)]
         return sorted(olds, key=lambda instance: (places.get(instance.id, len(places)), instance.id))
 
+    def _is_old(self, instance: Instance) -> bool:
+        """Whether the instance is to go: it misses the target or, on the way back, was moved to it."""
+        if self.stage == "back":
+            return self.is_ours(instance) and not self.is_new(instance)
+        return instance.ami != self.target.ami and not self.is_new(instance)
+
     def versions(self) -> Mapping[Template, Template]:
-        """From each template as the group named it to our new version of it."""
-        return {moved.source: moved.new for moved in self.moved if moved.new}
+        """From each template as the group named it to the version of it that newcomers of this stage get."""
+        found = {moved.source: moved.back if self.stage == "back" else moved.new for moved in self.moved}
+        return {source: version for source, version in found.items() if version}
 
     @property
     def opened_launch(self) -> dict[str, Any]:
-        """The launch specification while the change is open."""
-        return retarget(self.launch, self.versions(), self.target.ami)
+        """The launch specification while this stage is open."""
+        moved = retarget(self.launch, self.versions(), self.target.ami)
+        return with_amis(moved, override_amis(self.launch)) if self.stage == "back" else moved
 
 
 @dataclass(frozen=True)
@@ -103,12 +147,14 @@ def originals(
     now: datetime,
     order: tuple[str, ...] = (),
     strategy: Strategy = "surge",
+    candidates: tuple[str, ...] = (),
 ) -> Undo:
-    """Return what must be written down before the first act on the group."""
+    """Return what must be written down before the first act on the group; with candidates, canaries go first."""
     return Undo(
         run=run,
         at=now,
         target=target,
+        stage="canary" if candidates else "forward",
         surge=surge,
         max=group.max,
         desired=group.desired,
@@ -118,12 +164,13 @@ def originals(
         moved=moved,
         strategy=strategy,
         order=order,
+        candidates=candidates,
     )
 
 
 def open_goals(group: Group, undo: Undo) -> GroupUpdate:
-    """Return what is still missing for the change to be open; a scale-up by somebody else in between is kept."""
-    size = undo.desired + undo.surge
+    """Return what is still missing for the stage to be open; a scale-up by somebody else in between is kept."""
+    size = undo.size - undo.given_back(group)
     return GroupUpdate(
         launch=undo.opened_launch if group.launch != undo.opened_launch else None,
         max=size if group.max < size else None,

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from gpuops.domain.cluster import Node
-from gpuops.domain.rotation.change import Undo
+from gpuops.domain.rotation.change import Stage, Undo
 from gpuops.domain.rotation.group import Group, Instance
 
 
@@ -33,6 +33,8 @@ class Claim(BaseModel):
     """Name of the new instance's Node."""
     decrement: bool
     """Whether the slot gives back one node of the surge."""
+    stage: Stage = "forward"
+    """Of the change, when it was taken."""
     first: bool = False
     """Whether the old instance went before the new one came."""
 
@@ -75,28 +77,29 @@ def decide_turn(group: Group, undo: Undo, claims: Sequence[Claim], *, decrement:
     """Choose the old instance for a slot, or say why it has none.
 
     Slots that give back the surge go last: before that, they would use up the newcomers that the others wait for.
+    Those of canaries give theirs back, too, so that the group bakes at its own size, but choose as the first slot of
+    any roll: the next launch then goes where that of a replacement would have gone, and the zones end as balanced.
     """
     taken = {claim.old for claim in claims}
     olds = [instance for instance in undo.olds(group) if instance.id not in taken]
-    owed = undo.surge - sum(claim.decrement for claim in claims)
+    owed = undo.surge - sum(claim.decrement for claim in claims if claim.stage == undo.stage)
     if not olds:
         return Turn("gone", "no old instance is left")
     if not decrement and len(olds) <= owed:
         return Turn("gone", f"the {len(olds)} old instances left give back the surge")
-    if decrement and len(olds) > owed:
+    last = decrement and undo.stage != "canary"
+    if last and len(olds) > owed:
         return Turn("wait", f"gives back the surge, after {len(olds) - owed} slots without a claim yet")
-    old = select_old(group, undo.surge, olds, taken, decrement=decrement)
+    old = select_old(group, undo, olds, taken, last=last)
     return Turn("take", f"{old.id} in {old.zone}", old)
 
 
-def select_old(
-    group: Group, surge: int, olds: Sequence[Instance], taken: Collection[str], *, decrement: bool
-) -> Instance:
+def select_old(group: Group, undo: Undo, olds: Sequence[Instance], taken: Collection[str], *, last: bool) -> Instance:
     """Return which of these old instances goes next; `taken` has those that are going already.
 
     The plan's order holds as long as every zone keeps a reserve of old instances: one where the surge is one. Then
-    the zones decide: a slot whose instance comes back takes from the emptiest zone, one that gives back the surge
-    from the fullest.
+    the zones decide: a slot whose instance comes back takes from the emptiest zone, one of the `last`, that give back
+    the surge, from the fullest. A canary is one of the candidates, as long as there is one.
 
     Why a surge of one ends balanced, whichever way ties fall, if all were old and balanced when it began: Auto
     Scaling launches in the emptiest zone. So with the surge the zones hold q or q + 1 instances, and do again after
@@ -111,8 +114,18 @@ def select_old(
     """
     sizes = Counter(instance.zone for instance in group.staying if instance.id not in taken)
     left = Counter(instance.zone for instance in olds)
-    if decrement:
+    if last:
         return max(olds, key=lambda old: (sizes[old.zone], left[old.zone]))
-    reserve = -(-surge // len({instance.zone for instance in group.staying}))
-    spare = (old for old in olds if left[old.zone] > reserve)
-    return next(spare, None) or min(olds, key=lambda old: (sizes[old.zone], -left[old.zone]))
+    idle = [old for old in olds if old.id in undo.candidates] if undo.stage == "canary" else []
+    reserve = -(-undo.surge // len({instance.zone for instance in group.staying}))
+    spare = (old for old in idle or olds if left[old.zone] > reserve)
+    return next(spare, None) or min(idle or olds, key=lambda old: (sizes[old.zone], -left[old.zone]))
+
+
+def failed_admissions(undo: Undo, limit: int) -> str | None:
+    """Return why so many failed admissions prove the target to be bad, or None; a canary may not fail at all."""
+    allowed = 0 if undo.stage == "canary" else limit
+    if len(undo.failed) <= allowed:
+        return None
+    who = "a new node" if len(undo.failed) == 1 else f"{len(undo.failed)} new nodes"
+    return f"{who} failed the admission: {undo.abandoned}"

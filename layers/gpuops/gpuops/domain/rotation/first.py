@@ -38,7 +38,7 @@ def why_not_out(
     Old instances with a claim are as good as gone. A newcomer counts once it is claimed: until then a slot may take it
     for an old one that serves, and nothing would be won. So a claim never changes the count; only going first does.
     """
-    out = sum(claim.out for claim in claims)
+    out = sum(claim.out for claim in claims if claim.stage == undo.stage)
     if out >= limits.out:
         return f"{out} nodes are out of service already"
     claimed = {claim.new for claim in claims}

@@ -41,6 +41,8 @@ class Situation:
     adds_startup_taint: bool
     seen: datetime
     """When the release was first known to us."""
+    condemned: str | None = None
+    """Why the release is held to be bad in this group; None, too, where a person ordered it nevertheless."""
     unrestored: str | None = None
     """Name of another run whose change of this group has not been put back yet."""
 
@@ -62,6 +64,12 @@ Gate = Callable[[Situation, datetime], Closed | None]
 def gate_originals_put_back(situation: Situation, _now: datetime) -> Closed | None:
     """Originals that nobody restored would be overwritten by ours."""
     return Closed(f"the change of run {situation.unrestored} is not put back yet") if situation.unrestored else None
+
+
+def gate_condemned(situation: Situation, _now: datetime) -> Closed | None:
+    """What was rolled back once would be rolled back again, once a day: a person has to say that it is another try."""
+    hint = f"to try it again: an order for {situation.policy.group} that names {situation.target.ami}"
+    return Closed(f"{situation.condemned}; {hint}") if situation.condemned else None
 
 
 def gate_hold_days(situation: Situation, now: datetime) -> Closed | None:
@@ -87,7 +95,7 @@ def gate_floor(situation: Situation, _now: datetime) -> Closed | None:
     return Closed(f"a floor of {floor} leaves no node of {size} to begin with", never=True) if floor >= size else None
 
 
-GATES: tuple[Gate, ...] = (gate_originals_put_back, gate_launches, gate_floor, gate_hold_days)
+GATES: tuple[Gate, ...] = (gate_originals_put_back, gate_condemned, gate_launches, gate_floor, gate_hold_days)
 
 
 def first_closed(situation: Situation, now: datetime) -> Closed | None:

@@ -5,7 +5,7 @@ group keeps launching the old image for some types.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gpuops.domain.errors import Invalid
@@ -40,6 +40,15 @@ def retarget(launch: Launch, versions: Mapping[Template, Template], ami: str) ->
     for override in _overrides(moved):
         if override.get("ImageId"):
             override["ImageId"] = ami
+    return moved
+
+
+def with_amis(launch: Launch, amis: Sequence[str]) -> Launch:
+    """Return the specification with the images of its overrides, one after the other, replaced by these."""
+    moved = copy.deepcopy(launch)
+    named = (override for override in _overrides(moved) if override.get("ImageId"))
+    for override, ami in zip(named, amis, strict=True):
+        override["ImageId"] = ami
     return moved
 
 

@@ -27,6 +27,13 @@ class Order(BaseModel):
     release: str | None = None
     old_amis: tuple[str, ...] = ()
     """Every other image that the group ran or would have launched; for whoever else listens."""
+    announced: bool = False
+    """Whether it is our own event, which names every release, and not a person's word."""
+
+    @property
+    def insists(self) -> bool:
+        """Whether a person has named the AMI: then a verdict of before does not hold it back."""
+        return self.ami is not None and not self.announced
 
     @model_validator(mode="before")
     @classmethod
@@ -36,7 +43,8 @@ class Order(BaseModel):
             return {k: v for k, v in value.items() if k != STARTED_BY} if isinstance(value, dict) else value
         if value["detail-type"] != RELEASE_DETECTED:
             raise ValueError(f"detail-type is {value['detail-type']!r}, expected {RELEASE_DETECTED!r}")
-        return value.get("detail")
+        detail = value.get("detail")
+        return {**detail, "announced": True} if isinstance(detail, dict) else detail
 
 
 class RotationPlan(Decision):
@@ -79,3 +87,25 @@ class Opening(BaseModel):
     since: AwareDatetime | None = None
     """Of the waiting, from its first answer on."""
     wait_seconds: int = 20
+
+
+ClaimStatus = Literal["claimed", "taken", "filled", "waiting", "gone", "stopped", "overdue", "condemned"]
+"""`taken`: the old node goes first; `filled`: its successor is there; `condemned`: the release is bad."""
+
+
+class ClaimAnswer(BaseModel):
+    """Where the claim stands."""
+
+    status: ClaimStatus
+    reason: str
+    slot: str
+    instance: str | None = None
+    """The old instance that this slot replaces, once it is chosen."""
+    decrement: bool | None = None
+    """Whether the group shrinks when that one goes, once it is chosen."""
+    node: str | None = None
+    """The new node, once claimed."""
+    started: AwareDatetime
+    deadline: AwareDatetime
+    wait_seconds: int = 0
+    """Before the next call, if it is still waiting."""

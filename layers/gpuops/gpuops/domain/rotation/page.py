@@ -6,7 +6,7 @@ Every name in it came from outside (pods, nodes, error messages), so everything 
 from collections.abc import Iterable
 from html import escape
 
-from gpuops.domain.rotation.report import Report, Step
+from gpuops.domain.rotation.report import Line, Report, Step
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1a1a1a}
@@ -26,6 +26,8 @@ def render_page(report: Report) -> str:
         f'<p class="outcome {mood}">{escape(report.outcome)}</p><p>{escape(report.reason)}</p>',
         _facts([(key, str(run[key])) for key in ("cluster", "group", "mode", "policy", "execution") if key in run]),
         *_plan(report),
+        *_canary(report),
+        *_rollback(report),
         *_admission(report),
         *_configuration(report),
         *_steps(report),
@@ -54,12 +56,43 @@ def _plan(report: Report) -> Iterable[str]:
         (
             str(node.get("instance", "")),
             str(node.get("reason", "")),
-            "gives back the surge" if node.get("decrement") else "",
+            _role(node),
             str(node["status"]),
         )
         for node in report.ended()
     ]
     yield _table(("instance", "its place in the order", "", "ended"), rows)
+
+
+def _role(node: Line) -> str:
+    """What sets the node apart from the others of the plan."""
+    return "canary" if node.get("canary") else "gives back the surge" if node.get("decrement") else ""
+
+
+def _canary(report: Report) -> Iterable[str]:
+    """What the bake came to."""
+    if report.judge:
+        yield "<h2>Canary</h2>"
+        verdict = {"verdict": report.judge.get("status"), "reason": report.judge.get("reason")}
+        yield _facts([(key, str(value)) for key, value in verdict.items()])
+
+
+def _rollback(report: Report) -> Iterable[str]:
+    """Whether nodes went back, and how each ended."""
+    if not report.rollback:
+        return
+    yield "<h2>Rollback</h2>"
+    yield f"<p>{escape(str(report.rollback.get('reason', '')))}</p>" + _list(report.rollback.get("restored", ()))
+    rows = [
+        (
+            str(one.get("instance") or one.get("slot")),
+            str(one.get("status")),
+            str((one.get("error") or {}).get("reason", "")),
+        )
+        for one in report.back
+    ]
+    if rows:
+        yield _table(("instance", "ended", "reason"), rows)
 
 
 def _admission(report: Report) -> Iterable[str]:

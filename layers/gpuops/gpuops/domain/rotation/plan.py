@@ -4,13 +4,14 @@ It sees everything at once and touches nothing, so the same code answers a dry r
 after it (which must find the group `current`).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gpuops.domain.rotation.gates import Closed, Situation, Target, first_closed
-from gpuops.domain.rotation.order import order_nodes
+from gpuops.domain.rotation.order import NodeLoad, order_nodes
 from gpuops.domain.rotation.strategy import Strategy, choose_strategy
 
 Status = Literal["roll", "wait", "current", "planned", "hold", "reject"]
@@ -25,6 +26,8 @@ class PlannedNode(BaseModel):
     decrement: bool
     """Whether the group shrinks by one when it is terminated: this gives back the surge."""
     reason: str
+    canary: bool = False
+    """Whether it goes before the others, and is watched."""
 
 
 class Decision(BaseModel):
@@ -36,9 +39,11 @@ class Decision(BaseModel):
     reason: str
     nodes: tuple[PlannedNode, ...] = ()
     surge: int = 0
-    """Nodes at a time: more of them, or fewer where old ones go first."""
+    """Nodes at a time, once the canaries are good: more of them, or fewer where old ones go first."""
     strategy: Strategy = "surge"
     strategy_reason: str = ""
+    candidates: int = 0
+    """So many nodes, the first of them, are as idle as the canaries; 0 without canaries."""
     changes: tuple[str, ...] = ()
     until: AwareDatetime | None = None
     """When what holds it ends by itself; None where nothing holds it, or a person has to act."""
@@ -64,37 +69,54 @@ def _closed_status(closed: Closed, situation: Situation) -> Status:
 def _roll(situation: Situation) -> Decision:
     """The order of the nodes, and everything that changes around them."""
     policy, ordered = situation.policy, order_nodes(situation.loads)
-    surge, chosen = min(policy.surge, len(ordered)), choose_strategy(policy)
-    grown = surge if chosen.strategy == "surge" else 0
-    last = len(ordered) - grown
+    canaries, chosen = min(policy.canary.nodes, len(ordered)), choose_strategy(policy)
+    surge, grows = min(policy.surge, len(ordered) - canaries), chosen.strategy == "surge"
+    last = len(ordered) - surge
     nodes = tuple(
-        PlannedNode(instance=load.instance, decrement=place >= last, reason=load.reason)
+        PlannedNode(
+            instance=load.instance,
+            decrement=grows and (place >= last or place < canaries),
+            reason=load.reason,
+            canary=place < canaries,
+        )
         for place, load in enumerate(ordered)
     )
     reason = f"{len(nodes)} of {len(situation.group.staying)} instances do not run {_name(situation.target)}"
     if policy.mode != "apply":
         reason = f"mode {policy.mode}: {reason}"
-    status: Status = "roll" if policy.mode == "apply" else "planned"
     return Decision(
-        status=status,
+        status="roll" if policy.mode == "apply" else "planned",
         reason=reason,
         nodes=nodes,
         surge=surge,
         strategy=chosen.strategy,
         strategy_reason=chosen.reason,
-        changes=_changes(situation, surge, grown),
+        candidates=_candidates(ordered, canaries),
+        changes=_changes(situation, canaries, surge, max(canaries, surge) if grows else 0),
     )
 
 
-def _changes(situation: Situation, surge: int, grown: int) -> tuple[str, ...]:
+def _candidates(ordered: Sequence[NodeLoad], canaries: int) -> int:
+    """How many nodes might as well be canaries: of those with Jobs the oldest alone, for each has another end."""
+    if not canaries:
+        return 0
+    kind = ordered[canaries - 1].kind
+    return canaries if kind > 1 else sum(load.kind <= kind for load in ordered)
+
+
+def _changes(situation: Situation, canaries: int, surge: int, grown: int) -> tuple[str, ...]:
     """What the roll touches, in words, before it touches it."""
     group = situation.group
     changes = [f"new launch template version with {_name(situation.target)}"]
     if situation.adds_startup_taint:
         changes.append("new launch template version registers the startup taint")
-    if surge and not grown:
+    if canaries:
+        changes.append(f"{canaries} canaries first, watched for {situation.policy.canary.bake_minutes} minutes")
+    if not grown:
         floor = situation.policy.floor.of(group.desired, situation.policy.surge)
-        changes.append(f"old nodes go first: {surge} out of service at a time, never fewer than {floor} in service")
+        changes.append(
+            f"old nodes go first: {max(surge, 1)} out of service at a time, never fewer than {floor} in service"
+        )
     if grown:
         changes.append(f"desired capacity {group.desired} to {group.desired + grown}, while it rolls")
     if group.desired + grown > group.max:

@@ -35,6 +35,22 @@ class Told(BaseModel):
     at: datetime
 
 
+class Condemned(BaseModel):
+    """A release that proved to be bad in a group: it is not rolled there again until a person orders it by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    target: Target
+    at: datetime
+    run: str
+    why: str
+
+    @property
+    def reason(self) -> str:
+        """What the gate says."""
+        return f"{self.target.release} ({self.target.ami}) proved to be bad in run {self.run}: {self.why}"
+
+
 def is_news(
     release: SeenRelease, running: frozenset[str], policy: GroupPolicy, told: Told | None, now: datetime
 ) -> bool:

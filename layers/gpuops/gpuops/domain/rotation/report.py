@@ -41,7 +41,10 @@ class Report(BaseModel):
     run: Line | None = None
     plan: Line | None = None
     change: Line | None = None
+    judge: Line | None = None
     nodes: list[Line] = []
+    rollback: Line | None = None
+    back: list[Line] = []
     close: Line | None = None
     find: Line | None = None
     check: Line | None = None

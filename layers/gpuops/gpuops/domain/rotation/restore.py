@@ -4,15 +4,14 @@ Whether the run succeeded is read from the group, not from the run: an execution
 succeeded, and only what runs now can say which image new nodes should get.
 """
 
-import copy
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gpuops.domain.rotation.change import SUSPENDED, GroupUpdate, Undo
+from gpuops.domain.rotation.change import SUSPENDED, GroupUpdate, Stage, Undo
 from gpuops.domain.rotation.group import Group, Instance, Template
-from gpuops.domain.rotation.launch import override_amis, retarget, templates_of
+from gpuops.domain.rotation.launch import override_amis, retarget, templates_of, with_amis
 
 NodeState = Literal["starting", "idle", "busy"]
 """Of a node that this change launched: not admitted yet, admitted without workload, with workload."""
@@ -42,8 +41,8 @@ class Shrink:
 
 
 def is_rolled(group: Group, undo: Undo) -> bool:
-    """Whether every instance that stays runs the target."""
-    return all(instance.ami == undo.target.ami for instance in group.staying)
+    """Whether every instance that stays runs the target, and is to."""
+    return undo.stage != "back" and all(instance.ami == undo.target.ami for instance in group.staying)
 
 
 def plan_shrink(group: Group, undo: Undo, states: Mapping[str, NodeState]) -> Shrink:
@@ -60,13 +59,15 @@ def plan_shrink(group: Group, undo: Undo, states: Mapping[str, NodeState]) -> Sh
 def _select_spare(group: Group, undo: Undo, states: Mapping[str, NodeState], count: int) -> tuple[str, ...]:
     """Choose nodes that carry nothing, those that do not serve yet first, and the fullest zone's among those.
 
+    On the way back, what still runs the bad release goes before what replaced it.
+
     Zones that end two apart would have Auto Scaling move a loaded node as soon as it may balance again.
     """
-    spare = [i for i in group.staying if undo.is_new(i) and states.get(i.id, "busy") != "busy"]
+    spare = [i for i in group.staying if undo.is_ours(i) and states.get(i.id, "busy") != "busy"]
     sizes = Counter(instance.zone for instance in group.staying)
     chosen: list[str] = []
     while spare and len(chosen) < count:
-        one = min(spare, key=lambda i: (states[i.id] == "idle", -sizes[i.zone], i.id))
+        one = min(spare, key=lambda i: (states[i.id] == "idle", undo.is_new(i), -sizes[i.zone], i.id))
         spare.remove(one)
         sizes[one.zone] -= 1
         chosen.append(one.id)
@@ -83,12 +84,9 @@ def lopsided(group: Group) -> str | None:
 
 
 def owed_nodes(group: Group, undo: Undo) -> int:
-    """Return how many nodes of the surge are still part of the desired capacity.
-
-    A note alone gives nothing back: the termination after it may have failed, and then the instance stays.
-    """
-    given = sum(group.instance(name) is None for name in undo.decremented)
-    return min(max(0, undo.surge - given), max(0, group.desired - undo.desired))
+    """Return how many nodes that the change added are still part of the desired capacity."""
+    owed = undo.carried + undo.surge - undo.given_back(group)
+    return min(max(0, owed), max(0, group.desired - undo.desired))
 
 
 def plan_restore(group: Group, undo: Undo, latest: Mapping[str, int]) -> Restore:
@@ -116,13 +114,13 @@ def arriving(group: Group, undo: Undo) -> tuple[str, ...]:
 
 
 def _protected(group: Group, undo: Undo) -> list[Instance]:
-    """The instances that are protected because of this change."""
-    return [] if undo.protects_new else [i for i in group.staying if undo.is_new(i) and i.protected]
+    """Protected because of this change."""
+    return [] if undo.protects_new else [i for i in group.staying if undo.is_ours(i) and i.protected]
 
 
 def _maximum(group: Group, undo: Undo) -> tuple[int | None, tuple[str, ...]]:
     """The original maximum, once the size fits below it and nobody else has set another."""
-    if group.max == undo.max or group.max != undo.desired + undo.surge:
+    if group.max == undo.max or group.max not in {*undo.sizes, undo.size}:
         return None, ()
     if group.desired > undo.max:
         return None, (f"maximum size {group.max}: the group has {group.desired} nodes, above {undo.max}",)
@@ -131,16 +129,25 @@ def _maximum(group: Group, undo: Undo) -> tuple[int | None, tuple[str, ...]]:
 
 def _launch(group: Group, undo: Undo, latest: Mapping[str, int]) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """The launch specification to end with (None: as it is), and what the operator should know about it."""
-    if not undo.versions():
+    if not undo.our_templates:
         return None, ()
     complete = all(moved.new for moved in undo.moved)
-    known = {_names(undo.launch), _names(undo.opened_launch) if complete else ()}
+    known = {_names(undo.launch), *_opened(undo)}
     wanted, notes = _rolled(undo, latest) if complete and is_rolled(group, undo) else _unrolled(undo, latest)
     if _names(group.launch) == _names(wanted):
         return None, notes
     if _names(group.launch) not in known:
         return None, ("launch template: somebody else changed it meanwhile, so it stays",)
     return wanted, notes
+
+
+def _opened(undo: Undo) -> Iterator[tuple[object, ...]]:
+    """The specifications that stages of the change have given the group, as far as their versions exist."""
+    stages: tuple[Stage, ...] = ("forward", "back")
+    for stage in stages:
+        at = undo.model_copy(update={"stage": stage})
+        if len(at.versions()) == len(undo.moved):
+            yield _names(at.opened_launch)
 
 
 def _rolled(undo: Undo, latest: Mapping[str, int]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -160,17 +167,13 @@ def _unrolled(undo: Undo, latest: Mapping[str, int]) -> tuple[dict[str, Any], tu
     versions: dict[Template, Template] = {}
     notes: list[str] = []
     for moved in undo.moved:
-        ours = moved.new and moved.source.version == "$Latest" and latest.get(moved.source.id) == int(moved.new.version)
+        newest = {int(version.version) for version in (moved.new, moved.back) if version}
+        ours = moved.source.version == "$Latest" and latest.get(moved.source.id) in newest
         versions[moved.source] = moved.resolved if ours else moved.source
         if ours:
             notes.append(f"launch template {moved.source.id}: version {moved.resolved.version} stands in for $Latest")
-    back = copy.deepcopy(undo.launch)
-    images = list(override_amis(undo.launch))
-    moved_back = retarget(back, versions, "")
-    for override in moved_back.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("Overrides", []):
-        if "ImageId" in override:
-            override["ImageId"] = images.pop(0)
-    return moved_back, tuple(notes)
+    back = retarget(undo.launch, versions, undo.target.ami)
+    return with_amis(back, override_amis(undo.launch)), tuple(notes)
 
 
 def _names(launch: dict[str, Any]) -> tuple[object, ...]:

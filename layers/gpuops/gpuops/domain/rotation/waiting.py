@@ -14,6 +14,10 @@ SHARE = 24
 LOOKS = 480
 """Waits of months, too, come to about so many looks: past five days their pauses may be longer than the longest."""
 
+SHORTEST_WATCH, LONGEST_WATCH = timedelta(minutes=1), timedelta(minutes=5)
+"""An alarm's usual period is a minute; past five, what is watched for would come too late."""
+WATCHES = 20
+
 
 def wait_seconds(since: datetime, now: datetime, *ends: datetime) -> int:
     """Return the pause before the next look, never past the next of the ends: at each of them something is decided."""
@@ -32,4 +36,10 @@ def rest_seconds(since: datetime, now: datetime, until: datetime | None = None) 
     if until is None:
         return math.ceil(min(max(SHORTEST, (now - since) / SHARE), LONGEST_REST).total_seconds())
     pause = max(HOUR, (until - since) / LOOKS)
+    return max(1, math.ceil(min(pause, until - now).total_seconds()))
+
+
+def pause_seconds(since: datetime, now: datetime, until: datetime) -> int:
+    """Return the pause between two looks of a watch: a twentieth of it, between one and five minutes, to its end."""
+    pause = min(max(SHORTEST_WATCH, (until - since) / WATCHES), LONGEST_WATCH)
     return max(1, math.ceil(min(pause, until - now).total_seconds()))

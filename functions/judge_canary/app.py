@@ -1,0 +1,84 @@
+"""Look once at the canaries of an open change, or, after the roll, at its alarms alone, and say what that proves.
+
+In:  {"run": {...}, "change": {"fence"}, "judge"?: <previous answer>, "rolled"?: true, "now": "..."}
+Out: {"status": "baking" | "good" | "bad", "reason", "since": "...", "ready": {"<node>": "..."}, "wait_seconds": 60}
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel
+
+from gpuops.adapters import canaries
+from gpuops.adapters.world import World
+from gpuops.domain.errors import Conflict
+from gpuops.domain.faults.xids import xid_table
+from gpuops.domain.rotation.bake import Bake, Look, Verdict, judge_alarms, judge_canary
+from gpuops.domain.rotation.change import Undo
+from gpuops.domain.rotation.messages import Change
+from gpuops.domain.run import Run
+from gpuops.entry import entry
+
+
+class Judged(BaseModel):
+    """Out."""
+
+    status: Literal["baking", "good", "bad"]
+    reason: str
+    since: AwareDatetime
+    """When the bake began: with the first look."""
+    ready: Mapping[str, str] = {}
+    """By canary, when its readiness last changed, for the next look."""
+    wait_seconds: int = 0
+    """Before the next look, if it bakes on."""
+
+
+class JudgeCanary(BaseModel):
+    """In."""
+
+    run: Run
+    change: Change
+    judge: Judged | None = None
+    rolled: bool = False
+    """Whether every node has been replaced: then there is nothing to wait for."""
+
+
+@entry(JudgeCanary)
+def handler(request: JudgeCanary, now: datetime) -> Judged:
+    """Look; a second call at the same moment sees the same."""
+    return judge(request, now, World())
+
+
+def judge(request: JudgeCanary, now: datetime, world: World) -> Judged:
+    """Raises: Conflict when the run does not hold the group any more; Invalid for an alarm that does not exist."""
+    run = request.run
+    world.store.check_fence(run, request.change.fence)
+    undo = world.store.undo(run.group)
+    if undo is None or undo.run.id != run.id:
+        raise Conflict(f"run {run.id} has no open change of {run.group}")
+    since = request.judge.since if request.judge else now
+    verdict = _verdict(request, undo, since, now, world)
+    if verdict.status == "bad":
+        world.store.condemn(run, verdict.reason)
+    return Judged(
+        status=verdict.status,
+        reason=verdict.reason,
+        since=since,
+        ready=verdict.ready,
+        wait_seconds=verdict.wait_seconds,
+    )
+
+
+def _verdict(request: JudgeCanary, undo: Undo, since: datetime, now: datetime, world: World) -> Verdict:
+    """Look at what there is to see at this moment."""
+    run = request.run
+    policy = world.policies.at(run.policy).group(run.group).canary
+    alarms = world.alarms.look(policy, undo.at) if policy.watches_alarms else []
+    if request.rolled:
+        why = judge_alarms(alarms)
+        return Verdict("bad" if why else "good", why or f"{len(alarms)} alarms are quiet", {})
+    claims = [claim for claim in world.claims.of(run.group) if claim.stage == "canary"]
+    nodes = canaries.look(run, claims, policy.max_restarts, world)
+    before = request.judge.ready if request.judge else {}
+    return judge_canary(Look(alarms, nodes, before), Bake(since, policy.bake_minutes), xid_table(), now)

@@ -1,0 +1,56 @@
+"""Takes out the nodes that a change added and nobody needs: when it closes, and before it goes back."""
+
+from typing import TYPE_CHECKING
+
+from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node
+from gpuops.domain.rotation.change import GroupUpdate, Undo
+from gpuops.domain.rotation.drain import must_go
+from gpuops.domain.rotation.restore import NodeState, owed_nodes, plan_shrink
+from gpuops.domain.run import Run
+
+if TYPE_CHECKING:
+    from gpuops.adapters.cluster import Cluster
+
+
+def take_out_spare(undo: Undo, world: World, cluster: "Cluster") -> tuple[tuple[str, ...], int]:
+    """Take out the nodes of the surge that no retired node gave back; return what was done, and how many stay.
+
+    Idempotent: what is gone is owed no longer. Raises: what the adapters raise.
+    """
+    run = undo.run
+    group = world.groups.describe(run.group)
+    if not owed_nodes(group, undo):
+        return (), 0
+    nodes = {node.instance: node for node in cluster.nodes() if node.instance}
+    states = {i.id: _state(nodes.get(i.id), cluster) for i in group.staying if undo.is_ours(i)}
+    shrink = plan_shrink(group, undo, states)
+    if shrink.desired is not None:
+        world.groups.update(run.group, GroupUpdate(desired=shrink.desired))
+    stays, done = shrink.left, [f"desired capacity {shrink.desired}"] if shrink.desired is not None else []
+    for name in shrink.terminate:
+        if _empty(nodes.get(name), run, cluster):
+            world.store.give_back(run, name)
+            world.groups.terminate(name, decrement=True)
+            done.append(f"terminated {name}, which nobody needed")
+        else:
+            stays += 1
+    return tuple(done), stays
+
+
+def _state(node: Node | None, cluster: "Cluster") -> NodeState:
+    """Whether the node carries workload."""
+    if node is None or not node.admitted:
+        return "starting"
+    return "busy" if any(must_go(pod) for pod in cluster.pods_on(node.name)) else "idle"
+
+
+def _empty(node: Node | None, run: Run, cluster: "Cluster") -> bool:
+    """Close the door, then look once more: a pod may have landed since the first look."""
+    if node is None or not node.admitted:
+        return True
+    cluster.cordon(node, run.id)
+    if _state(node, cluster) == "idle":
+        return True
+    cluster.uncordon(node)
+    return False
