@@ -13,9 +13,10 @@ from pydantic import BaseModel
 from gpuops.adapters.spare import take_out_spare
 from gpuops.adapters.versions import create_versions
 from gpuops.adapters.world import World
-from gpuops.domain.errors import Invalid, Refused
+from gpuops.domain.errors import Refused
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.change import Undo, open_goals
+from gpuops.domain.rotation.image import AVAILABLE
 from gpuops.domain.rotation.launch import override_amis
 from gpuops.domain.rotation.load import load_of
 from gpuops.domain.rotation.messages import Change
@@ -84,14 +85,13 @@ def _remember(undo: Undo, decision: Back, now: datetime, world: World) -> None:
         world.releases.condemn(undo.run.group, verdict)
 
 
-def _check_images(undo: Undo, policy: GroupPolicy, world: World) -> None:
+def _check_images(undo: Undo, world: World) -> None:
     """Raises: Refused when an image of the version before is gone: its nodes could not be launched."""
     versions = (world.templates.read(moved.resolved).ami for moved in undo.moved)
-    for ami in dict.fromkeys((*(ami for ami in versions if ami), *override_amis(undo.launch))):
-        try:
-            world.images.check(ami, policy.ami.architecture)
-        except Invalid as gone:
-            raise Refused(f"nodes cannot go back: {gone}") from gone
+    amis = dict.fromkeys((*(ami for ami in versions if ami), *override_amis(undo.launch)))
+    found = world.images.describe(amis)
+    if gone := [ami for ami in amis if ami not in found or found[ami].state != AVAILABLE]:
+        raise Refused(f"nodes cannot go back: {', '.join(gone)} cannot be launched any more")
 
 
 def _begin(undo: Undo, policy: GroupPolicy, cluster: "Cluster", world: World) -> Undo:
@@ -100,7 +100,7 @@ def _begin(undo: Undo, policy: GroupPolicy, cluster: "Cluster", world: World) ->
     moved = [instance for instance in group.staying if undo.is_ours(instance)]
     if not moved:
         return undo
-    _check_images(undo, policy, world)
+    _check_images(undo, world)
     names = {node.instance: node.name for node in cluster.nodes() if node.instance}
     loads = [load_of(i, cluster.pods_on(names[i.id]) if i.id in names else ()) for i in moved]
     order = tuple(load.instance for load in order_nodes(loads))
