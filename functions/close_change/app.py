@@ -15,6 +15,7 @@ from gpuops.domain.keys import label_of
 from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.group import Template
 from gpuops.domain.rotation.restore import arriving, lopsided, plan_restore
+from gpuops.domain.rotation.stage import unreturned
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
@@ -107,7 +108,8 @@ def _settings(undo: Undo, world: World) -> tuple[tuple[str, ...], tuple[str, ...
     world.groups.update(name, goals.update)
     world.groups.resume(name, goals.resume)
     world.groups.unprotect(name, goals.unprotect)
-    return goals.restored, goals.left + ((uneven,) if uneven else ())
+    notes = tuple(note for note in (uneven, unreturned(group, undo)) if note)
+    return goals.restored, goals.left + notes
 
 
 def _marks(run: Run, world: World, cluster: "Cluster") -> tuple[str, ...]:

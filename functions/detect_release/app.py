@@ -73,7 +73,8 @@ def detect(now: datetime, world: World) -> Detection:
 def _check(policy: GroupPolicy, target: Found, group: Group | None, now: datetime, world: World) -> Detected | None:
     """Announce the group's release if it is news. The event goes out before the note: rather twice than never.
 
-    While a run holds the group there is nothing to tell: a second run would only be refused.
+    While a run holds the group there is nothing to tell: a second run would only be refused. Nor of a release that
+    proved to be bad in the group: only a person has it tried again.
     """
     if not isinstance(target, Target):
         raise target
@@ -83,6 +84,8 @@ def _check(policy: GroupPolicy, target: Found, group: Group | None, now: datetim
     release = world.releases.see(policy.group, target, now)
     told = world.releases.told(policy.group)
     if not is_news(release, running, policy, told, now) or world.store.lock("rotation", policy.group):
+        return None
+    if world.releases.condemned(policy.group, target.ami):
         return None
     found = Detected(cluster=policy.cluster, group=policy.group, ami=target.ami, release=target.release)
     world.bus.put_release({**found.model_dump(), "old_amis": sorted(running - {target.ami})})

@@ -1,7 +1,7 @@
 """Look once at the canaries of an open change, or, after the roll, at its alarms alone, and say what that proves.
 
 In:  {"run": {...}, "change": {"fence"}, "judge"?: <previous answer>, "rolled"?: true, "now": "..."}
-Out: {"status": "baking" | "good" | "bad", "reason", "since": "...", "ready": {"<node>": "..."}, "wait_seconds": 60}
+Out: {"status": "baking" | "good" | "bad" | "stopped", "reason", "since", "ready": {"<node>": "..."}, "wait_seconds"}
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,8 @@ from gpuops.entry import entry
 class Judged(BaseModel):
     """Out."""
 
-    status: Literal["baking", "good", "bad"]
+    status: Literal["baking", "good", "bad", "stopped"]
+    """`stopped`: a person cancelled the run, which proves nothing."""
     reason: str
     since: AwareDatetime
     """When the bake began: with the first look."""
@@ -58,6 +59,8 @@ def judge(request: JudgeCanary, now: datetime, world: World) -> Judged:
     if undo is None or undo.run.id != run.id:
         raise Conflict(f"run {run.id} has no open change of {run.group}")
     since = request.judge.since if request.judge else now
+    if (wish := world.wishes.wish(run.id)) and wish.wish == "cancel":
+        return Judged(status="stopped", reason=wish.said, since=since)
     verdict = _verdict(request, undo, since, now, world)
     if verdict.status == "bad":
         world.store.condemn(run, verdict.reason)

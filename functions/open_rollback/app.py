@@ -23,7 +23,7 @@ from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.order import order_nodes
 from gpuops.domain.rotation.plan import PlannedNode
 from gpuops.domain.rotation.release import Condemned
-from gpuops.domain.rotation.stage import Back, decide_back, next_stage
+from gpuops.domain.rotation.stage import Back, decide_back, next_stage, unadmitted
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
@@ -65,14 +65,15 @@ def open_rollback(request: OpenRollback, now: datetime, world: World) -> Rollbac
     if undo is None or undo.run.id != run.id:
         return RollbackAnswer(status="none", reason="the run had no open change")
     policy = world.policies.at(run.policy).group(run.group)
-    decision = decide_back(undo, on_failure=policy.roll_back.on_failure)
+    if undo.stage == "back":
+        return _open(undo, request, policy.surge, (), world)
+    decision = decide_back(undo, on_failure=policy.roll_back.on_failure, wish=world.wishes.wish(run.id))
     _remember(undo, decision, now, world)
     if decision.status == "stay":
         return RollbackAnswer(status="none", reason=decision.reason)
-    cluster, done = world.cluster(run.cluster), ()
-    if undo.stage != "back":
-        done, _ = take_out_spare(undo, world, cluster)
-        undo = _begin(undo, policy, cluster, world)
+    cluster = world.cluster(run.cluster)
+    done, _ = take_out_spare(undo, world, cluster)
+    undo = _begin(undo, policy, cluster, world)
     if undo.stage != "back":
         return RollbackAnswer(status="none", reason=f"{decision.reason}: nothing had moved yet", restored=done)
     return _open(undo, request, policy.surge, done, world)
@@ -101,9 +102,11 @@ def _begin(undo: Undo, policy: GroupPolicy, cluster: "Cluster", world: World) ->
     if not moved:
         return undo
     _check_images(undo, world)
-    names = {node.instance: node.name for node in cluster.nodes() if node.instance}
+    nodes = cluster.nodes()
+    names = {node.instance: node.name for node in nodes if node.instance}
     loads = [load_of(i, cluster.pods_on(names[i.id]) if i.id in names else ()) for i in moved]
-    order = tuple(load.instance for load in order_nodes(loads))
+    waiting = unadmitted(group, undo, nodes)
+    order = tuple(load.instance for load in order_nodes(loads) if load.instance not in waiting)
     surge = min(policy.surge, len(order)) if undo.strategy == "surge" else 0
     undo = next_stage(undo, group, "back", surge=surge, order=order)
     world.store.write_undo(undo, begins=True)
@@ -115,7 +118,10 @@ def _open(undo: Undo, request: OpenRollback, at_once: int, done: tuple[str, ...]
     run = undo.run
     undo = create_versions(undo, world)
     world.store.check_fence(run, request.change.fence)
-    world.groups.update(run.group, open_goals(world.groups.describe(run.group), undo))
+    group = world.groups.describe(run.group)
+    world.groups.update(run.group, open_goals(group, undo))
+    for name in unadmitted(group, undo, world.cluster(run.cluster).nodes()):
+        world.groups.terminate(name, decrement=False)
     main = undo.versions()[undo.moved[0].source]
     last = len(undo.order) - undo.surge
     nodes = tuple(

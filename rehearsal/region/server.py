@@ -21,7 +21,7 @@ from moto.moto_api._internal import mock_random
 from rehearsal.clock import Clock
 from rehearsal.engine import Progress
 from rehearsal.lambdas import Lambdas
-from rehearsal.region import functions_api
+from rehearsal.region import alarms, functions_api
 from rehearsal.region.asked import Asked
 from rehearsal.region.cloudformation import CloudFormation
 from rehearsal.region.events import Bus
@@ -98,6 +98,7 @@ class Region:
         functions_api.install(self.patches, self._lambdas)
         CloudFormation(self.account).install(self.patches)
         Asked(self.account).install(self.patches)
+        alarms.install(self.patches)
         self.bus.install(self.patches)
         self.scheduler.install(self.patches)
 

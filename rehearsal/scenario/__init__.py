@@ -7,11 +7,23 @@ from rehearsal.scenario.expect import Expect, ExpectedExecution, ExpectedObject
 from rehearsal.scenario.file import SCENARIOS, ScenarioError, load, names, parse, schema
 from rehearsal.scenario.kinds import collection
 from rehearsal.scenario.model import Scenario
-from rehearsal.scenario.story import MachineFault, Moment, Patch, RemoveTaint, Scale, Start, Trigger, WireFault
-from rehearsal.scenario.world import Board, Group, Release, Toleration, Workload, Zone
+from rehearsal.scenario.story import (
+    AlarmState,
+    MachineFault,
+    Moment,
+    Patch,
+    RemoveTaint,
+    Scale,
+    Start,
+    Trigger,
+    WireFault,
+)
+from rehearsal.scenario.world import Alarm, Board, Group, Release, Toleration, Workload, Zone
 
 __all__ = [
     "SCENARIOS",
+    "Alarm",
+    "AlarmState",
     "Board",
     "Expect",
     "ExpectedExecution",

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from rehearsal.scenario.expect import Expect
 from rehearsal.scenario.parts import Name, Part
 from rehearsal.scenario.story import Moment, Trigger
-from rehearsal.scenario.world import Group, Release, Workload, Zone
+from rehearsal.scenario.world import Alarm, Group, Release, Workload, Zone
 
 Place = tuple[str | int, ...]
 
@@ -33,6 +33,7 @@ class Scenario(Part):
     releases: tuple[Release, ...] = Field(min_length=1)
     groups: tuple[Group, ...] = Field(min_length=1)
     workloads: tuple[Workload, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
     timeline: tuple[Moment, ...] = ()
     policy: dict[str, Any] | str = Field(default_factory=dict)
     """fleet.yaml: inline, or the name of a file, whose text is kept as it is so that a broken one stays broken."""
@@ -93,6 +94,10 @@ def _astray(scenario: Scenario) -> Iterator[tuple[Place, str]]:
     about += [(("expect", "nodes", i, "group"), nodes.group) for i, nodes in enumerate(scenario.expect.nodes)]
     for key in ("suspended", "groups"):
         about += [(("expect", key, name), name) for name in getattr(scenario.expect, key)]
+    known = {alarm.name for alarm in scenario.alarms}
+    for i, moment in enumerate(scenario.timeline):
+        if moment.alarm and moment.alarm.name not in known:
+            yield ("timeline", i, "alarm", "name"), f"no alarm named {moment.alarm.name!r}"
     for place, name in about:
         if name is not None and name not in named:
             yield place, f"no group named {name!r} (there are: {', '.join(named)})"
@@ -103,6 +108,7 @@ def _repeated(scenario: Scenario) -> Iterator[tuple[Place, str]]:
         "zones": [zone.name for zone in scenario.zones],
         "releases": [release.ami for release in scenario.releases],
         "groups": [group.name for group in scenario.groups],
+        "alarms": [alarm.name for alarm in scenario.alarms],
         "workloads": [f"{work.kind}/{work.namespace}/{work.name}" for work in scenario.workloads],
     }
     for key, names in named.items():

@@ -18,6 +18,7 @@ Fault = Annotated[
     ),
 ]
 """What is wrong with a release, a machine or a board."""
+AlarmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,255}$")]
 AmiId = Annotated[str, StringConstraints(pattern=r"^ami-[0-9a-f]{8,17}$")]
 
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from rehearsal.scenario.kinds import known_kind
-from rehearsal.scenario.parts import AmiId, Fault, Name, Part, Seconds
+from rehearsal.scenario.parts import AlarmName, AmiId, Fault, Name, Part, Seconds
 
 
 class WireFault(Part):
@@ -74,6 +74,13 @@ class MachineFault(Part):
         return self
 
 
+class AlarmState(Part):
+    """A CloudWatch alarm of the scenario changes its state."""
+
+    name: AlarmName
+    state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"] = "ALARM"
+
+
 class ReplaceRootVolume(Part):
     """Auto Scaling gives the group's first instance in service a new root volume, as an instance refresh does."""
 
@@ -106,6 +113,7 @@ class Moment(Part):
     remove_taint: RemoveTaint | None = None
     machine_fault: MachineFault | None = None
     replace_root_volume: ReplaceRootVolume | None = None
+    alarm: AlarmState | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:

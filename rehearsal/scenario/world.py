@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from rehearsal.scenario.parts import AmiId, Fault, Name, Part, Seconds, Taint
+from rehearsal.scenario.parts import AlarmName, AmiId, Fault, Name, Part, Seconds, Taint
 
 
 class Zone(Part):
@@ -92,6 +92,13 @@ class Group(Part):
         if self.kind == "managed" and not self.nodegroup:
             raise PydanticCustomError("name", "EKS would name it eks-<node group>-<at least 8 hex digits>")
         return self
+
+
+class Alarm(Part):
+    """A CloudWatch alarm of the operator's: quiet from the start, and moved by moments alone."""
+
+    name: AlarmName
+    tags: dict[str, str] = Field(default_factory=dict)
 
 
 class Toleration(Part):

@@ -60,6 +60,8 @@ class Director:
                 world.fleet.images.publish(release)
         for group in scenario.groups:
             world.fleet.create_group(group, scenario.release_of(group))
+        for alarm in scenario.alarms:
+            self._plot.create_alarm(alarm)
         self._create_namespaces(scenario.workloads)
         first = [w for w in scenario.workloads if w.at == 0]
         for kinds in (("daemonset",), ("deployment", "job")):

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from rehearsal.kube import Json
-from rehearsal.scenario import MachineFault, Moment, Patch, RemoveTaint, Scale, Scenario, collection
+from rehearsal.scenario import Alarm, AlarmState, MachineFault, Moment, Patch, RemoveTaint, Scale, Scenario, collection
 from rehearsal.stage.records import Records
 from rehearsal.stage.workloads import Object, objects_of
 from rehearsal.wire import Fault
@@ -50,6 +50,20 @@ class Plot:
         bucket = self.outputs["PolicyBucketName"]
         self._world.region.account.client("s3").put_object(Bucket=bucket, Key=POLICY_KEY, Body=text.encode())
 
+    def create_alarm(self, alarm: Alarm) -> None:
+        """Make an operator's alarm; no metric moves it, so that only moments do."""
+        self._world.region.account.client("cloudwatch").put_metric_alarm(
+            AlarmName=alarm.name,
+            Namespace="app",
+            MetricName=alarm.name,
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            Tags=[{"Key": key, "Value": value} for key, value in alarm.tags.items()],
+        )
+
     def _later(self, at: float, key: str, act: Callable[[], object]) -> None:
         self._world.clock.call_later(at, f"story/{key}", act)
 
@@ -76,8 +90,13 @@ class Plot:
             "patch": self._patch,
             "remove_taint": self._remove_taint,
             "machine_fault": self._machine_fault,
+            "alarm": self._set_alarm,
             "replace_root_volume": lambda swap: world.fleet.replace_root_volume(swap.group, swap.ami),
         }
+
+    def _set_alarm(self, alarm: AlarmState) -> None:
+        cloudwatch = self._world.region.account.client("cloudwatch")
+        cloudwatch.set_alarm_state(AlarmName=alarm.name, StateValue=alarm.state, StateReason="the scenario says so")
 
     def _abort(self, machine: str) -> None:
         for record in self._records.running(machine):

@@ -168,6 +168,9 @@ class Cluster:
     all_nodes: list[Node] = field(default_factory=list)
     pods: dict[str, list[Pod]] = field(default_factory=dict)
     landing: dict[str, list[Pod]] = field(default_factory=dict)
+    kube: Any = None
+    """The raw API, for who reads more than these."""
+    raw_pods: list[dict[str, Any]] = field(default_factory=list)
 
     def nodes(self, selector: str = "") -> list[Node]:
         return self.all_nodes

@@ -6,7 +6,7 @@ The table is the real adapter over moto's DynamoDB, because what a condition ref
 # ruff: noqa: D102 - a fake's methods are described where the adapter stands
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 import boto3
@@ -17,9 +17,30 @@ from gpuops.adapters.releases import Releases
 from gpuops.adapters.store import Store
 from gpuops.adapters.table import Table
 from gpuops.adapters.wishes import Wishes
-from gpuops.domain.policy import Policy, parse_policy
+from gpuops.domain.policy import Canary, Policy, parse_policy
+from gpuops.domain.rotation.bake import Alarm
 from gpuops.domain.rotation.lock import Execution
 from tests.fakes.rotation import NOW, POLICY, Cluster, Groups, Images, Templates
+
+
+@dataclass
+class Alarms:
+    """Whichever alarms there are, the policy means all of them."""
+
+    states: dict[str, Alarm] = field(default_factory=dict)
+    broken: Exception | None = None
+
+    def look(self, policy: Canary, since: datetime) -> list[Alarm]:
+        if self.broken:
+            raise self.broken
+        return list(self.states.values())
+
+
+class Metrics:
+    """No exporter runs."""
+
+    def scrape(self, node: str) -> None:
+        return None
 
 
 @dataclass
@@ -31,6 +52,7 @@ class World:
     templates: Templates = field(default_factory=Templates)
     images: Images = field(default_factory=Images)
     connected: Cluster = field(default_factory=Cluster)
+    alarms: Alarms = field(default_factory=Alarms)
     policy: str = POLICY
     running: set[str] = field(default_factory=set)
     told: list[dict[str, Any]] = field(default_factory=list)
@@ -59,6 +81,9 @@ class World:
 
     def cluster(self, name: str) -> Cluster:
         return self.connected
+
+    def metrics(self, cluster: Cluster) -> Metrics:
+        return Metrics()
 
     def jobs(self, cluster: Cluster) -> Self:
         return self

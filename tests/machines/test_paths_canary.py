@@ -109,6 +109,16 @@ def test_a_bad_bake_goes_back_and_says_both(count: int) -> None:
     assert [node["status"] for node in result.called("WriteReport")[0]["back"]] == ["replaced"] * count
 
 
+def test_a_person_who_cancels_during_the_bake_is_refused_and_blames_nothing() -> None:
+    """Whether nodes go back is the function's decision, as ever."""
+    lambdas = {"PlanRotation": plans(2), CHILD: fails_for(), "JudgeCanary": answers("stopped")}
+
+    result = run("rotate_ami", ORDER, lambdas)
+
+    assert outer(result.path) == [*JUDGED, "KeepVerdict", *STAYED]
+    assert (result.error, result.cause) == ("Refused", "because stopped")
+
+
 WAYS_BACK: dict[str, tuple[dict[str, Answer], list[str], str]] = {
     "canary": ({CHILD: fails_for("i-0")}, [*FIRST, "KeepFirstFailure"], "Unhealthy"),
     "no verdict": ({"JudgeCanary": fails(Unavailable("slow"))}, [*FIRST, "JudgeCanary"], "Unavailable"),

@@ -16,6 +16,7 @@ from gpuops.domain.rotation.group import Template
 from gpuops.domain.rotation.launch import override_amis, retarget, templates_of
 from gpuops.domain.rotation.lock import Execution, is_dead
 from gpuops.domain.rotation.restore import arriving, owed_nodes, plan_restore, plan_shrink
+from gpuops.domain.rotation.stage import next_stage, unreturned
 from tests.fakes.rotation import LT, NEW, NOW, OLD, TARGET, group, instance, run
 
 ARM = "lt-0fedcba9876543210"
@@ -194,3 +195,29 @@ def test_a_node_that_was_noted_but_not_terminated_is_still_owed() -> None:
     assert owed_nodes(opened(before, undo), undo) == 1
     assert owed_nodes(replace(opened(before, undo), instances=leaving), undo) == 0
     assert owed_nodes(replace(opened(before, undo), instances=OLD_ONES[1:]), undo) == 0
+
+
+def test_a_maximum_that_an_earlier_stage_raised_is_put_back() -> None:
+    """Two canaries took the group to five; the stage after them asks for four, and leaves the maximum as it is."""
+    before = group(OLD_ONES)
+    undo = originals(
+        before, run(), target=TARGET, surge=2, moved=(PLAIN,), now=NOW, candidates=tuple(i.id for i in OLD_ONES)
+    )
+    wide = next_stage(undo, before, "forward", surge=1, order=undo.order)
+
+    assert (undo.size, wide.size) == (5, 4)
+    assert plan_restore(replace(before, launch=wide.opened_launch, max=5), wide, {LT: 2}).update.max == 3
+
+
+def test_nodes_that_could_not_go_back_do_not_make_the_release_the_groups_own() -> None:
+    """All of them run the target, yet the group is to launch what it launched before."""
+    before = group(OLD_ONES)
+    undo = undo_of(before, PLAIN.model_copy(update={"back": Template(id=LT, version="3")}))
+    moved = replace(before, instances=tuple(instance(n, NEW, version="2") for n in range(3)))
+    back = next_stage(undo, moved, "back", surge=1, order=tuple(i.id for i in moved.instances))
+
+    restore = plan_restore(replace(moved, launch=back.opened_launch), back, {LT: 3})
+
+    assert restore.update.launch == before.launch
+    assert unreturned(moved, back) == f"3 nodes still run {TARGET.release}: {', '.join(back.order)}"
+    assert unreturned(moved, undo) is None

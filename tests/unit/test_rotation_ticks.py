@@ -17,6 +17,7 @@ from gpuops.adapters.store import Store
 from gpuops.domain.errors import Invalid, Unavailable
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.lock import Execution
+from gpuops.domain.rotation.release import Condemned
 from gpuops.domain.rotation.report import report_key
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import ARN, NEW, NOW, OLD, POLICY, TARGET, Cluster, Groups, group, instance, node, run
@@ -67,6 +68,15 @@ def test_a_group_that_another_run_holds_is_told_when_it_is_free(world: World) ->
     world.store.release("rotation", run())
 
     assert (held, told_at(world, 25)) == ([False, False], [True])
+
+
+def test_a_release_that_proved_to_be_bad_is_told_no_more(world: World) -> None:
+    """Rolled and rolled back each day it would cost a node a day; in another group it may still be news."""
+    world.releases.condemn("gpu", Condemned(target=TARGET, at=NOW, run="run-1", why="alarm p99 rings"))
+    silent = told_at(world, 0, 24)
+    world.releases.condemn("other", Condemned(target=TARGET, at=NOW, run="run-1", why="alarm p99 rings"))
+
+    assert (silent, world.releases.pardon("gpu", NEW), told_at(world, 25)) == ([False, False], True, [True])
 
 
 def test_a_change_of_mode_is_told_at_the_next_tick(world: World) -> None:

@@ -5,12 +5,18 @@ half-done state. What an earlier stage added and did not give back is carried on
 two stages belongs to the group.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from gpuops.domain.cluster import Node
 from gpuops.domain.rotation.change import Stage, Undo
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.restore import owed_nodes
+from gpuops.domain.rotation.wish import Wish
+
+MOST_NAMED = 10
+"""A payload travels through every state: the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +37,35 @@ def next_stage(undo: Undo, group: Group, stage: Stage, *, surge: int, order: tup
     return undo.model_copy(update=begun | before)
 
 
-def decide_back(undo: Undo, *, on_failure: bool) -> Back:
+def decide_back(undo: Undo, *, on_failure: bool, wish: Wish | None = None) -> Back:
     """A release goes back for its own faults: a canary that failed, an alarm, too many failed admissions.
 
     A drain that a disruption budget holds up, or capacity that is missing, says nothing about the release: what has
     moved stays, and the next run goes on from there. Of a canary every failure counts, since nothing else has moved.
+    Whoever cancels the run decides about it, as far as the release is not to blame.
     """
     blamed = undo.condemned is not None
+    if wish is not None and wish.wish == "cancel" and (wish.roll_back or not blamed):
+        return Back("back" if wish.roll_back else "stay", wish.said, blamed)
     if undo.stage != "canary" and not blamed:
         return Back("stay", "the release is not to blame: nodes that run it stay", blamed=False)
     if not on_failure:
         return Back("stay", "policy roll_back.on_failure is off: nodes that run the release stay", blamed)
     return Back("back", undo.condemned or "its canary failed", blamed)
+
+
+def unadmitted(group: Group, undo: Undo, nodes: Iterable[Node]) -> frozenset[str]:
+    """Return nodes of the release that serve nobody yet: they go at once, and Auto Scaling launches the ones before."""
+    admitted = {node.instance for node in nodes if node.admitted}
+    bad = frozenset(moved.new for moved in undo.moved if moved.new)
+    return frozenset(i.id for i in group.staying if i.template in bad and i.id not in admitted)
+
+
+def unreturned(group: Group, undo: Undo) -> str | None:
+    """Say which nodes still run the release although they were to go back."""
+    left = [i.id for i in group.staying if i.ami == undo.target.ami] if undo.stage == "back" else []
+    if not left:
+        return None
+    more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+    nodes = "1 node still runs" if len(left) == 1 else f"{len(left)} nodes still run"
+    return f"{nodes} {undo.target.release}: {', '.join(left[:MOST_NAMED])}{more}"
