@@ -74,6 +74,7 @@ def judge(
     yield judge_exporter(sight.inside, of_cluster)
     yield judge_metrics(sight)
     yield stacks.judge_alarms(sight.alarms, sight.stack)
+    yield from stacks.judge_approvals(policy, sight.stack)
 
 
 def _look_around(

@@ -20,6 +20,7 @@ from cli import (
     rehearse,
     run,
     smoke,
+    steer,
 )
 
 app = typer.Typer(
@@ -33,6 +34,12 @@ app.command("doctor")(doctor.command)
 app.command("rehearse")(rehearse.command)
 app.command("run")(run.command)
 app.command("smoke")(smoke.command)
+app.command("approve")(steer.approve)
+app.command("pause")(steer.pause)
+app.command("resume")(steer.resume)
+app.command("cancel")(steer.cancel)
+app.command("stop")(steer.stop)
+app.command("start")(steer.start)
 app.command("bench")(bench.command)
 app.command("rbac")(rbac.command)
 app.add_typer(plan.app, name="plan")

@@ -150,7 +150,8 @@ def _meanings(package: Path) -> dict[tuple[str, str], str]:
                 and isinstance(after, ast.Expr)
                 and isinstance(after.value, ast.Constant)
             ):
-                found[model.name, ast.unparse(field.target)] = " ".join(str(after.value.value).split())
+                name = ast.unparse(field.target).removesuffix("_")  # `from` is a word of Python
+                found[model.name, name] = " ".join(str(after.value.value).split())
     return found
 
 

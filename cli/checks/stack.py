@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from cli.checks.facts import Check, Cluster, Sight, Stack, Unseen
 from gpuops.domain.policy import Policy
@@ -103,6 +103,19 @@ def judge_alarms(alarms: Mapping[str, bool] | Unseen, stack: Stack | Unseen) -> 
         return Check("alarms", ok=False, found=f"missing: {', '.join(gone)}", mend=_put_alarm(stack, gone[0]))
     told = "" if stack.parameters.get("AlarmTopicArn") else "; they notify nobody (parameter AlarmTopicArn)"
     return Check("alarms", bool(alarms), f"{len(alarms)} in place{told}", mend)
+
+
+def judge_approvals(policy: Policy | Unseen, stack: Stack | Unseen) -> Iterator[Check]:
+    """Where a group's policy asks for approvals, there is a topic to ask on: its runs would be refused otherwise."""
+    if isinstance(policy, Unseen) or isinstance(stack, Unseen):
+        return
+    asking = [group.group for group in policy.groups if group.approval.required]
+    if not asking:
+        return
+    topic = stack.parameters.get("ApprovalTopicArn") or stack.parameters.get("AlarmTopicArn")
+    found = f"asked on {topic}" if topic else f"no topic to ask on: every run of {', '.join(asking)} is refused"
+    mend = deploy(stack.name, stack.parameters.get("ClusterName", ""), " ApprovalTopicArn=<topic>")
+    yield Check("approvals", bool(topic), found, mend)
 
 
 def _put_alarm(stack: Stack, name: str) -> str:

@@ -1,19 +1,19 @@
-"""Take the group for the whole run, and say whether its plan may begin now or rests first.
+"""Take the group for the whole run, and say whether its plan may begin now, rests, or asks a person first.
 
-In:  {"run": {...}, "plan": {"status": "roll" | "wait", "reason", "until"?, ...}, "begin"?: <previous answer>, "now"}
-Out: {"status": "go" | "wait", "reason", "since", "wait_seconds"}
+In:  {"run": {...}, "plan": {"status": "roll" | "wait", "reason", "until"?, ...}, "approval"?: {...}, "now"}
+Out: {"status": "go" | "wait" | "ask", "reason", "wait_seconds", "expires", "expires_seconds"}
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
 from gpuops.adapters.holders import take
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Refused
-from gpuops.domain.rotation.halt import Halt, decide_rest
+from gpuops.domain.rotation.approval import Approved
+from gpuops.domain.rotation.halt import halt_of_plan, halt_of_stop, halt_of_wish
 from gpuops.domain.rotation.messages import Begun, RotationPlan
-from gpuops.domain.rotation.waiting import rest_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
@@ -23,7 +23,7 @@ class BeginRotation(BaseModel):
 
     run: Run
     plan: RotationPlan
-    begin: Begun | None = None
+    approval: Approved | None = None
 
 
 @entry(BeginRotation)
@@ -39,14 +39,24 @@ def begin(request: BeginRotation, now: datetime, world: World) -> Begun:
     wish = world.wishes.wish(run.id)
     if wish and wish.wish == "cancel":
         raise Refused(wish.said)
-    rest = decide_rest(request.plan, wish, world.wishes.stop())
-    world.store.mark_waiting(run, waits=rest is not None)
-    if rest is None:
-        return Begun(status="go", reason=request.plan.reason, since=now)
-    return _rests(rest, request.begin, now)
+    rest = halt_of_stop(world.wishes.stop()) or halt_of_wish(wish)
+    answer = None if rest else _asks(request, now, world)
+    rest = rest or halt_of_plan(request.plan, now)
+    if answer is None and rest:
+        answer = Begun(status="wait", reason=rest.reason, wait_seconds=rest.seconds(now))
+    world.store.mark_waiting(run, waits=answer is not None)
+    return answer or Begun(status="go", reason=request.plan.reason)
 
 
-def _rests(rest: Halt, before: Begun | None, now: datetime) -> Begun:
-    """Wait on: what was waited already counts as long as the run waits at all."""
-    since = before.since if before and before.status == "wait" else now
-    return Begun(status="wait", reason=rest.reason, since=since, wait_seconds=rest_seconds(since, now, rest.until))
+def _asks(request: BeginRotation, now: datetime, world: World) -> Begun | None:
+    """Ask as soon as nothing but the clock can change the plan, so that it may be approved before its window."""
+    policy = world.policies.at(request.run.policy).group(request.run.group).approval
+    if not policy.required or request.approval or not request.plan.settled:
+        return None
+    patience = timedelta(hours=policy.expires_hours)
+    return Begun(
+        status="ask",
+        reason=f"asks for an approval: {request.plan.reason}",
+        expires=now + patience,
+        expires_seconds=round(patience.total_seconds()),
+    )

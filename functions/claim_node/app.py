@@ -11,12 +11,13 @@ Out: {"status": "claimed" | "taken" | "filled" | "waiting" | "gone" | "stopped" 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
 
+from gpuops.adapters.halting import why_cancelled, why_halted
 from gpuops.adapters.verdicts import why_condemned
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
@@ -24,21 +25,13 @@ from gpuops.domain.errors import Conflict
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, shortage, with_newcomer
+from gpuops.domain.rotation.claiming import Times
 from gpuops.domain.rotation.first import Limits, in_service, why_not_out
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.messages import Change, ClaimAnswer, ClaimStatus
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry
-
-
-class Times(BaseModel):
-    """What the answer before said."""
-
-    status: str = ""
-    slot: str = ""
-    started: datetime
-    deadline: datetime
 
 
 class ClaimNode(BaseModel):
@@ -104,8 +97,9 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
     group = look.world.groups.describe(look.run.group)
     turn = decide_turn(group, look.undo, look.claims, decrement=request.decrement)
     gone = _answer("gone", turn.reason, look.times) if turn.status == "gone" else None
-    if ended := gone or _ended(look):
-        return ended
+    if barred := gone or _barred(look):
+        return barred
+    look = replace(look, times=look.times.after_rest(look.now))
     if turn.old is None:
         return _waiting(turn.reason, look)
     wanted = Claim(
@@ -155,12 +149,15 @@ def _succeed(mine: Claim, look: Look) -> ClaimAnswer:
     return _waiting(f"{mine.old} is gone; {shortage(group, look.undo, len(free))}", look)
 
 
-def _ended(look: Look) -> ClaimAnswer | None:
-    """Say so where no further node of the run may be begun."""
+def _barred(look: Look) -> ClaimAnswer | None:
+    """Say so where no further node of the run may be begun: never more, or not now, without a deadline running."""
     if why := why_condemned(look.undo, look.policy, look.world):
         return _answer("condemned", why, look.times)
-    if look.undo.stopped:
-        return _answer("stopped", f"the run stopped: {look.undo.stopped}", look.times)
+    if why := look.undo.stopped or why_cancelled(look.undo, look.world):
+        return _answer("stopped", f"the run stopped: {why}", look.times)
+    if halt := why_halted(look.undo, look.policy, look.now, look.world):
+        resting = look.times.resting or look.now
+        return _answer("waiting", halt.reason, look.times, wait_seconds=halt.seconds(look.now), resting=resting)
     return None
 
 

@@ -73,8 +73,8 @@ def detect(now: datetime, world: World) -> Detection:
 def _check(policy: GroupPolicy, target: Found, group: Group | None, now: datetime, world: World) -> Detected | None:
     """Announce the group's release if it is news. The event goes out before the note: rather twice than never.
 
-    While a run holds the group there is nothing to tell: a second run would only be refused. Nor of a release that
-    proved to be bad in the group: only a person has it tried again.
+    While a run holds the group, or all is stopped, there is nothing to tell: a run would only be refused. Nor of a
+    release that proved to be bad in the group: only a person has it tried again.
     """
     if not isinstance(target, Target):
         raise target
@@ -83,7 +83,7 @@ def _check(policy: GroupPolicy, target: Found, group: Group | None, now: datetim
     running = _images(group, world)
     release = world.releases.see(policy.group, target, now)
     told = world.releases.told(policy.group)
-    if not is_news(release, running, policy, told, now) or world.store.lock("rotation", policy.group):
+    if not is_news(release, running, policy, told, now) or _is_busy(policy.group, world):
         return None
     if world.releases.condemned(policy.group, target.ami):
         return None
@@ -91,6 +91,11 @@ def _check(policy: GroupPolicy, target: Found, group: Group | None, now: datetim
     world.bus.put_release({**found.model_dump(), "old_amis": sorted(running - {target.ami})})
     world.releases.tell(policy.group, Told(ami=target.ami, mode=policy.mode, at=now))
     return found
+
+
+def _is_busy(group: str, world: World) -> bool:
+    """Whether a run that is started now could not begin."""
+    return world.store.lock("rotation", group) is not None or world.wishes.stop() is not None
 
 
 def _images(group: Group, world: World) -> frozenset[str]:

@@ -16,12 +16,13 @@ from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.drain import Clock, decide_drain, drain_state, named
+from gpuops.domain.rotation.halt import Halt, Rest, halt_of_stop
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 
 
-class Drained(BaseModel):
+class Drained(Rest):
     """Out. The counts run through the whole drain; the two times belong to it alone."""
 
     status: Literal["drained", "draining", "overdue"]
@@ -47,7 +48,9 @@ class Request(BaseModel):
 
 
 def drain(request: Request, now: datetime, world: World) -> Drained:
-    """One pass: cordon, sort the pods, evict those that may go. An overdue drain stops the run: no further node.
+    """One pass: cordon, sort the pods, evict those that may go; none of it while the global stop stands.
+
+    An overdue drain stops the run: no further node.
 
     Raises: Conflict when the run does not hold the group any more, or another run's cordon stands on the node.
     """
@@ -61,12 +64,26 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     if node is None:
         gone = f"{request.instance} has no node any more"
         return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})
+    if halt := halt_of_stop(world.wishes.stop()):
+        return _resting(before, halt, now)
     if request.change is not None:
         cordon(cluster, node, request.run.id)
-    answer = _evict(before, now, group, cluster, node.name)
+    answer = _evict(_after_rest(before, now), now, group, cluster, node.name)
     if answer.status == "overdue" and request.change is not None:
         world.store.stop(request.run, f"{node.name}: {answer.reason}")
     return answer
+
+
+def _resting(before: Drained, halt: Halt, now: datetime) -> Drained:
+    """Let the pods that are left be, and the node as closed as it is; neither grace nor deadline runs meanwhile."""
+    rest = {"resting": before.resting or now, "reason": halt.reason, "wait_seconds": halt.seconds(now)}
+    return before.model_copy(update=rest)
+
+
+def _after_rest(before: Drained, now: datetime) -> Drained:
+    """Go on as if there had been no rest."""
+    lost = before.lost(now)
+    return before.model_copy(update={"started": before.started + lost, "deadline": before.deadline + lost})
 
 
 def _evict(before: Drained, now: datetime, group: GroupPolicy, cluster: Cluster, node: str) -> Drained:

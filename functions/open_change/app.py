@@ -19,6 +19,7 @@ from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.change import Moved, Undo, missing_suspensions, open_goals, originals
 from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.halt import halt_of_stop
 from gpuops.domain.rotation.launch import templates_of
 from gpuops.domain.rotation.messages import Change, Opening, RotationPlan
 from gpuops.domain.rotation.stage import next_stage
@@ -47,8 +48,11 @@ def handler(request: OpenChange, now: datetime) -> Opening:
 def open_or_wait(request: OpenChange, now: datetime, world: World) -> Opening:
     """Raises: Conflict as `open_change`, but only after some patience where it is not a roll that has the group.
 
+    While the global stop stands nothing is opened, nor opened further, however long that is.
     Whoever holds `rotation` and not `lock` waits for something else than a roll: a node whose sharing changes.
     """
+    if halt := halt_of_stop(world.wishes.stop()):
+        return Opening(status="waiting", reason=halt.reason, wait_seconds=halt.seconds(now))
     since = request.change.since if request.change and request.change.since else now
     try:
         return Opening.model_validate(open_change(request, now, world).model_dump())

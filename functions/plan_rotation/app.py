@@ -1,9 +1,10 @@
 """Decide whether and how a group rolls to an AMI; the state machine asks again after the roll, to verify it.
 
 In:  {"event": {"cluster": "gpu", "group": "gpu-a", "ami"?: "ami-..."} or our own event's envelope,
-      "execution": {"id", "name", "machine"}, "now": "...", "run"?: {...}, "plan"?: {...}}
-Out: {"status": "roll" | "current" | "planned" | "hold" | "reject", "reason", "run", "target": {"ami", "release"},
-      "nodes": [{"instance", "decrement", "reason"}], "surge", "changes": ["..."]}
+      "execution": {"id", "name", "machine"}, "now": "...", "run"?: {...}, "plan"?: {...}, "begin"?: {...}}
+Out: {"status": "roll" | "wait" | "current" | "planned" | "hold" | "reject", "reason", "until", "run",
+      "target": {"ami", "release"}, "nodes": [{"instance", "decrement", "reason"}], "surge", "changes": ["..."],
+      "settled"}
 """
 
 from datetime import datetime
@@ -13,18 +14,20 @@ from pydantic import BaseModel
 from gpuops import planning
 from gpuops.adapters.world import World
 from gpuops.domain.policy import GroupPolicy, Policy
-from gpuops.domain.rotation.messages import Order, RotationPlan
+from gpuops.domain.rotation.messages import Begun, Order, RotationPlan
 from gpuops.domain.run import Execution, Run
 from gpuops.entry import entry
 
 
 class PlanRotation(BaseModel):
-    """The event as it came; `run` and `plan` only when the answer to the first call is verified."""
+    """The event as it came; `run` and `plan` when the run plans again, after a rest or to verify."""
 
     event: Order
     execution: Execution
     run: Run | None = None
     plan: RotationPlan | None = None
+    begin: Begun | None = None
+    """There once the run has the group."""
 
 
 @entry(PlanRotation)
@@ -40,7 +43,8 @@ def plan(request: PlanRotation, now: datetime, world: World) -> RotationPlan:
     run = request.run or _new_run(request, of_group, policy)
     target = request.plan.target if request.plan else planning.target_of(request.event, of_group, world)
     release = world.releases.see(run.group, target, now)
-    decision = planning.decide(request.event, of_group, release, now, world, run=run.id)
+    begun = request.begin is not None
+    decision = planning.decide(request.event, of_group, release, now, world, run=run.id, begun=begun)
     return RotationPlan(run=run, target=target, **decision.model_dump())
 
 

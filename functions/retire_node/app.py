@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from gpuops.adapters.world import World
+from gpuops.domain.rotation.halt import Halt, Rest, halt_of_stop
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
@@ -19,7 +20,7 @@ PATIENCE = timedelta(minutes=60)
 """Termination hooks of others may hold an instance; Auto Scaling's own default for them is one hour."""
 
 
-class Deadline(BaseModel):
+class Deadline(Rest):
     """What the answer before said."""
 
     deadline: datetime
@@ -35,12 +36,11 @@ class RetireNode(BaseModel):
     retire: Deadline | None = None
 
 
-class RetireAnswer(BaseModel):
+class RetireAnswer(Deadline):
     """Where the termination stands."""
 
     status: Literal["retiring", "retired", "overdue"]
     reason: str
-    deadline: datetime
     wait_seconds: int = 0
     """Before the next call, if it is still retiring."""
 
@@ -55,8 +55,11 @@ def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
     """Raises: Conflict when the run does not hold the group any more."""
     run, name = request.run, request.instance
     world.store.check_fence(run, request.change.fence)
-    deadline = request.retire.deadline if request.retire else now + PATIENCE
+    times = request.retire or Deadline(deadline=now + PATIENCE)
     group = world.groups.describe(run.group)
+    if group.instance(name) and (halt := halt_of_stop(world.wishes.stop())):
+        return _resting(times, halt, now)
+    deadline = times.deadline + times.lost(now)
     if group.instance(name):
         if request.decrement:
             world.store.give_back(run, name)
@@ -69,6 +72,14 @@ def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
         return _retiring(waiting, deadline, now)
     world.store.stop(run, f"{name}: {waiting} until {deadline.isoformat()}")
     return RetireAnswer(status="overdue", reason=f"{waiting} until {deadline.isoformat()}", deadline=deadline)
+
+
+def _resting(times: Deadline, halt: Halt, now: datetime) -> RetireAnswer:
+    """Leave the drained instance where it is; its deadline does not run meanwhile."""
+    pause, since = halt.seconds(now), times.resting or now
+    return RetireAnswer(
+        status="retiring", reason=halt.reason, deadline=times.deadline, resting=since, wait_seconds=pause
+    )
 
 
 def _retiring(reason: str, deadline: datetime, now: datetime) -> RetireAnswer:

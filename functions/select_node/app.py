@@ -79,7 +79,7 @@ def _select(request: SelectNode, before: Selected, now: datetime, world: World) 
     policy = world.policies.at(request.apply.policy)
     title = policy.cluster(request.apply.cluster).config_map or ""
     connection = world.cluster(request.apply.cluster)
-    if why := _why_not(policy.cluster(request.apply.cluster), connection):
+    if why := _why_not(policy.cluster(request.apply.cluster), connection, world):
         return before.model_copy(update={"status": "done", "reason": f"no node is changed: {why}"})
     looks: list[Look] = []
     for found in _look_at_groups(request, policy, Sights(world, connection, title), world):
@@ -94,8 +94,10 @@ def _select(request: SelectNode, before: Selected, now: datetime, world: World) 
     )
 
 
-def _why_not(policy: ClusterPolicy, connection: "Cluster") -> str | None:
-    """Why labels of ours change nothing in the whole cluster, or None."""
+def _why_not(policy: ClusterPolicy, connection: "Cluster", world: World) -> str | None:
+    """Why no label of ours is to change in the whole cluster, or would change anything, or None."""
+    if stop := world.wishes.stop():
+        return stop.said
     if policy.mode != "apply":
         return f"mode {policy.mode}"
     if policy.config_map is None:

@@ -26,6 +26,7 @@ class WriteReport(BaseModel):
     execution: Execution | None = None
     run: Run | None = None
     plan: dict[str, Any] | None = None
+    approval: dict[str, Any] | None = None
     change: dict[str, Any] | None = None
     judge: dict[str, Any] | None = None
     nodes: list[dict[str, Any]] = Field(default_factory=list)

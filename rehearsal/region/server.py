@@ -13,6 +13,7 @@ from typing import Any
 import moto.cloudformation.parsing  # imports every service, so that the patches reach them all
 import moto.core.utils
 import moto.scheduler.models
+import moto.sns.models
 from moto.core.base_backend import BackendDict
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
@@ -21,6 +22,7 @@ from moto.moto_api._internal import mock_random
 from rehearsal.clock import Clock
 from rehearsal.engine import Progress
 from rehearsal.lambdas import Lambdas
+from rehearsal.lambdas.sandbox import ACCOUNT, REGION
 from rehearsal.region import alarms, functions_api
 from rehearsal.region.asked import Asked
 from rehearsal.region.cloudformation import CloudFormation
@@ -84,6 +86,12 @@ class Region:
     def listen(self, progress: Progress) -> None:
         """As a listener of the engine: executions that start and end are events, too."""
         self.bus.execution_changed(progress)
+
+    @property
+    def said(self) -> list[str]:
+        """Every message that was published on a topic of the account, in order."""
+        topics = moto.sns.models.sns_backends[ACCOUNT][REGION].topics.values()
+        return [str(message) for topic in topics for _, message, *_ in topic.sent_notifications]
 
     def policies_of(self, role_arn: str) -> list[dict[str, Any]]:
         """Every policy document of the role as rendered. Raises: LookupError when there is no such role."""

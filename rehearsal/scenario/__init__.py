@@ -15,6 +15,7 @@ from rehearsal.scenario.story import (
     RemoveTaint,
     Scale,
     Start,
+    Steer,
     Trigger,
     WireFault,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "Start",
+    "Steer",
     "Toleration",
     "Trigger",
     "WireFault",

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from rehearsal.scenario.kinds import known_kind
-from rehearsal.scenario.parts import Name, Part
+from rehearsal.scenario.parts import Name, Part, Seconds
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -21,6 +21,9 @@ class ExpectedExecution(Part):
     """Part of the cause."""
     output: str = ""
     """Part of the output, as JSON."""
+    ended_after: Seconds = 0
+    ended_before: Seconds | None = None
+    """Between which simulated seconds of the story it ended."""
 
 
 class ExpectedNodes(Part):
@@ -65,6 +68,13 @@ class ExpectedObject(Part):
     has: dict[str, Any] = Field(default_factory=dict)
 
 
+class ExpectedMessage(Part):
+    """So many messages that were published on the people's topics contain all of these texts."""
+
+    contains: Annotated[tuple[str, ...], Field(min_length=1)]
+    count: Count = 1
+
+
 class Sizes(Part):
     """A group's sizes at the end, where they are not to be what they were."""
 
@@ -94,6 +104,7 @@ class Expect(Part):
     """By group, the processes that were suspended at some time."""
     escalations: Count | None = None
     """Events on the bus by which the product calls a person."""
+    messages: tuple[ExpectedMessage, ...] = ()
     job_pods_may_be_evicted: bool = False
     """For policies that end the patience with a Job."""
     groups: dict[Name, Sizes] = Field(default_factory=dict)

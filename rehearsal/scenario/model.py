@@ -37,6 +37,8 @@ class Scenario(Part):
     timeline: tuple[Moment, ...] = ()
     policy: dict[str, Any] | str = Field(default_factory=dict)
     """fleet.yaml: inline, or the name of a file, whose text is kept as it is so that a broken one stays broken."""
+    parameters: dict[str, str] = Field(default_factory=dict)
+    """The stack's own, by their names in the template; a topic that one names is made first."""
     trigger: Trigger = Trigger()
     until_seconds: Annotated[float, Field(gt=0)] = 86_400
     expect: Expect = Expect()

@@ -89,6 +89,24 @@ class ReplaceRootVolume(Part):
     """The operator makes a version of the launch template with this image first; else the newest one is taken."""
 
 
+class Steer(Part):
+    """An operator's word, handed on as the CLI does: about each run of a machine that is under way, or about all."""
+
+    wish: Literal["approve", "reject", "pause", "resume", "cancel", "stop", "start"]
+    machine: str | None = None
+    """Not for stop and start."""
+    reason: str = ""
+    roll_back: bool = False
+
+    @model_validator(mode="after")
+    def _about(self) -> Self:
+        if self.wish in {"stop", "start"} and self.machine is not None:
+            raise PydanticCustomError("steer", "{wish} is about all of them", {"wish": self.wish})
+        if self.wish not in {"stop", "start"} and self.machine is None:
+            raise PydanticCustomError("steer", "{wish} is about the runs of a machine", {"wish": self.wish})
+        return self
+
+
 class Moment(Part):
     """One thing that happens at a simulated second."""
 
@@ -99,6 +117,7 @@ class Moment(Part):
     abort: str | None = None
     """Stops every running execution of this machine."""
     start: Start | None = None
+    steer: Steer | None = None
     capacity: dict[str, dict[str, int]] | None = None
     """New capacity: zone → instance type → instances."""
     scale: Scale | None = None

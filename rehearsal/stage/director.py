@@ -74,7 +74,10 @@ class Director:
     def deploy(self) -> None:
         """Create the stack, or update it to the code as it stands; then upload the policy."""
         world, built = self._world, BuiltCode({"GpuopsLayer": built_layer()})
-        parameters = {"ClusterName": self.scenario.cluster, **STACK_PARAMETERS}
+        parameters = {"ClusterName": self.scenario.cluster, **STACK_PARAMETERS, **self.scenario.parameters}
+        for name, value in self.scenario.parameters.items():
+            if name.endswith("TopicArn"):
+                world.region.account.client("sns").create_topic(Name=value.rpartition(":")[2])
         self.outputs = self._plot.outputs = deploy(TEMPLATE, built, world.region.account, parameters)
         self._plot.upload_policy(self.scenario.policy_text)
 
@@ -96,8 +99,11 @@ class Director:
 
     def unmet(self, observed: Observed) -> Iterator[str]:
         """Say what the scenario expected and did not get."""
-        yield from outcome.unmet(self.scenario.expect, self._records.all(), observed, self._finished_jobs())
+        yield from outcome.unmet(
+            self.scenario.expect, self._records.all(), observed, self._finished_jobs(), self.scenario.epoch
+        )
         yield from outcome.unheard(self.scenario.expect, self._world.region.bus.heard)
+        yield from outcome.unsaid(self.scenario.expect, self._world.region.said)
         yield from outcome.too_fast(self.scenario.expect, self._world.wire_record)
 
     def _is_over(self) -> bool:

@@ -27,11 +27,13 @@ def has_ended(expect: Expect, records: Sequence[Record]) -> bool:
     return bool(wanted) and wanted <= ended and all(record.status != RUNNING for record in records)
 
 
-def unmet(expect: Expect, records: Sequence[Record], observed: Observed, finished: Collection[str]) -> Iterator[str]:
+def unmet(
+    expect: Expect, records: Sequence[Record], observed: Observed, finished: Collection[str], start: float = 0
+) -> Iterator[str]:
     """Say what the scenario expected and did not get; `finished` are the Jobs that ended by themselves."""
     records = [record for record in records if not record.ignored]
     for expected in expect.executions:
-        fitting = sum(_fits(expected, record) for record in records)
+        fitting = sum(_fits(expected, record, start) for record in records)
         if fitting != expected.count if expected.count is not None else not fitting:
             found = [_told(record) for record in records if record.machine == expected.machine]
             yield f"{_asked(expected)}; there were: {', '.join(found) or 'none'}"
@@ -54,6 +56,15 @@ def unheard(expect: Expect, heard: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield f"escalations: {expect.escalations}; the bus carried {calls}"
 
 
+def unsaid(expect: Expect, said: Sequence[str]) -> Iterator[str]:
+    """Say which messages to people were not published, or too often."""
+    for wanted in expect.messages:
+        count = sum(all(text in message for text in wanted.contains) for message in said)
+        if count != wanted.count:
+            texts = ", ".join(map(repr, wanted.contains))
+            yield f"{wanted.count} messages with {texts}; there were {count}, of: {' | '.join(said) or 'none'}"
+
+
 def too_fast(expect: Expect, wire: Path) -> Iterator[str]:
     """Say which calls were more frequent within one simulated second than is allowed."""
     if not expect.peak_calls:
@@ -71,8 +82,11 @@ def too_fast(expect: Expect, wire: Path) -> Iterator[str]:
             yield f"a call of {action}, whose rate is limited; there was none"
 
 
-def _fits(expected: ExpectedExecution, record: Record) -> bool:
+def _fits(expected: ExpectedExecution, record: Record, start: float) -> bool:
     same = (record.machine, record.status) == (expected.machine, expected.status)
+    ended = (record.ended or start) - start
+    if ended < expected.ended_after or (expected.ended_before is not None and ended > expected.ended_before):
+        return False
     told = expected.cause in (record.cause or "") and expected.output in (record.output or "")
     return same and told and expected.error in {None, record.error}
 
@@ -80,7 +94,9 @@ def _fits(expected: ExpectedExecution, record: Record) -> bool:
 def _asked(expected: ExpectedExecution) -> str:
     count = "some" if expected.count is None else expected.count
     because = expected.cause and f"because of {expected.cause!r}", expected.output and f"saying {expected.output!r}"
-    why = " ".join(filter(None, (expected.error, *because)))
+    after = f"after {expected.ended_after:g} s" if expected.ended_after else ""
+    before = "" if expected.ended_before is None else f"before {expected.ended_before:g} s"
+    why = " ".join(filter(None, (expected.error, *because, after, before)))
     return f"{count} {expected.machine} {expected.status}{f' ({why})' if why else ''}"
 
 

@@ -5,11 +5,24 @@ Whatever it does, it does as somebody from outside would: through the region's a
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from rehearsal.deploy import STACK
 from rehearsal.kube import Json
-from rehearsal.scenario import Alarm, AlarmState, MachineFault, Moment, Patch, RemoveTaint, Scale, Scenario, collection
+from rehearsal.scenario import (
+    Alarm,
+    AlarmState,
+    MachineFault,
+    Moment,
+    Patch,
+    RemoveTaint,
+    Scale,
+    Scenario,
+    Steer,
+    collection,
+)
 from rehearsal.stage.records import Records
 from rehearsal.stage.workloads import Object, objects_of
 from rehearsal.wire import Fault
@@ -17,6 +30,11 @@ from rehearsal.world import World
 
 POLICY_KEY = "fleet.yaml"
 NODES = "/api/v1/nodes"
+STEERS, OPERATOR = "SteerRunFunction", "arn:aws:iam::123456789012:user/operator"
+
+
+class StoryError(Exception):
+    """What the scenario lets somebody do was refused."""
 
 
 class Plot:
@@ -81,6 +99,7 @@ class Plot:
             "fault": lambda fault: world.wire.faults.append(Fault(**fault.model_dump(exclude_none=True))),
             "abort": self._abort,
             "start": lambda start: self._start(start.machine, start.input),
+            "steer": self._steer,
             "capacity": world.fleet.set_capacity,
             "scale": self._scale,
             "desired": self._desire,
@@ -101,6 +120,25 @@ class Plot:
     def _abort(self, machine: str) -> None:
         for record in self._records.running(machine):
             self._states().stop_execution(executionArn=record.arn, cause="aborted by the scenario")
+
+    def _steer(self, word: Steer) -> None:
+        """Hand the word to the stack's function, as the CLI does. Raises: StoryError when the answer is no."""
+        function = self._world.region.account.client("lambda")
+        now = datetime.fromtimestamp(self._world.clock.now(), UTC).isoformat()
+        given = word.model_dump(include={"wish", "reason", "roll_back"}, exclude_defaults=True)
+        given |= {"by": OPERATOR, "now": now}  # who calls it by hand leaves the time out, and has the world's own
+        names = [record.name for record in self._records.running(word.machine)] if word.machine else [None]
+        for name in names:
+            event = given | ({"run": name} if name else {})
+            called = function.invoke(FunctionName=self._physical(STEERS), Payload=json.dumps(event).encode())
+            if called.get("FunctionError"):
+                raise StoryError(f"{word.wish} {name or 'all'}: {called['Payload'].read().decode()}")
+
+    def _physical(self, logical: str) -> str:
+        """Name of one of the stack's resources."""
+        stack = self._world.region.account.client("cloudformation")
+        found = stack.describe_stack_resource(StackName=STACK, LogicalResourceId=logical)
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def _patch(self, patch: Patch) -> None:
         path = f"{collection(patch.kind, patch.namespace)}/{patch.name}"

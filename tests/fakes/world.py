@@ -20,7 +20,7 @@ from gpuops.adapters.wishes import Wishes
 from gpuops.domain.policy import Canary, Policy, parse_policy
 from gpuops.domain.rotation.bake import Alarm
 from gpuops.domain.rotation.lock import Execution
-from tests.fakes.rotation import NOW, POLICY, Cluster, Groups, Images, Templates
+from tests.fakes.rotation import ARN, NOW, POLICY, Cluster, Groups, Images, Templates
 
 
 @dataclass
@@ -61,7 +61,7 @@ class World:
     smokes: dict[str, str] = field(default_factory=dict)
     """Smoke Jobs of the group by name, with their nodes."""
 
-    policies = executions = bus = reports = property(lambda self: self)
+    policies = executions = bus = reports = instances = property(lambda self: self)
 
     @property
     def wishes(self) -> Wishes:
@@ -99,6 +99,12 @@ class World:
 
     def at(self, version: str) -> Policy:
         return parse_policy(self.policy, version)
+
+    def type_of(self, instance: str) -> tuple[str, int]:
+        return "g4dn.xlarge", 1
+
+    def of_rotation(self, machine: str, name: str) -> Execution:
+        return self.find(ARN + name)
 
     def find(self, arn: str) -> Execution:
         return Execution(running=arn in self.running, ended=None if arn in self.running else NOW - timedelta(days=1))

@@ -17,7 +17,9 @@ CHANGE = {"status": "open", "reason": "ok", "fence": 1, "template": {"id": "lt-1
 
 HAPPY: dict[str, dict[str, Any]] = {
     "PlanRotation": {"status": "current", "run": RUN, "target": {"ami": "ami-1", "release": "r1"}, "surge": 1},
-    "BeginRotation": {"status": "go", "since": LATER},
+    "BeginRotation": {"status": "go"},
+    "RequestApproval": {"status": "asked", "expires": LATER},
+    "SteerRun": {"status": "paused"},
     "OpenChange": CHANGE,
     "JudgeCanary": {"status": "good", "since": LATER, "wait_seconds": 60},
     "OpenRollback": {"status": "none"},

@@ -15,7 +15,7 @@ from tests.machines.test_paths_rotate import BEGUN, CHILD, CLOSED, FAILED, VERIF
 
 FIRST = [*BEGUN, "OpenChange", "Opened?", "RollCanary", "CanaryReplaced?"]
 JUDGED = [*FIRST, "JudgeCanary", "Judged?"]
-WIDENED = [*JUDGED, "OpenChangeAgain", "RollNodes", "AllReplaced?"]
+WIDENED = [*JUDGED, "OpenChangeAgain", "OpenedAgain?", "RollNodes", "AllReplaced?"]
 BACK = ["OpenRollback", "RollBack?", "RollBackNodes", "KeepRollback", *FAILED]
 STAYED = ["OpenRollback", "RollBack?", "KeepRollback", *FAILED]
 BAKING = {"status": "baking", "since": LATER, "ready": {"node-1": LATER}, "wait_seconds": 60}

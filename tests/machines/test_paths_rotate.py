@@ -4,12 +4,15 @@ Aspects: the plan's five answers, the window of the surge, a node that fails amo
 closed on every way out, the outcome whatever the report does. Canaries and the way back: test_paths_canary.
 """
 
+import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from gpuops.domain.errors import Conflict, Invalid, Unavailable, Unhealthy
+from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, Unhealthy
+from tests.contract.engine_world import client
 from tests.machines.happy import LATER, ORDER, RUN
 from tests.machines.machine_world import Answer, Child, Slow, answers, fails, run
 
@@ -123,7 +126,7 @@ def test_a_plan_that_fails_leaves_nothing_to_close(error: Exception) -> None:
 
 def test_a_plan_for_later_rests_and_is_made_again() -> None:
     """The group is taken before the first rest, and what has been waited travels along."""
-    rests = {"status": "wait", "since": LATER, "wait_seconds": 3600}
+    rests = {"status": "wait", "wait_seconds": 3600}
     begins = answers(rests, rests, "go")
 
     result = run("rotate_ami", ORDER, {"PlanRotation": later(), "BeginRotation": begins, CHILD: answers({})})
@@ -132,7 +135,6 @@ def test_a_plan_for_later_rests_and_is_made_again() -> None:
     rest = [*BEGUN, "WaitForGate"][1:]
     assert outer(result.path)[:17] == ["KeepEvent", *rest, *rest, *BEGUN[1:], "OpenChange", "Opened?"]
     assert result.seconds == 7200
-    assert result.called("BeginRotation")[1]["begin"]["since"] == LATER
     assert result.called("PlanRotation")[1]["run"] == RUN
 
 
@@ -143,12 +145,78 @@ def test_a_plan_for_later_rests_and_is_made_again() -> None:
 )
 def test_a_run_that_rested_lets_the_group_go_whatever_the_next_plan_says(again: Answer, error: str | None) -> None:
     """It holds the group from its first rest on."""
-    rests = answers({"status": "wait", "since": LATER, "wait_seconds": 60})
+    rests = answers({"status": "wait", "wait_seconds": 60})
 
     result = run("rotate_ami", ORDER, {"PlanRotation": later(again), "BeginRotation": rests})
 
     assert [state for state in result.path[-6:] if state != "Roll?"][-5:-1] == ["HoldsGroup?", *CLOSED]
     assert result.error == error
+
+
+def asks(wish: Callable[[str], None] | None = None) -> dict[str, Answer]:
+    """begin_rotation asks once for a day, then goes; whoever is asked does this with the token, if anything."""
+    ask = {"status": "ask", "expires": LATER, "expires_seconds": 86400}
+
+    def request(payload: Any) -> Any:
+        if wish:
+            wish(payload["token"])
+        return {}
+
+    roll = {"status": "roll", "nodes": [], "surge": 1}
+    plan = {"PlanRotation": lambda payload: {} if "change" in payload else roll}
+    return {**plan, "BeginRotation": answers(ask, "go"), "RequestApproval": request, CHILD: answers({})}
+
+
+def approve(token: str) -> None:
+    """As steer_run does it."""
+    answer = {"status": "approved", "by": "arn:ann", "at": LATER, "reason": ""}
+    client("stepfunctions").send_task_success(taskToken=token, output=json.dumps(answer))
+
+
+def test_an_approved_run_plans_again_and_keeps_who_approved_it() -> None:
+    """The function gets the token, and nobody else does."""
+    result = run("rotate_ami", ORDER, asks(approve))
+
+    assert result.status == "SUCCEEDED"
+    assert outer(result.path)[:9] == [*BEGUN, "RequestApproval", *BEGUN[1:], "OpenChange"][:9]
+    (asked,) = result.called("RequestApproval")
+    assert set(asked) == {"run", "plan", "begin", "token", "now", "attempt"}
+    for function in ("PlanRotation", "BeginRotation", "CloseChange", "WriteReport"):
+        assert all(asked["token"] not in json.dumps(payload) for payload in result.called(function))
+    assert result.called("BeginRotation")[1]["approval"]["by"] == "arn:ann"
+    assert result.called("WriteReport")[0]["approval"]["by"] == "arn:ann"
+
+
+def test_a_rejected_run_ends_as_refused_with_who_and_why() -> None:
+    """It holds the group, so it is closed."""
+
+    def reject(token: str) -> None:
+        sfn = client("stepfunctions")
+        sfn.send_task_failure(taskToken=token, error="Refused", cause="rejected by arn:ann: not this week")
+
+    result = run("rotate_ami", ORDER, asks(reject))
+
+    assert result.path == [*BEGUN, "RequestApproval", *FAILED]
+    assert (result.error, result.cause) == ("Refused", "rejected by arn:ann: not this week")
+
+
+def test_a_request_that_nobody_answers_expires() -> None:
+    """Silence is no approval; the run ends when it said that it would."""
+    result = run("rotate_ami", ORDER, asks())
+
+    assert result.path == [*BEGUN, "RequestApproval", *FAILED]
+    assert (result.error, result.cause) == ("Refused", f"nobody approved it until {LATER}")
+    assert result.seconds == 86400
+
+
+def test_a_request_that_cannot_be_made_ends_the_run() -> None:
+    """Without a topic there is nobody to ask, and nothing happens unasked."""
+    lambdas = asks() | {"RequestApproval": fails(Refused("the stack has no topic"))}
+
+    result = run("rotate_ami", ORDER, lambdas)
+
+    assert result.path == [*BEGUN, "RequestApproval", *FAILED]
+    assert (result.error, result.cause) == ("Refused", "the stack has no topic")
 
 
 def test_a_run_that_may_not_begin_is_closed_and_named() -> None:

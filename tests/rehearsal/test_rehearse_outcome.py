@@ -12,7 +12,7 @@ import pytest
 
 from rehearsal.observer import Observed
 from rehearsal.scenario import Expect
-from rehearsal.stage.outcome import has_ended, too_fast, unheard, unmet
+from rehearsal.stage.outcome import has_ended, too_fast, unheard, unmet, unsaid
 from rehearsal.stage.records import Record
 
 SEEN = Observed(
@@ -57,12 +57,15 @@ def test_a_story_is_over_when_as_many_have_ended_as_are_expected(
         ({"status": "FAILED", "cause": "no GPU"}, "some rotate_ami FAILED (because of 'no GPU'); there were"),
         ({"status": "SUCCEEDED", "output": "all nodes"}, None),
         ({"status": "SUCCEEDED", "output": "no node"}, "some rotate_ami SUCCEEDED (saying 'no node'); there were"),
+        ({"status": "SUCCEEDED", "ended_after": 2, "ended_before": 5}, None),
+        ({"status": "SUCCEEDED", "ended_after": 6}, "some rotate_ami SUCCEEDED (after 6 s); there were"),
+        ({"status": "SUCCEEDED", "ended_before": 4}, "some rotate_ami SUCCEEDED (before 4 s); there were"),
         ({"status": "ABORTED"}, "some rotate_ami ABORTED; there were"),
     ],
 )
 def test_an_end_that_is_not_the_expected_one_is_told(expected: dict[str, Any], says: str | None) -> None:
     """With what there was instead."""
-    told = list(unmet(rotations(expected), [GOOD, BAD], SEEN, ()))
+    told = list(unmet(rotations(expected), [GOOD, BAD], SEEN, (), start=4))
 
     assert [says in each for each in told if says] == ([True] if says else [])
     assert len(told) == bool(says)
@@ -95,6 +98,16 @@ def test_numbers_and_jobs_are_compared(expect: dict[str, Any], says: str | None)
 def test_escalations_are_counted_on_the_bus(wanted: int | None, heard: list[tuple[str, str]], says: list[str]) -> None:
     """Of the product alone, and of that kind alone."""
     assert list(unheard(Expect(escalations=wanted), heard)) == says
+
+
+def test_messages_to_people_are_counted_by_what_they_contain() -> None:
+    """All of the texts in one message, and so many such messages."""
+    said = ["approve run-1: plan", "approve run-2: plan"]
+    wanted = [{"contains": ["approve", "plan"], "count": 2}, {"contains": ["run-1", "plan"]}]
+
+    assert list(unsaid(Expect.model_validate({"messages": wanted}), said)) == []
+    (told,) = unsaid(Expect.model_validate({"messages": [{"contains": ["run-1", "run-2"]}]}), said)
+    assert told.startswith("1 messages with 'run-1', 'run-2'; there were 0, of: approve run-1: plan | ")
 
 
 def test_calls_are_counted_within_each_simulated_second(tmp_path: Path) -> None:

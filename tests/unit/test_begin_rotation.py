@@ -34,11 +34,11 @@ def world() -> Iterator[World]:
         yield old_world()
 
 
-def begin(world: World, now: datetime = NOW, of: Run | None = None, before: Begun | None = None, **plan: Any) -> Begun:
+def begin(world: World, now: datetime = NOW, of: Run | None = None, **plan: Any) -> Begun:
     """Begin a run whose plan says `roll`, or what is given."""
     of = of or run()
     planned = RotationPlan(**{"status": "roll", "reason": "3 of 3", "run": of, "target": TARGET, **plan})
-    answer: Begun = BEGIN.begin(BEGIN.BeginRotation(run=of, plan=planned, begin=before), now, world)
+    answer: Begun = BEGIN.begin(BEGIN.BeginRotation(run=of, plan=planned), now, world)
     return answer
 
 
@@ -74,14 +74,12 @@ def test_a_living_run_that_rests_still_has_the_group_and_a_dead_one_loses_it(wor
 
 
 def test_a_plan_for_later_rests_until_then_and_lets_others_at_the_group(world: World) -> None:
-    """What was waited counts on from the first rest; once the run goes on, the group is its own."""
-    first = begin(world, status="wait", reason="held", until=NOW + DAY)
-    second = begin(world, NOW + HOUR, before=first, status="wait", reason="held", until=NOW + DAY)
+    """Once it goes on, the group is its own."""
+    rest = begin(world, status="wait", reason="held", until=NOW + DAY)
 
-    assert (first.status, first.reason, first.wait_seconds) == ("wait", "held", 3600)
-    assert second.since == NOW
+    assert (rest.status, rest.reason, rest.wait_seconds) == ("wait", "held", 3600)
     assert waits(world) is True
-    begin(world, NOW + DAY, before=second)
+    begin(world, NOW + DAY)
     assert waits(world) is False
 
 
@@ -101,7 +99,7 @@ def test_a_paused_run_rests_until_somebody_resumes_it(world: World) -> None:
     world.wishes.write(wish("resume"))
 
     assert (paused.status, paused.reason) == ("wait", "paused by arn:ann: freeze")
-    assert begin(world, before=paused).status == "go"
+    assert begin(world).status == "go"
 
 
 def test_a_cancelled_run_ends_as_refused_and_nothing_revives_it(world: World) -> None:
@@ -132,7 +130,7 @@ def test_the_global_stop_rests_every_run_until_it_is_lifted(world: World) -> Non
 
 def test_a_rest_ends_to_the_second_and_looks_every_hour_for_a_wish() -> None:
     """Without a date the pause grows with what was waited."""
-    assert rest_seconds(NOW, NOW, NOW + 2 * DAY) == 3600
+    assert [rest_seconds(NOW, NOW, NOW + ahead * DAY) for ahead in (2, 10)] == [3600, 7200]
     assert rest_seconds(NOW, NOW + DAY - timedelta(seconds=90), NOW + DAY) == 90
     assert rest_seconds(NOW, NOW, NOW + timedelta(microseconds=1)) == 1
     assert [rest_seconds(NOW, NOW + waited) for waited in (timedelta(0), HOUR, 30 * DAY)] == [20, 150, 14400]

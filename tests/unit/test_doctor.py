@@ -15,10 +15,18 @@ from cli.checks.agents import judge_exporter, judge_metrics, judge_plugin, judge
 from cli.checks.facts import Agent, Check, Cluster, Hook, Inside, NodeGroup, Sight, Stack, Template, Unseen, look
 from cli.checks.group import judge_group, judge_quotas, quota_code, vcpus_needed
 from cli.checks.inside import contains
-from cli.checks.stack import judge_alarms, judge_cluster, judge_entries, judge_path, judge_rbac, judge_stack
+from cli.checks.stack import (
+    judge_alarms,
+    judge_approvals,
+    judge_cluster,
+    judge_entries,
+    judge_path,
+    judge_rbac,
+    judge_stack,
+)
 from gpuops.domain.errors import Refused
 from gpuops.domain.keys import STARTUP_TAINT, STARTUP_TAINT_KEY
-from gpuops.domain.policy import ClusterPolicy, GroupPolicy
+from gpuops.domain.policy import Approval, ClusterPolicy, GroupPolicy, Policy
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.userdata import parse_user_data
 
@@ -240,3 +248,17 @@ def test_defaults_of_the_apiserver_are_no_difference() -> None:
     assert not contains(sent, {"rules": [{"verbs": ["get"]}, {"verbs": ["*"]}]})
     assert not contains(sent, {"rules": [{"verbs": ["list"]}]})
     assert not contains(sent, {})
+
+
+@pytest.mark.parametrize("parameter", ["ApprovalTopicArn", "AlarmTopicArn", None])
+def test_a_group_that_asks_for_approvals_needs_a_topic(parameter: str | None) -> None:
+    """Without one each of its runs would be refused; and where nobody asks, nobody needs one."""
+    asks = POLICY.model_copy(update={"approval": Approval(required=True)})
+    given = {parameter: "arn:topic"} if parameter else {}
+    stack = replace(STACK, parameters={**STACK.parameters, **given})
+
+    (check,) = judge_approvals(Policy(version="v1", groups=(asks,)), stack)
+    assert (check.ok, "ApprovalTopicArn=<topic>" in check.mend) == (parameter is not None, True)
+    assert ("arn:topic" if parameter else "every run of gpu is refused") in check.found
+    assert list(judge_approvals(Policy(version="v1", groups=(POLICY,)), stack)) == []
+    assert list(judge_approvals(UNSEEN, stack)) == list(judge_approvals(Policy(version="v1", groups=(asks,)), UNSEEN))

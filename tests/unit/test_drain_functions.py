@@ -11,6 +11,7 @@ from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict
 from gpuops.domain.keys import CORDONED_BY
 from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.admission import FakeCluster
 from tests.fakes.apps import load_app
 from tests.unit.test_admission_functions import INSTANCE, NAME, NOW, RUN
@@ -44,11 +45,22 @@ class Held:
         return GroupPolicy(cluster="demo", group=name)
 
 
+class Wishes:
+    """The global stop, where a test sets it."""
+
+    standing: GlobalStop | None = None
+
+    def stop(self) -> GlobalStop | None:
+        """See Wishes."""
+        return self.standing
+
+
 class SmallWorld(World):
-    """The three things that a drain touches."""
+    """The four things that a drain touches."""
 
     def __init__(self, cluster: FakeCluster) -> None:
         self.store = self.policies = self.held = Held()  # type: ignore[assignment]
+        self.wishes = self.wished = Wishes()  # type: ignore[assignment]
         self._cluster = cluster
 
     def cluster(self, name: str) -> FakeCluster:
@@ -107,6 +119,34 @@ def test_a_budget_that_never_yields_makes_the_drain_overdue_and_is_named() -> No
     assert (first.status, first.refused, late.status, late.refused) == ("draining", 1, "overdue", 2)
     assert "disruption budget web" in late.reason
     assert world.held.stopped == f"{NAME}: {late.reason}"
+
+
+def test_the_global_stop_evicts_nothing_and_no_deadline_runs_meanwhile() -> None:
+    """The node stays as closed as it is; afterwards the drain has as much time left as before."""
+    cluster = FakeCluster(NODE, pods=[(NAME, WEB)])
+    cluster.budgets["default/web-1"] = "The disruption budget web needs 3 healthy pods"
+    world, stop = SmallWorld(cluster), GlobalStop(by="arn:bob", at=NOW, reason="incident")
+    begun = drain(cluster, world=world)
+    world.wished.standing = stop
+    rests = drain(cluster, NOW + timedelta(minutes=30), begun, world=world)
+    rests = drain(cluster, NOW + timedelta(hours=9), rests, world=world)
+    world.wished.standing = None
+    goes_on = drain(cluster, NOW + timedelta(hours=10), rests, world=world)
+
+    assert (rests.status, rests.reason, rests.refused, rests.deadline) == ("draining", stop.said, 1, begun.deadline)
+    assert (goes_on.status, goes_on.refused, goes_on.resting) == ("draining", 2, None)
+    assert goes_on.deadline == begun.deadline + timedelta(hours=9, minutes=30)
+
+
+def test_the_global_stop_does_not_even_close_a_node_that_is_not_begun() -> None:
+    """What has not been touched stays untouched."""
+    cluster = FakeCluster(NODE, pods=[(NAME, WEB)])
+    world = SmallWorld(cluster)
+    world.wished.standing = GlobalStop(by="arn:bob", at=NOW)
+
+    rests = drain(cluster, world=world)
+
+    assert (rests.status, rests.evicted, cluster.known[NAME].unschedulable) == ("draining", 0, False)
 
 
 def test_a_node_that_is_gone_is_drained() -> None:

@@ -77,6 +77,15 @@ def test_an_answer_is_returned_and_written_down() -> None:
     assert (line["status"], line["reason"]) == ("done", "n1 at 08:00")
 
 
+def test_a_word_about_a_run_is_written_to_its_journal() -> None:
+    """Whoever steers it has nothing but its name."""
+    journal = Lines()
+
+    door(journal)({"node": "n1", "now": NOW, "run": "roll-1"}, None)
+
+    assert [run for run, _ in journal.lines] == ["roll-1"]
+
+
 def test_a_retry_is_journalled_with_its_number() -> None:
     """Its time is that of the first call; a payload made by hand has none."""
     journal = Lines()

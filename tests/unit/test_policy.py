@@ -49,6 +49,19 @@ FAULTS = [
     ("groups:\n- ? [a]\n  : b\n", "line 2: a key must be plain text"),
     ("groups:\n- group: 2026-13-45\n", "line 2: month must be in 1..12"),
     ("defaults: 5\ngroups:\n- {group: a}\n", "line 1: `defaults` must be a mapping"),
+    (
+        "groups:\n- group: a\n  cluster: x\n  windows: [{from: 22:00, to: '06:00'}]\n",
+        "line 4: groups.0.windows.0.from: Value error, 1320 is no time of day: put it in quotes",
+    ),
+    (
+        "groups:\n- group: a\n  cluster: x\n  windows: [{from: '24:00', to: '06:00'}]\n",
+        "line 4: groups.0.windows.0.from: String should match",
+    ),
+    (
+        "groups:\n- group: a\n  cluster: x\n  time_zone: Berlin\n",
+        "line 4: groups.0.time_zone: Value error, 'Berlin' is no",
+    ),
+    ("groups:\n- group: a\n  cluster: x\n  time_zone: ../../etc/passwd\n", "is no IANA time zone"),
     ("groups: []\n", "line 1: `groups` must be a list of at least one group"),
     ("[1]\n", "line 1: expected a mapping"),
     ("\n", "line 1: the file is empty"),

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 import pytest
@@ -278,6 +279,7 @@ def test_a_report_tells_the_steps_and_escapes_every_name(world: World) -> None:
     request = REPORT.WriteReport(
         run=run(),
         plan=plan,
+        approval={"status": "approved", "by": HOSTILE, "at": NOW.isoformat(), "reason": HOSTILE},
         nodes=[{"slot": HOSTILE, "instance": HOSTILE, "status": HOSTILE}],
         close={"restored": [HOSTILE], "left": []},
     )
@@ -286,7 +288,8 @@ def test_a_report_tells_the_steps_and_escapes_every_name(world: World) -> None:
 
     page, data = world.written[written.html], json.loads(world.written[written.json_])
     assert "<script>" not in page
-    assert page.count("&lt;script&gt;") >= 8
+    assert page.count("&lt;script&gt;") >= 10
+    assert f"approved by: <b>{escape(HOSTILE)} {NOW.isoformat()}" in page
     assert "<td>drain_node</td><td>2026-11-23 10:00:00</td><td>40</td><td>2</td><td>drained</td>" in page
     assert [line["status"] for line in data["lines"]] == ["draining", "drained"]
     assert written.model_dump(mode="json")["json"] == "reports/run-1.json"

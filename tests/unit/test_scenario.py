@@ -161,6 +161,11 @@ def test_the_schema_is_strict() -> None:
         ),
         ("timeline: [{at: 1, machine_fault: {group: gpu, faults: [never_registers]}}]", "use a release's faults"),
         ("timeline: [{at: 1, replace_root_volume: {group: gqu}}]", "timeline.0.replace_root_volume.group: no group"),
+        ("timeline: [{at: 1, steer: {wish: pause}}]", "timeline.0.steer: pause is about the runs of a machine"),
+        (
+            "timeline: [{at: 1, steer: {wish: stop, machine: rotate_ami}}]",
+            "timeline.0.steer: stop is about all of them",
+        ),
         ("expect: {nodes: [{group: gqu}]}", "s.yaml:14: expect.nodes.0.group: no group named 'gqu'"),
         ("expect: {suspended: {gqu: [Launch]}}", "s.yaml:14: expect.suspended.gqu: no group named 'gqu'"),
         ("expect: {groups: {gqu: {max: 1}}}", "s.yaml:14: expect.groups.gqu: no group named 'gqu'"),
@@ -185,6 +190,8 @@ timeline:
   - {at: 3, remove_taint: {group: gpu, key: nvidia.com/gpu}}
   - {at: 4, machine_fault: {group: gpu, index: 1, faults: [xid_79, ecc_uncorrectable]}}
   - {at: 5, replace_root_volume: {group: gpu}}
+  - {at: 6, steer: {wish: pause, machine: rotate_ami, reason: a demonstration}}
+  - {at: 7, steer: {wish: stop}}
 expect:
   nodes: [{group: gpu, count: 2, allocatable: 4, labels: {a: b}, schedulable: true}]
   pods: [{workload: inference, running: 4, pending: 1, on_nodes: 1}]
@@ -193,12 +200,14 @@ expect:
   objects: [{kind: DaemonSet, namespace: gpuops-system, name: gpuops-device-plugin, exists: false}]
   suspended: {gpu: [Launch]}
   escalations: 1
+  messages: [{contains: [gpuops approve], count: 2}]
+  executions: [{machine: rotate_ami, status: SUCCEEDED, ended_after: 60, ended_before: 90}]
   job_pods_may_be_evicted: true
   groups: {gpu: {max: 3}}
   peak_calls: {"autoscaling:DescribeAutoScalingInstances": 20}
 """,
     )
 
-    assert [moment.group for moment in scenario.timeline] == [None, None, "gpu", "gpu", "gpu"]
+    assert [moment.group for moment in scenario.timeline] == [None, None, "gpu", "gpu", "gpu", None, None]
     assert [patch.manager for moment in scenario.timeline if (patch := moment.patch)] == ["kubectl-edit"]
     assert scenario.expect.groups["gpu"].model_dump(exclude_none=True) == {"max": 3}

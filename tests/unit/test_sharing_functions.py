@@ -16,10 +16,12 @@ from moto import mock_aws
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.store import Store
 from gpuops.adapters.turns import Turns
+from gpuops.adapters.wishes import Wishes
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict, Refused, Unavailable
 from gpuops.domain.keys import CONFIG_BEFORE, CORDONED_BY, PLUGIN_CONFIG_LABEL
 from gpuops.domain.policy import Policy, parse_policy
+from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.admission import FakeCluster, FakeInstances
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import NOW, Groups, group, instance, run
@@ -57,6 +59,11 @@ class World:
     def __post_init__(self) -> None:
         """Keep turns in the same table."""
         self.turns = Turns(self.store._table)
+
+    @property
+    def wishes(self) -> Wishes:
+        """The global stop in the same table."""
+        return Wishes(self.store._table)
 
     @property
     def memory(self) -> Memory:
@@ -189,6 +196,17 @@ def test_a_roll_that_only_waits_holds_nothing_up(make: Callable[..., World]) -> 
 
     world.store.mark_waiting(run("roll-1"), waits=False)
     assert select(world).status == "held"
+
+
+def test_the_global_stop_keeps_every_node_as_it_is(make: Callable[..., World]) -> None:
+    """No further node is begun; the one that is being changed is finished."""
+    world = make()
+    world.wishes.write_stop(GlobalStop(by="arn:bob", at=NOW))
+
+    stopped = select(world)
+
+    assert (stopped.status, stopped.node) == ("done", None)
+    assert stopped.reason == f"no node is changed: global stop since {NOW.isoformat()} by arn:bob"
 
 
 def test_an_older_run_of_the_same_kind_ends_its_node_first(make: Callable[..., World]) -> None:

@@ -22,6 +22,8 @@ WRITES = {
         "UpdateItem fence",
         "UpdateItem rotation",
     },
+    "RequestApproval": {"PutItem approval"},
+    "SteerRun": {"PutItem wish", "PutItem stop", "DeleteItem stop"},
     "OpenChange": {
         *(f"PutItem {kind}" for kind in ("rotation", "lock", "open#changes")),
         "UpdateItem fence",

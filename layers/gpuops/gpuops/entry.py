@@ -142,8 +142,11 @@ def _parse(model: type[Request], event: Any) -> Request:
 
 
 def _run_of(event: Any) -> str | None:
-    """Return the name of the root execution: in `run` once a plan made one, before that in `execution`."""
-    for path in (("run", "id"), ("execution", "name")):
+    """Return the name of the root execution: in `run` once a plan made one, before that in `execution`.
+
+    Whoever steers a run has nothing but its name.
+    """
+    for path in (("run", "id"), ("execution", "name"), ("run",)):
         name = _at(event, *path)
         if isinstance(name, str):
             return name

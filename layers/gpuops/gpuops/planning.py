@@ -39,19 +39,30 @@ def target_of(order: Order, policy: GroupPolicy, world: World) -> Target:
 
 
 def decide(
-    order: Order, policy: GroupPolicy, release: SeenRelease, now: datetime, world: World, *, run: str | None = None
+    order: Order,
+    policy: GroupPolicy,
+    release: SeenRelease,
+    now: datetime,
+    world: World,
+    *,
+    run: str | None = None,
+    begun: bool = False,
 ) -> Decision:
     """Look at everything, decide once. `run` is the run whose own change of the group is no obstacle to it.
+
+    One that has `begun` waits out a global stop by itself, so it is planned as if there were none.
 
     Raises: Invalid for what cannot be rolled as it is; Unavailable, Refused, Conflict from the adapters.
     """
     if refusal := _refusal(order, policy):
         return Decision(status="reject", reason=refusal)
-    situation = collect(policy, release, world, run=run)
+    situation = collect(policy, release, world, run=run, begun=begun)
     return decide_rotation(replace(situation, condemned=None) if order.insists else situation, now)
 
 
-def collect(policy: GroupPolicy, release: SeenRelease, world: World, *, run: str | None = None) -> Situation:
+def collect(
+    policy: GroupPolicy, release: SeenRelease, world: World, *, run: str | None = None, begun: bool = False
+) -> Situation:
     """Return what the gates and the order look at. Raises: as `decide`."""
     group, target = world.groups.describe(policy.group), release.target
     versions = [world.templates.read(template) for template in templates_of(group.launch)]
@@ -67,6 +78,7 @@ def collect(policy: GroupPolicy, release: SeenRelease, world: World, *, run: str
         loads=_loads(group, target, policy.cluster, world),
         adds_startup_taint=any(with_startup_taint(version.user_data) != version.user_data for version in versions),
         seen=release.seen,
+        stop=None if begun else world.wishes.stop(),
         condemned=condemned.reason if (condemned := world.releases.condemned(policy.group, target.ami)) else None,
         unrestored=undo.run.id if undo and undo.run.id != run else None,
     )

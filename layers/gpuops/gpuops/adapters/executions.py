@@ -22,6 +22,10 @@ class Executions:
         """Build it for the function's own account and region."""
         return cls(client("stepfunctions"))
 
+    def of_rotation(self, machine: str, name: str) -> Execution:
+        """Return what is known of the machine's execution of that name. Raises: as `find`."""
+        return self.find(f"{machine.replace(':stateMachine:', ':execution:')}:{name}")
+
     def find(self, arn: str) -> Execution:
         """Return whether the execution runs, and when it ended; one that is unknown by now does not run.
 

@@ -43,13 +43,17 @@ class Instances:
 
     def gpus(self, instance: str) -> int:
         """Return how many NVIDIA GPUs the instance's type has."""
-        kind = self._describe(instance).get("InstanceType")
+        return self.type_of(instance)[1]
+
+    def type_of(self, instance: str) -> tuple[str, int]:
+        """Return the instance's type, and how many NVIDIA GPUs that has. Raises: Invalid when the instance is gone."""
+        kind = str(self._describe(instance).get("InstanceType", ""))
         if not kind:
             raise Invalid(f"instance {instance} does not exist")
         with translated(f"describe instance type {kind}"):
             types = self._ec2.describe_instance_types(InstanceTypes=[kind])["InstanceTypes"]
         gpus = [gpu for found in types for gpu in found.get("GpuInfo", {}).get("Gpus", ())]
-        return sum(int(gpu["Count"]) for gpu in gpus if gpu.get("Manufacturer", NVIDIA).upper() == NVIDIA)
+        return kind, sum(int(gpu["Count"]) for gpu in gpus if gpu.get("Manufacturer", NVIDIA).upper() == NVIDIA)
 
     def launch_hook(self, group: str, name: str = "") -> Hook | None:
         """Return our launch hook on the group, or the one of that name, with its timeout."""

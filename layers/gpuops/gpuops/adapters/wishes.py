@@ -1,4 +1,4 @@
-"""What people wish, in the table: a run's wish, and the one stop of the whole stack.
+"""What people wish, in the table: a run's wish, what a run asks them, and the one stop of the whole stack.
 
 Wishes stay as long as a journal does: whoever reads why a run ended finds who wanted it so.
 """
@@ -9,9 +9,12 @@ from typing import Self
 
 from gpuops.adapters.aws import client
 from gpuops.adapters.table import ONE, Condition, Table
+from gpuops.domain.rotation.approval import Pending
 from gpuops.domain.rotation.wish import FLEET, GlobalStop, Wish
 
-KEPT = timedelta(days=90)
+KEPT, FORGOTTEN = timedelta(days=90), timedelta(days=7)
+"""How long a wish stays; how long a request does after it has expired, to say so to whoever answers late."""
+TOLD = "told"
 STOP = f"stop#{FLEET}"
 NOT_CANCELLED = Condition("attribute_not_exists(pk) OR word <> :cancel", {":cancel": "cancel"})
 
@@ -36,6 +39,29 @@ class Wishes:
         """Write a run's wish in place of the last one; False when that was a cancellation, which stays."""
         item = {"word": wish.wish, "body": wish.model_dump_json(), "ttl": int((wish.at + KEPT).timestamp())}
         return self._table.put(f"wish#{wish.run}", ONE, item, NOT_CANCELLED)
+
+    # Requests for approval.
+
+    def ask(self, pending: Pending) -> None:
+        """Keep a request with its token; a repetition, which has a new token, takes its place."""
+        item = {"body": pending.model_dump_json(), "ttl": int((pending.expires + FORGOTTEN).timestamp())}
+        self._table.put(f"approval#{pending.run}", ONE, item)
+
+    def pending(self, run_id: str) -> Pending | None:
+        """Return the run's request, answered or not, or None."""
+        item = self._table.get(f"approval#{run_id}")
+        return Pending.model_validate_json(item["body"]) if item else None
+
+    def note_told(self, pending: Pending) -> None:
+        """Note that people have been asked."""
+        until = int((pending.expires + FORGOTTEN).timestamp())
+        self._table.put(f"approval#{pending.run}", TOLD, {"ttl": until})
+
+    def is_told(self, run_id: str) -> bool:
+        """Return whether people have been asked."""
+        return self._table.get(f"approval#{run_id}", TOLD) is not None
+
+    # The global stop.
 
     def stop(self) -> GlobalStop | None:
         """Return the stop that stands, or None."""

@@ -16,6 +16,7 @@ from gpuops.adapters.images import Images
 from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.nodegroups import Nodegroups
+from gpuops.adapters.people import People
 from gpuops.adapters.policies import Policies
 from gpuops.adapters.releases import Releases
 from gpuops.adapters.reports import Reports
@@ -58,6 +59,11 @@ class World:
     def turns(self) -> Turns:
         """Which run brings a cluster to its configurations."""
         return Turns.from_env()
+
+    @cached_property
+    def people(self) -> People:
+        """Whoever is asked, and answers."""
+        return People.from_env()
 
     @cached_property
     def wishes(self) -> Wishes:

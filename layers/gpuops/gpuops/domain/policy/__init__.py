@@ -4,15 +4,17 @@ from gpuops.domain.policy.canary import Canary, RollBack
 from gpuops.domain.policy.cluster import ClusterPolicy, DcgmExporter, DevicePlugin, Profile
 from gpuops.domain.policy.document import parse_policy
 from gpuops.domain.policy.fleet import Policy
-from gpuops.domain.policy.group import Admission, Ami, Drain, GroupPolicy, Pinned, Recommended, Smoke
+from gpuops.domain.policy.group import Admission, Ami, Approval, Drain, GroupPolicy, Pinned, Recommended, Smoke
 from gpuops.domain.policy.parts import EXCLUSIVE, RUNGS, ConfigKey, Image
 from gpuops.domain.policy.strategy import Floor
+from gpuops.domain.policy.window import Window
 
 __all__ = [
     "EXCLUSIVE",
     "RUNGS",
     "Admission",
     "Ami",
+    "Approval",
     "Canary",
     "ClusterPolicy",
     "ConfigKey",
@@ -28,5 +30,6 @@ __all__ = [
     "Recommended",
     "RollBack",
     "Smoke",
+    "Window",
     "parse_policy",
 ]

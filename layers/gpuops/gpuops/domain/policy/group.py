@@ -12,6 +12,7 @@ from gpuops.domain.nodeview import Family
 from gpuops.domain.policy.canary import Canary, RollBack
 from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part
 from gpuops.domain.policy.strategy import Floor
+from gpuops.domain.policy.window import TimeZone, Window
 from gpuops.domain.run import Mode
 
 
@@ -47,6 +48,15 @@ def _channel(value: Any) -> Any:
 
 
 Ami = Annotated[Annotated[Recommended, Tag("recommended")] | Annotated[Pinned, Tag("pinned")], Discriminator(_channel)]
+
+
+class Approval(Part):
+    """Whether a person has to say yes before a roll begins."""
+
+    required: bool = False
+    """Ask on the stack's topic, and wait; without an answer nothing is changed."""
+    expires_hours: Annotated[float, Field(ge=0.25, le=720)] = 72
+    """How long the request stands; then the run ends without a change. The release is told, and asked for, again."""
 
 
 class Drain(Part):
@@ -109,6 +119,12 @@ class GroupPolicy(Part):
     """`apply` rolls and admits; `observe` and `recommend` only plan and report."""
     hold_days: Annotated[int, Field(ge=0, le=365)] = 0
     """How long a release must have been known before the group rolls to it."""
+    windows: Annotated[tuple[Window, ...], Field(max_length=28)] = ()
+    """When nodes may be replaced; outside no new one is begun, and the one in hand is finished. Not given: always."""
+    time_zone: TimeZone = "UTC"
+    """IANA name of the zone whose wall clock the windows mean, such as Europe/Berlin."""
+    approval: Approval = Approval()
+    """Whether a person is asked first."""
     strategy: Literal["surge", "terminate_first"] = "surge"
     """`surge`: new nodes first, old ones after. `terminate_first`: an old node goes before its successor comes, where
     capacity is fixed (a reservation, a capacity block): the group never grows, and is smaller by a node meanwhile."""

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.order import NodeLoad
+from gpuops.domain.rotation.windows import next_opening, wall_clock
+from gpuops.domain.rotation.wish import GlobalStop
 
 LAUNCH = "Launch"
 """The process of an Auto Scaling group that launches its instances."""
@@ -41,6 +43,8 @@ class Situation:
     adds_startup_taint: bool
     seen: datetime
     """When the release was first known to us."""
+    stop: GlobalStop | None = None
+    """The global stop, where it stands and is not waited out."""
     condemned: str | None = None
     """Why the release is held to be bad in this group; None, too, where a person ordered it nevertheless."""
     unrestored: str | None = None
@@ -54,6 +58,8 @@ class Closed:
     reason: str
     until: datetime | None = None
     """When it opens by itself; None where somebody has to act first."""
+    planned: bool = False
+    """Only the clock is waited for, so the plan behind the gate is told, and may be approved meanwhile."""
     never: bool = False
     """The plan can never be right, however long one waits: it is rejected instead of held."""
 
@@ -95,7 +101,29 @@ def gate_floor(situation: Situation, _now: datetime) -> Closed | None:
     return Closed(f"a floor of {floor} leaves no node of {size} to begin with", never=True) if floor >= size else None
 
 
-GATES: tuple[Gate, ...] = (gate_originals_put_back, gate_condemned, gate_launches, gate_floor, gate_hold_days)
+def gate_global_stop(situation: Situation, _now: datetime) -> Closed | None:
+    """Nothing is begun while an operator has stopped the stack; a run that has begun waits it out by itself."""
+    return Closed(situation.stop.said) if situation.stop else None
+
+
+def gate_window(situation: Situation, now: datetime) -> Closed | None:
+    """Outside the group's windows no node is replaced. Asked last: what is left to wait for is the clock alone."""
+    policy = situation.policy
+    opens = next_opening(policy.windows, policy.time_zone, now)
+    if opens == now or policy.mode != "apply":
+        return None
+    return Closed(f"outside its windows until {wall_clock(policy.time_zone, opens)}", until=opens, planned=True)
+
+
+GATES: tuple[Gate, ...] = (
+    gate_originals_put_back,
+    gate_global_stop,
+    gate_condemned,
+    gate_launches,
+    gate_floor,
+    gate_hold_days,
+    gate_window,
+)
 
 
 def first_closed(situation: Situation, now: datetime) -> Closed | None:

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Template
+from gpuops.domain.rotation.halt import Rest
 from gpuops.domain.rotation.plan import Decision
 from gpuops.domain.run import Run
 
@@ -57,12 +58,13 @@ class RotationPlan(Decision):
 class Begun(BaseModel):
     """begin_rotation's answer: the group is taken, and whether the run goes on now."""
 
-    status: Literal["go", "wait"]
+    status: Literal["go", "wait", "ask"]
     reason: str
-    since: AwareDatetime
-    """When the run came to stand here first, or went on."""
     wait_seconds: int = 0
     """Before the next plan, if it waits."""
+    expires: AwareDatetime | None = None
+    expires_seconds: int = 0
+    """Until when an approval is waited for, if it asks for one."""
 
 
 class Change(BaseModel):
@@ -93,7 +95,7 @@ ClaimStatus = Literal["claimed", "taken", "filled", "waiting", "gone", "stopped"
 """`taken`: the old node goes first; `filled`: its successor is there; `condemned`: the release is bad."""
 
 
-class ClaimAnswer(BaseModel):
+class ClaimAnswer(Rest):
     """Where the claim stands."""
 
     status: ClaimStatus

@@ -51,6 +51,9 @@ def _plan(report: Report) -> Iterable[str]:
             ("nodes at a time", str(plan.get("surge"))),
         ]
     )
+    if report.approval:
+        said = (str(report.approval.get(key) or "") for key in ("by", "at", "reason"))
+        yield _facts([("approved by", " ".join(filter(None, said)))])
     yield _list(plan.get("changes", ()))
     rows = [
         (

@@ -45,6 +45,8 @@ class Decision(BaseModel):
     candidates: int = 0
     """So many nodes, the first of them, are as idle as the canaries; 0 without canaries."""
     changes: tuple[str, ...] = ()
+    settled: bool = False
+    """Nothing but its time can change the plan any more, so a person may approve it."""
     until: AwareDatetime | None = None
     """When what holds it ends by itself; None where nothing holds it, or a person has to act."""
 
@@ -55,15 +57,19 @@ def decide_rotation(situation: Situation, now: datetime) -> Decision:
         count = len(situation.group.staying)
         return Decision(status="current", reason=f"all {count} instances run {_name(situation.target)}")
     if closed := first_closed(situation, now):
-        return Decision(status=_closed_status(closed, situation), reason=closed.reason, until=closed.until)
+        return _held(closed, situation)
     return _roll(situation)
 
 
-def _closed_status(closed: Closed, situation: Situation) -> Status:
+def _held(closed: Closed, situation: Situation) -> Decision:
     """Wait where the gate opens by itself and the run may act then; who only observes is told at once."""
     if closed.never:
-        return "reject"
-    return "wait" if closed.until is not None and situation.policy.mode == "apply" else "hold"
+        return Decision(status="reject", reason=closed.reason)
+    waits = closed.until is not None and situation.policy.mode == "apply"
+    held = Decision(status="wait" if waits else "hold", reason=closed.reason, until=closed.until)
+    if not closed.planned:
+        return held
+    return _roll(situation).model_copy(update=held.model_dump(include={"status", "reason", "until"}))
 
 
 def _roll(situation: Situation) -> Decision:
@@ -93,6 +99,7 @@ def _roll(situation: Situation) -> Decision:
         strategy_reason=chosen.reason,
         candidates=_candidates(ordered, canaries),
         changes=_changes(situation, canaries, surge, max(canaries, surge) if grows else 0),
+        settled=True,
     )
 
 

@@ -40,6 +40,7 @@ class Report(BaseModel):
     written: datetime
     run: Line | None = None
     plan: Line | None = None
+    approval: Line | None = None
     change: Line | None = None
     judge: Line | None = None
     nodes: list[Line] = []

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 SHORTEST, LONGEST = timedelta(seconds=20), timedelta(minutes=15)
 HOUR, LONGEST_REST = timedelta(hours=1), timedelta(hours=4)
 SHARE = 24
-LOOKS = 480
+LOOKS, LOOKS_BEFORE_A_DATE = 480, 120
 """Waits of months, too, come to about so many looks: past five days their pauses may be longer than the longest."""
 
 SHORTEST_WATCH, LONGEST_WATCH = timedelta(minutes=1), timedelta(minutes=5)
@@ -28,14 +28,14 @@ def wait_seconds(since: datetime, now: datetime, *ends: datetime) -> int:
 
 
 def rest_seconds(since: datetime, now: datetime, until: datetime | None = None) -> int:
-    """Return the pause of a run that rests until a date, or until a person lets it go on.
+    """Return the pause of a run that rests until a date, or since a person said so, until one lets it go on.
 
-    It looks once an hour whether it was cancelled meanwhile; without a date as often as a wish may be expected,
-    after four days every four hours.
+    Before a date it looks every hour whether it was cancelled, or more rarely while that is far; for a person the
+    pauses grow with the rest, to four hours after four days.
     """
     if until is None:
         return math.ceil(min(max(SHORTEST, (now - since) / SHARE), LONGEST_REST).total_seconds())
-    pause = max(HOUR, (until - since) / LOOKS)
+    pause = max(HOUR, (until - now) / LOOKS_BEFORE_A_DATE)
     return max(1, math.ceil(min(pause, until - now).total_seconds()))
 
 

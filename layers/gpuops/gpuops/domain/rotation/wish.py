@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+Word = Literal["pause", "resume", "cancel"]
+Past = Literal["paused", "resumed", "cancelled"]
+PAST: dict[Word, Past] = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}
 FLEET = "fleet"
 """Key of the one global stop of a stack."""
 
@@ -18,7 +21,7 @@ class Wish(BaseModel):
 
     run: str
     """Name of the run's root execution."""
-    wish: Literal["pause", "resume", "cancel"]
+    wish: Word
     by: str
     """Who said so: the ARN of an IAM principal, as the caller gives it."""
     at: AwareDatetime
@@ -27,10 +30,14 @@ class Wish(BaseModel):
     """Of a cancellation: whether nodes that were replaced already are to be replaced back."""
 
     @property
+    def past(self) -> Past:
+        """What the run is by it."""
+        return PAST[self.wish]
+
+    @property
     def said(self) -> str:
         """The wish in words, such as `cancelled by arn:…: not today`."""
-        past = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}[self.wish]
-        return f"{past} by {self.by}" + (f": {self.reason}" if self.reason else "")
+        return f"{self.past} by {self.by}" + (f": {self.reason}" if self.reason else "")
 
 
 class GlobalStop(BaseModel):

@@ -1,0 +1,29 @@
+"""What people and windows say to a run that is about to begin one more node; on the way back only some of it counts.
+
+A run that goes back does so because it was cancelled or because the release is bad: neither its own cancellation nor a
+closed window may leave the group half-way.
+"""
+
+from datetime import datetime
+
+from gpuops.adapters.world import World
+from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.change import Undo
+from gpuops.domain.rotation.halt import Halt, halt_of_stop, halt_of_windows, halt_of_wish
+
+
+def why_cancelled(undo: Undo, world: World) -> str | None:
+    """Return who cancelled the run, noting it with the run, so that every slot gives the same reason; or None."""
+    if undo.stage == "back":
+        return None
+    wish = world.wishes.wish(undo.run.id)
+    if wish is None or wish.wish != "cancel":
+        return None
+    world.store.stop(undo.run, wish.said)
+    return wish.said
+
+
+def why_halted(undo: Undo, policy: GroupPolicy, now: datetime, world: World) -> Halt | None:
+    """Return why no further node is begun for now, or None. Raises: Unavailable, Refused."""
+    halt = halt_of_stop(world.wishes.stop()) or halt_of_wish(world.wishes.wish(undo.run.id))
+    return halt or (None if undo.stage == "back" else halt_of_windows(policy, now))
