@@ -128,6 +128,7 @@ def _open(undo: Undo, request: OpenRollback, at_once: int, done: tuple[str, ...]
         PlannedNode(instance=name, decrement=place >= last, reason="runs the release that goes back")
         for place, name in enumerate(undo.order)
     )
-    reason = f"{len(nodes)} nodes go back by launch template {main.id} version {main.version}"
+    many = "1 node goes" if len(nodes) == 1 else f"{len(nodes)} nodes go"
+    reason = f"{many} back by launch template {main.id} version {main.version}"
     change = Change(reason=reason, fence=request.change.fence, template=main, surge=undo.surge)
     return RollbackAnswer(status="open", reason=reason, nodes=nodes, surge=at_once, change=change, restored=done)
