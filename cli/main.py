@@ -13,6 +13,7 @@ from cli import (
     doctor,
     events,
     gpu,
+    instances,
     plan,
     plugin_config,
     policy,
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command("doctor")(doctor.command)
 app.command("rehearse")(rehearse.command)
+app.command("instances")(instances.command)
 app.command("run")(run.command)
 app.command("smoke")(smoke.command)
 app.command("approve")(steer.approve)

@@ -21,6 +21,7 @@ from rehearsal.region.fleet import Fleet
 from rehearsal.region.fleet_ports import REGION
 from rehearsal.region.kinds.base import session
 from rehearsal.region.server import Region
+from rehearsal.registry import Registry
 from rehearsal.rest import Mirror, Rest
 from rehearsal.scenario import Scenario
 from rehearsal.wire import OUTSIDE, Wire
@@ -95,6 +96,8 @@ class World:
             cluster=self.scenario.cluster,
         )
         self._up(self.wire)
+        self.registry = Registry(self.scenario.workloads)
+        self._up(self.registry)
 
     def _start_cluster(self) -> None:
         scenario = self.scenario

@@ -62,7 +62,7 @@ def admit(request: Request, now: datetime, cluster: Cluster, instances: Instance
         return abandon(request, instances, f"node {found.node} went away before it was admitted")
     if lost := let_in(found.instance, found.hook, instances):
         return Admitted(status="abandoned", reason=lost)
-    cluster.mark_admitted(node, now)
+    cluster.mark_admitted(node, now, request.smoke.seen if request.smoke else {})
     keep(node, cluster, change)
     reopen(node, cluster)
     return Admitted(status="admitted", reason=f"{node.name}: {request.smoke.reason if request.smoke else 'checked'}")

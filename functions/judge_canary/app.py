@@ -1,6 +1,6 @@
 """Look once at the canaries of an open change, or, after the roll, at its alarms alone, and say what that proves.
 
-In:  {"run": {...}, "change": {"fence"}, "judge"?: <previous answer>, "rolled"?: true, "now": "..."}
+In:  {"run": {...}, "change": {"fence"}, "plan"?: {"sees"}, "judge"?: <previous answer>, "rolled"?: true, "now": "..."}
 Out: {"status": "baking" | "good" | "bad" | "stopped", "reason", "since", "ready": {"<node>": "..."}, "wait_seconds"}
 """
 
@@ -16,9 +16,11 @@ from gpuops.domain.errors import Conflict
 from gpuops.domain.faults.xids import xid_table
 from gpuops.domain.rotation.bake import Bake, Look, Verdict, judge_alarms, judge_canary
 from gpuops.domain.rotation.change import Undo
+from gpuops.domain.rotation.facts import Sight
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+from gpuops.facts import refusal_by_nodes
 
 
 class Judged(BaseModel):
@@ -35,11 +37,18 @@ class Judged(BaseModel):
     """Before the next look, if it bakes on."""
 
 
+class Seen(BaseModel):
+    """Of the plan, what its gates saw."""
+
+    sees: Sight = Sight()
+
+
 class JudgeCanary(BaseModel):
     """In."""
 
     run: Run
     change: Change
+    plan: Seen = Seen()
     judge: Judged | None = None
     rolled: bool = False
     """Whether every node has been replaced: then there is nothing to wait for."""
@@ -62,6 +71,8 @@ def judge(request: JudgeCanary, now: datetime, world: World) -> Judged:
     if (wish := world.wishes.wish(run.id)) and wish.wish == "cancel":
         return Judged(status="stopped", reason=wish.said, since=since)
     verdict = _verdict(request, undo, since, now, world)
+    if why := _refusal(request, undo, world):
+        verdict = Verdict("bad", why, verdict.ready)
     if verdict.status == "bad":
         world.store.condemn(run, verdict.reason)
     return Judged(
@@ -71,6 +82,14 @@ def judge(request: JudgeCanary, now: datetime, world: World) -> Judged:
         ready=verdict.ready,
         wait_seconds=verdict.wait_seconds,
     )
+
+
+def _refusal(request: JudgeCanary, undo: Undo, world: World) -> str | None:
+    """Why the gates refuse the AMI now that its first nodes have told its driver; asked once, with the first look."""
+    if request.rolled or request.judge or request.plan.sees.source != "unknown":
+        return None
+    policy = world.policies.at(request.run.policy).group(request.run.group)
+    return refusal_by_nodes(policy, undo.target, world)
 
 
 def _verdict(request: JudgeCanary, undo: Undo, since: datetime, now: datetime, world: World) -> Verdict:

@@ -54,7 +54,7 @@ class Expectations:
     """Partition keys that must be gone from the table."""
     prefixes: tuple[str, ...] = ("gpuops/", "cluster-autoscaler.kubernetes.io/scale-down-disabled")
     """Labels and annotations of nodes that count as the product's."""
-    allowed_keys: tuple[str, ...] = ("gpuops/admitted",)
+    allowed_keys: tuple[str, ...] = ("gpuops/admitted", "gpuops/cuda", "gpuops/driver")
     nodes: tuple[Mapping[str, Any], ...] = ()
     pods: tuple[Mapping[str, Any], ...] = ()
     logs: tuple[Mapping[str, Any], ...] = ()

@@ -129,6 +129,11 @@ class Workload(Part):
     image: str | None = None
     command: tuple[str, ...] = ()
     """Known programs in it are played into the log; with a `sleep` the pod goes on until it is deleted."""
+    env: dict[str, str] = Field(default_factory=dict)
+    image_env: dict[str, str] = Field(default_factory=dict)
+    """The variables that its image brings."""
+    image_unreadable: bool = False
+    """Its registry asks for credentials."""
     gpu_resource: Literal["nvidia.com/gpu", "nvidia.com/gpu.shared"] = "nvidia.com/gpu"
     gpu_busy: Annotated[float, Field(ge=0, le=1)] | None = None
     """The share of time in which each pod computes."""

@@ -74,7 +74,12 @@ class Director:
     def deploy(self) -> None:
         """Create the stack, or update it to the code as it stands; then upload the policy."""
         world, built = self._world, BuiltCode({"GpuopsLayer": built_layer()})
-        parameters = {"ClusterName": self.scenario.cluster, **STACK_PARAMETERS, **self.scenario.parameters}
+        parameters = {
+            "ClusterName": self.scenario.cluster,
+            "RegistryMirror": world.registry.url,
+            **STACK_PARAMETERS,
+            **self.scenario.parameters,
+        }
         for name, value in self.scenario.parameters.items():
             if name.endswith("TopicArn"):
                 world.region.account.client("sns").create_topic(Name=value.rpartition(":")[2])

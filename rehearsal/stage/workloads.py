@@ -6,6 +6,7 @@ exporter of GPU metrics, or NVIDIA's GPU Operator, which brings both of its own.
 
 from typing import Any
 
+from rehearsal.registry import image_of
 from rehearsal.scenario import Workload
 
 Object = dict[str, Any]
@@ -59,10 +60,12 @@ def _metadata(workload: Workload) -> Object:
 
 def _template(workload: Workload, **spec: Any) -> Object:
     """A pod that does nothing but ask for its GPUs; the simulated kubelets play the rest."""
-    container: Object = {"name": "main", "image": workload.image or "registry.example/" + workload.name + ":1"}
+    container: Object = {"name": "main", "image": image_of(workload)}
     container["resources"] = {"requests": {"cpu": "100m", "memory": "128Mi"}}
     if workload.command:
         container["command"] = list(workload.command)
+    if workload.env:
+        container["env"] = [{"name": name, "value": value} for name, value in workload.env.items()]
     if workload.gpus:
         container["resources"]["limits"] = {workload.gpu_resource: str(workload.gpus)}
     tolerations = [t.model_dump(exclude_none=True) for t in workload.tolerations]

@@ -116,6 +116,8 @@ ROWS: dict[str, Asker] = dict(
         *_rows("ec2", "TerminateInstances RebootInstances", row(r.instances)),
         *_rows("ec2", "CreateTags DeleteTags", row(r.tagged)),
         *_rows("ssm", "GetParameter GetParameters GetParametersByPath", row(r.parameters)),
+        *_rows("ecr", "GetAuthorizationToken", _ALL),
+        *_rows("ecr", "BatchGetImage GetDownloadUrlForLayer", row(named("ecr", "repository/{}", "repositoryName"))),
         *_rows("eks", "DescribeCluster ListNodegroups", _CLUSTER),
         *_rows("eks", "DescribeNodegroup UpdateNodegroupVersion UpdateNodegroupConfig", row(r.nodegroup)),
         *_rows("eks", "DescribeUpdate", row(r.eks_update)),

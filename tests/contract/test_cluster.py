@@ -25,6 +25,7 @@ from gpuops.domain.keys import (
     ADMITTED,
     BOOT_BEFORE,
     CONFIG_BEFORE,
+    DRIVER,
     PLUGIN_CONFIG_LABEL,
     SCALE_DOWN_DISABLED,
     STARTUP_TAINT,
@@ -188,7 +189,7 @@ def test_a_cordon_is_ours_to_lift_but_not_anybody_elses(stage: Stage, foreign: b
 
     for _ in range(2):
         stage.drainer.cordon(node, "run-1")
-    stage.admitter.mark_admitted(node, NOW)
+    stage.admitter.mark_admitted(node, NOW, {DRIVER: "580.159.03"})
     cordoned = stage.drainer.node("n")
     for _ in range(2):
         stage.drainer.uncordon(node)
@@ -198,13 +199,13 @@ def test_a_cordon_is_ours_to_lift_but_not_anybody_elses(stage: Stage, foreign: b
     assert returned is not None
     assert (cordoned.unschedulable, cordoned.cordoned_by) == (True, "run-1")
     assert (returned.unschedulable, returned.cordoned_by) == (foreign, None)
-    assert returned.annotations[ADMITTED] == NOW.isoformat()
+    assert (returned.annotations[ADMITTED], returned.annotations[DRIVER]) == (NOW.isoformat(), "580.159.03")
 
 
 def test_cluster_autoscaler_leaves_a_kept_node_alone_until_it_is_let_go(stage: Stage) -> None:
     """Admission keeps it, close_change lets it go; cordon and admission mark are neither's business."""
     node = stage.add_node("n", instance="i-00000001")
-    stage.admitter.mark_admitted(node, NOW)
+    stage.admitter.mark_admitted(node, NOW, {})
 
     for _ in range(2):
         stage.admitter.keep(node, "run-1")

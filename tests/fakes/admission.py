@@ -85,9 +85,9 @@ class FakeCluster(Cluster):
         if node is not None and all(there.key != taint.key for there in node.taints):
             self._set(node, {}, taints=(*node.taints, taint))
 
-    def mark_admitted(self, node: Node, now: datetime) -> None:
+    def mark_admitted(self, node: Node, now: datetime, seen: dict[str, str]) -> None:
         """See Cluster."""
-        self._set(node, {ADMITTED: now.isoformat()})
+        self._set(node, {ADMITTED: now.isoformat(), **seen})
 
     def keep(self, node: Node, run_id: str) -> None:
         """See Cluster."""

@@ -160,6 +160,9 @@ class Images:
             ami: Image(ami=ami, name=f"amazon-eks-node-{ami}", architecture="x86_64") for ami in {*amis} & {OLD, NEW}
         }
 
+    def kubernetes(self, cluster: str) -> str:
+        return "1.36"
+
 
 @dataclass
 class Cluster:

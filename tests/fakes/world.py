@@ -5,6 +5,7 @@ The table is the real adapter over moto's DynamoDB, because what a condition ref
 
 # ruff: noqa: D102 - a fake's methods are described where the adapter stands
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -12,11 +13,15 @@ from typing import Any, Self
 import boto3
 
 from gpuops.adapters.claims import Claims
+from gpuops.adapters.image_notes import ImageNotes
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.releases import Releases
 from gpuops.adapters.store import Store
 from gpuops.adapters.table import Table
 from gpuops.adapters.wishes import Wishes
+from gpuops.domain.drivers.images import ImageRef
+from gpuops.domain.drivers.kinds import GpuType
+from gpuops.domain.drivers.workloads import Use
 from gpuops.domain.policy import Canary, Policy, parse_policy
 from gpuops.domain.rotation.bake import Alarm
 from gpuops.domain.rotation.lock import Execution
@@ -58,10 +63,15 @@ class World:
     told: list[dict[str, Any]] = field(default_factory=list)
     escalated: list[dict[str, Any]] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
+    uses: list[Use] = field(default_factory=list)
+    """What holds the GPUs of the group's old nodes."""
+    images_say: dict[str, dict[str, str] | Exception] = field(default_factory=dict)
+    """The variables of container images by host and repository, or why they cannot be read."""
+    pulled: list[ImageRef] = field(default_factory=list)
     smokes: dict[str, str] = field(default_factory=dict)
     """Smoke Jobs of the group by name, with their nodes."""
 
-    policies = executions = bus = reports = instances = property(lambda self: self)
+    policies = executions = bus = reports = instances = types = registry = property(lambda self: self)
 
     @property
     def wishes(self) -> Wishes:
@@ -84,6 +94,26 @@ class World:
 
     def metrics(self, cluster: Cluster) -> Metrics:
         return Metrics()
+
+    def describe(self, names: Iterable[str]) -> tuple[GpuType, ...]:
+        return tuple(GpuType(name, "T4", 1, 16384, 4, 16384, ("x86_64",)) for name in sorted(names))
+
+    def workloads(self, cluster: Cluster) -> Self:
+        return self
+
+    def on(self, nodes: Collection[str]) -> list[Use]:
+        return self.uses
+
+    @property
+    def image_notes(self) -> ImageNotes:
+        return ImageNotes(self.store._table)
+
+    def environment(self, image: ImageRef, architecture: str) -> dict[str, str]:
+        self.pulled.append(image)
+        answer = self.images_say.get(f"{image.host}/{image.repository}", {})
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def jobs(self, cluster: Cluster) -> Self:
         return self

@@ -175,7 +175,7 @@ def test_check_refuses_an_instance_without_gpus() -> None:
 def admit(cluster: FakeCluster, instances: FakeInstances, *changes: str | None, **more: Any) -> Any:
     """One call of admit_instance with a passed smoke; `changes` is whose change is open, look after look."""
     looks = iter(changes or (None,))
-    smoke = {"status": "passed", "reason": "driver 580"}
+    smoke = {"status": "passed", "reason": "driver 580", "driver": "580.159.03", "cuda": "13.0"}
     given = {"verdict": "admit", "run": RUN, "find": FOUND, "smoke": smoke, **more}
     return ADMIT.admit(ADMIT.Request.model_validate(given), NOW, cluster, instances, lambda: next(looks))
 
@@ -188,7 +188,8 @@ def test_admission_answers_the_hook_and_then_lifts_our_taint_alone() -> None:
 
     assert [answer.status for answer in answers] == ["admitted", "admitted"]
     assert cluster.known[NAME].taints == (GPU_TAINT,)
-    assert cluster.known[NAME].annotations == {ADMITTED: NOW.isoformat()}
+    seen = {"gpuops/driver": "580.159.03", "gpuops/cuda": "13.0"}
+    assert cluster.known[NAME].annotations == {ADMITTED: NOW.isoformat(), **seen}
     assert instances.answers == ["CONTINUE"]
 
 

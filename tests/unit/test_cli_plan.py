@@ -7,6 +7,7 @@ there; nothing remembered, nothing asked of the group.
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from typer.testing import CliRunner, Result
 
 import cli.plan
 from cli.main import app
-from tests.fakes.rotation import NEW, POLICY, instance
+from gpuops.domain.drivers.workloads import Use
+from tests.fakes.rotation import NEW, POLICY, instance, node
 from tests.fakes.steps import old_world
 from tests.fakes.world import World
 
@@ -59,6 +61,37 @@ def test_a_roll_is_told_with_its_order_and_its_changes(world: World) -> None:
     assert f"node 3   {instance(1).id}: us-east-1b, 1 job pods" in told
     assert "gives back the surge" in told
     assert "change   maximum size 3 to 4, while it rolls" in told
+
+
+def test_what_the_gates_saw_is_told(world: World) -> None:
+    """Kubernetes, driver and who says so, what the workloads need; a release that nobody knows is told to be that."""
+    world.policy = POLICY.replace("mode: apply", "mode: apply, cuda: {drivers: {1.36.3-20261101: 580.173.02}}")
+    world.uses = [Use("default/chat", "registry.example/chat:1", told=("cuda>=13.0",), source="environment")]
+
+    sees = answer()["plans"][0]["sees"]
+
+    assert (sees["driver"], sees["cuda"], sees["source"]) == ("580.173.02", "13.0", "policy")
+    told = run().stderr
+    assert "ami      Kubernetes 1.36 under 1.36, driver 580.173.02, CUDA 13.0 (policy)" in told
+    assert "needs    default/chat: cuda>=13.0 (environment)" in told
+    world.policy = POLICY
+    assert "driver unknown (unknown)" in run().stderr
+
+
+def test_a_node_that_runs_the_target_tells_its_driver(world: World) -> None:
+    """A release that the catalogue does not know is known from its first node on, and judged by it."""
+    newest = instance(9, NEW)
+    old = world.groups.group.instances
+    world.groups.group = replace(world.groups.group, instances=(*old, newest))
+    told = {"gpuops/driver": "595.45.04", "gpuops/cuda": "13.2"}
+    world.connected.all_nodes.append(replace(node(newest), annotations=told))
+    world.images_say = {"registry.example/chat": {"NVIDIA_REQUIRE_CUDA": "cuda>=13.3"}}
+    world.uses = [Use("default/chat", "registry.example/chat:1")]
+
+    plan = answer()["plans"][0]
+
+    assert (plan["status"], plan["sees"]["driver"], plan["sees"]["source"]) == ("reject", "595.45.04", "observed")
+    assert plan["reason"].startswith("default/chat (registry.example/chat:1, by its image) requires cuda>=13.3; ")
 
 
 def test_it_leaves_no_trace(world: World) -> None:

@@ -15,7 +15,7 @@ RESOURCES: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Re
 READS = {"dynamodb:GetItem", "dynamodb:Query"}
 WRITES = {
     "DetectRelease": {"PutItem release"},
-    "PlanRotation": {"PutItem release"},
+    "PlanRotation": {"PutItem release", "PutItem image"},
     "BeginRotation": {
         "PutItem rotation",
         "PutItem open#changes",

@@ -10,15 +10,15 @@ from datetime import datetime
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Invalid
 from gpuops.domain.policy import GroupPolicy, Pinned, Policy
+from gpuops.domain.rotation.facts import NO_FACTS
 from gpuops.domain.rotation.gates import Situation, Target
-from gpuops.domain.rotation.group import Group, TemplateVersion
-from gpuops.domain.rotation.launch import override_amis, templates_of
-from gpuops.domain.rotation.load import load_of
+from gpuops.domain.rotation.group import TemplateVersion
+from gpuops.domain.rotation.launch import override_amis, templates_of, types_of
 from gpuops.domain.rotation.messages import Order
-from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.plan import Decision, decide_rotation
 from gpuops.domain.rotation.release import SeenRelease
 from gpuops.domain.userdata import parse_user_data, with_startup_taint
+from gpuops.facts import carried_by, look
 
 
 def policy_of(order: Order, policy: Policy) -> GroupPolicy:
@@ -50,7 +50,8 @@ def decide(
 ) -> Decision:
     """Look at everything, decide once. `run` is the run whose own change of the group is no obstacle to it.
 
-    One that has `begun` waits out a global stop by itself, so it is planned as if there were none.
+    One that has `begun` waits out a global stop by itself, so it is planned as if there were none. What images were
+    found to require is noted for a run alone.
 
     Raises: Invalid for what cannot be rolled as it is; Unavailable, Refused, Conflict from the adapters.
     """
@@ -70,12 +71,16 @@ def collect(
         _check_family(version, policy)
     images = {version.ami for version in versions if version.ami} | set(override_amis(group.launch))
     undo = world.store.undo(policy.group)
+    carried = carried_by(group, target, policy.cluster, world)
+    current = not carried.loads and images == {target.ami}
+    types = types_of(group.launch, [version.data for version in versions])
     return Situation(
         group=group,
         policy=policy,
         target=target,
         template_amis=frozenset(images),
-        loads=_loads(group, target, policy.cluster, world),
+        loads=carried.loads,
+        facts=NO_FACTS if current else look(policy, target, types, carried, world, remember=run is not None),
         adds_startup_taint=any(with_startup_taint(version.user_data) != version.user_data for version in versions),
         seen=release.seen,
         stop=None if begun else world.wishes.stop(),
@@ -98,13 +103,3 @@ def _refusal(order: Order, policy: GroupPolicy) -> str | None:
     if pinned and order.ami not in {None, pinned}:
         return f"the policy pins {policy.group} to {pinned}; the event asks for {order.ami}"
     return None
-
-
-def _loads(group: Group, target: Target, cluster: str, world: World) -> list[NodeLoad]:
-    """What each node that must go carries; the cluster is only asked when there is such a node."""
-    old = [instance for instance in group.staying if instance.ami != target.ami]
-    if not old:
-        return []
-    connection = world.cluster(cluster)
-    names = {node.instance: node.name for node in connection.nodes() if node.instance}
-    return [load_of(i, connection.pods_on(names[i.id]) if i.id in names else ()) for i in old]

@@ -46,14 +46,15 @@ def session() -> Any:
 
 
 @cache
-def client(service: str, attempts: int = 3) -> Any:
+def client(service: str, attempts: int = 3, region: str | None = None) -> Any:
     """Return a client that answers, or fails, well within a function's timeout.
 
     `attempts=1` is for calls that must not be repeated unseen: the SDK would send a lost termination with decrement
     again by itself, and the group would shrink twice. The state machine repeats them after a look at the group.
+    Without a `region` it is the function's own.
     """
     config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": attempts})
-    return session().create_client(service, config=config)
+    return session().create_client(service, region_name=region, config=config)
 
 
 def client_token(*parts: str) -> str:

@@ -105,9 +105,9 @@ class Cluster:
         """Take that back."""
         self._apply(node, "quarantine", {})
 
-    def mark_admitted(self, node: Node, now: datetime) -> None:
-        """Write down when the node passed its admission."""
-        self._apply(node, "admission", {ADMITTED: now.isoformat()})
+    def mark_admitted(self, node: Node, now: datetime, seen: dict[str, str]) -> None:
+        """Write down when the node passed its admission, and what its smoke saw."""
+        self._apply(node, "admission", {ADMITTED: now.isoformat(), **seen})
 
     def keep(self, node: Node, run_id: str) -> None:
         """Have Cluster Autoscaler leave the node alone; who said otherwise meanwhile decides about it."""

@@ -81,7 +81,7 @@ class Images:
 
     def _recommended(self, cluster: str, ami: Ami) -> Target:
         """Read both parameters of the release in one call."""
-        named = parameters_of(ami, self._version(cluster))
+        named = parameters_of(ami, self.kubernetes(cluster))
         with translated(f"read parameter {named.image}"):
             answer = self._ssm.get_parameters(Names=[named.image, named.release])
         values = {parameter["Name"]: str(parameter["Value"]) for parameter in answer["Parameters"]}
@@ -89,7 +89,8 @@ class Images:
             raise Invalid(f"parameter {missing[0]} does not exist: AWS recommends no such image")
         return Target(ami=values[named.image], release=values[named.release])
 
-    def _version(self, cluster: str) -> str:
+    def kubernetes(self, cluster: str) -> str:
+        """Return the minor of the cluster's control plane, such as 1.36. Raises: Invalid, Unavailable, Refused."""
         if cluster not in self._versions:
             with translated(f"describe cluster {cluster}"):
                 self._versions[cluster] = str(self._eks.describe_cluster(name=cluster)["cluster"]["version"])

@@ -12,12 +12,15 @@ from gpuops.adapters.bus import Bus
 from gpuops.adapters.claims import Claims
 from gpuops.adapters.executions import Executions
 from gpuops.adapters.groups import Groups
+from gpuops.adapters.image_notes import ImageNotes
 from gpuops.adapters.images import Images
+from gpuops.adapters.instance_types import InstanceTypes
 from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.nodegroups import Nodegroups
 from gpuops.adapters.people import People
 from gpuops.adapters.policies import Policies
+from gpuops.adapters.registry import Registry
 from gpuops.adapters.releases import Releases
 from gpuops.adapters.reports import Reports
 from gpuops.adapters.store import Store
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from gpuops.adapters.jobs import Jobs
     from gpuops.adapters.metrics import Metrics
     from gpuops.adapters.objects import Objects
+    from gpuops.adapters.workloads import Workloads
 
 
 class World:
@@ -91,6 +95,21 @@ class World:
         return Instances.from_env()
 
     @cached_property
+    def registry(self) -> Registry:
+        """Registries of container images."""
+        return Registry.from_env()
+
+    @cached_property
+    def image_notes(self) -> ImageNotes:
+        """What images were found to require."""
+        return ImageNotes.from_env()
+
+    @cached_property
+    def types(self) -> InstanceTypes:
+        """Instance types."""
+        return InstanceTypes.from_env()
+
+    @cached_property
     def templates(self) -> Templates:
         """Launch templates."""
         return Templates.from_env()
@@ -131,6 +150,12 @@ class World:
         from gpuops.adapters.jobs import Jobs  # noqa: PLC0415 - the same
 
         return Jobs(cluster.kube)
+
+    def workloads(self, cluster: "Cluster") -> "Workloads":
+        """What holds a cluster's GPUs, over the same connection."""
+        from gpuops.adapters.workloads import Workloads  # noqa: PLC0415 - the same
+
+        return Workloads(cluster.kube)
 
     def objects(self, cluster: "Cluster") -> "Objects":
         """What gpuops installs in a cluster, over the same connection."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gpuops.domain.admission.event import Hook
-from gpuops.domain.keys import GPU_RESOURCE
+from gpuops.domain.keys import CUDA, DRIVER, GPU_RESOURCE
 from gpuops.domain.run import Run
 from gpuops.domain.smoke.stages import Stage
 
@@ -147,6 +147,11 @@ class Smoked(_Answer):
     proved: tuple[str, ...] = ()
     """What each stage that passed said."""
     faulty: tuple[FaultyGpu, ...] = ()
+
+    @property
+    def seen(self) -> dict[str, str]:
+        """What is written on a node that passed: which driver it has, for whoever plans with its AMI."""
+        return {key: value for key, value in ((DRIVER, self.driver), (CUDA, self.cuda)) if value}
 
 
 class Admitted(_Answer):

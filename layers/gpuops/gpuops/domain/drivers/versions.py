@@ -19,12 +19,17 @@ Version = tuple[int, ...]
 
 def parse_version(text: str) -> Version:
     """Return the numbers of `580.159.03`, without zeros at the end. Raises: Invalid for anything else."""
-    if not _DOTTED.fullmatch(text):
+    if not is_version(text):
         raise Invalid(f"{text!r} is not a version number")
     numbers = [int(part) for part in text.split(".")]
     while len(numbers) > 1 and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)
+
+
+def is_version(text: str) -> bool:
+    """Return whether it is a version number, and not an expression about one."""
+    return _DOTTED.fullmatch(text) is not None
 
 
 def branch_of(driver: str) -> int:

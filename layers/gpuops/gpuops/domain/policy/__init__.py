@@ -2,6 +2,7 @@
 
 from gpuops.domain.policy.canary import Canary, RollBack
 from gpuops.domain.policy.cluster import ClusterPolicy, DcgmExporter, DevicePlugin, Profile
+from gpuops.domain.policy.cuda import Cuda
 from gpuops.domain.policy.document import parse_policy
 from gpuops.domain.policy.fleet import Policy
 from gpuops.domain.policy.group import Admission, Ami, Approval, Drain, GroupPolicy, Pinned, Recommended, Smoke
@@ -18,6 +19,7 @@ __all__ = [
     "Canary",
     "ClusterPolicy",
     "ConfigKey",
+    "Cuda",
     "DcgmExporter",
     "DevicePlugin",
     "Drain",

@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag
 
 from gpuops.domain.nodeview import Family
 from gpuops.domain.policy.canary import Canary, RollBack
+from gpuops.domain.policy.cuda import Cuda
 from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part
 from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.policy.window import TimeZone, Window
@@ -125,6 +126,8 @@ class GroupPolicy(Part):
     """IANA name of the zone whose wall clock the windows mean, such as Europe/Berlin."""
     approval: Approval = Approval()
     """Whether a person is asked first."""
+    cuda: Cuda = Cuda()
+    """What its workloads need of a driver."""
     strategy: Literal["surge", "terminate_first"] = "surge"
     """`surge`: new nodes first, old ones after. `terminate_first`: an old node goes before its successor comes, where
     capacity is fixed (a reservation, a capacity block): the group never grows, and is smaller by a node meanwhile."""

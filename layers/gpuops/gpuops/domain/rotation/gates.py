@@ -11,10 +11,15 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 
 from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.closed import Closed
+from gpuops.domain.rotation.fact_gates import first_refusal
+from gpuops.domain.rotation.facts import NO_FACTS, Facts
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.windows import next_opening, wall_clock
 from gpuops.domain.rotation.wish import GlobalStop
+
+__all__ = ["GATES", "LAUNCH", "Closed", "Gate", "Situation", "Target", "first_closed"]
 
 LAUNCH = "Launch"
 """The process of an Auto Scaling group that launches its instances."""
@@ -47,21 +52,10 @@ class Situation:
     """The global stop, where it stands and is not waited out."""
     condemned: str | None = None
     """Why the release is held to be bad in this group; None, too, where a person ordered it nevertheless."""
+    facts: Facts = NO_FACTS
+    """What is known of the target and of what the group needs."""
     unrestored: str | None = None
     """Name of another run whose change of this group has not been put back yet."""
-
-
-@dataclass(frozen=True)
-class Closed:
-    """Why a gate is closed, and whether time opens it."""
-
-    reason: str
-    until: datetime | None = None
-    """When it opens by itself; None where somebody has to act first."""
-    planned: bool = False
-    """Only the clock is waited for, so the plan behind the gate is told, and may be approved meanwhile."""
-    never: bool = False
-    """The plan can never be right, however long one waits: it is rejected instead of held."""
 
 
 Gate = Callable[[Situation, datetime], Closed | None]
@@ -76,6 +70,11 @@ def gate_condemned(situation: Situation, _now: datetime) -> Closed | None:
     """What was rolled back once would be rolled back again, once a day: a person has to say that it is another try."""
     hint = f"to try it again: an order for {situation.policy.group} that names {situation.target.ami}"
     return Closed(f"{situation.condemned}; {hint}") if situation.condemned else None
+
+
+def gate_facts(situation: Situation, _now: datetime) -> Closed | None:
+    """Kubernetes' skew, boards, driver and CUDA: what they refuse would break nodes or workloads."""
+    return first_refusal(situation.facts, situation.policy)
 
 
 def gate_hold_days(situation: Situation, now: datetime) -> Closed | None:
@@ -119,6 +118,7 @@ GATES: tuple[Gate, ...] = (
     gate_originals_put_back,
     gate_global_stop,
     gate_condemned,
+    gate_facts,
     gate_launches,
     gate_floor,
     gate_hold_days,

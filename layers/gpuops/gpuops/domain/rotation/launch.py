@@ -5,7 +5,7 @@ group keeps launching the old image for some types.
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gpuops.domain.errors import Invalid
@@ -28,6 +28,17 @@ def templates_of(launch: Launch) -> tuple[Template, ...]:
 def override_amis(launch: Launch) -> tuple[str, ...]:
     """Return the images that overrides name beside their templates."""
     return tuple(override["ImageId"] for override in _overrides(launch) if override.get("ImageId"))
+
+
+def types_of(launch: Launch, data: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return every instance type that the group may launch by name; `data` is what its templates hold.
+
+    A group that chooses by attributes names none.
+    """
+    named = [override.get("InstanceType") for override in _overrides(launch)]
+    if not any(named):
+        named = [template.get("InstanceType") for template in data]
+    return frozenset(name for name in named if name)
 
 
 def retarget(launch: Launch, versions: Mapping[Template, Template], ami: str) -> Launch:

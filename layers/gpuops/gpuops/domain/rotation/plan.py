@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from gpuops.domain.rotation.facts import Sight, sight_of
 from gpuops.domain.rotation.gates import Closed, Situation, Target, first_closed
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
 from gpuops.domain.rotation.strategy import Strategy, choose_strategy
@@ -47,12 +48,19 @@ class Decision(BaseModel):
     changes: tuple[str, ...] = ()
     settled: bool = False
     """Nothing but its time can change the plan any more, so a person may approve it."""
+    sees: Sight = Sight()
+    """What is known of the AMI, and what the group needs."""
     until: AwareDatetime | None = None
     """When what holds it ends by itself; None where nothing holds it, or a person has to act."""
 
 
 def decide_rotation(situation: Situation, now: datetime) -> Decision:
-    """Roll, wait, or say why not. Being there already wins over every gate: then nothing is asked for."""
+    """Roll, wait, or say why not, and what was seen."""
+    return _decided(situation, now).model_copy(update={"sees": sight_of(situation.facts)})
+
+
+def _decided(situation: Situation, now: datetime) -> Decision:
+    """Being there already wins over every gate: then nothing is asked for."""
     if not situation.loads and situation.template_amis == {situation.target.ami}:
         count = len(situation.group.staying)
         return Decision(status="current", reason=f"all {count} instances run {_name(situation.target)}")
@@ -115,6 +123,8 @@ def _changes(situation: Situation, canaries: int, surge: int, grown: int) -> tup
     """What the roll touches, in words, before it touches it."""
     group = situation.group
     changes = [f"new launch template version with {_name(situation.target)}"]
+    if situation.facts.driver.version is None:
+        changes.append("nobody knows its driver: the first new node tells it")
     if situation.adds_startup_taint:
         changes.append("new launch template version registers the startup taint")
     if canaries:
