@@ -60,8 +60,10 @@ def ask(request: RequestApproval, now: datetime, world: World) -> Asked:
 
 
 def _surge(plan: RotationPlan, world: World) -> Surge:
-    """What the surge would cost; every node that is replaced is taken to be of the first one's type."""
+    """What the surge would cost: the canaries', then the others'; every node is taken to be of the first one's type."""
     if not plan.nodes:
         return Surge(0, None, "no node is replaced")
     kind, gpus = world.instances.type_of(plan.nodes[0].instance)
-    return estimate_surge(len(plan.nodes), plan.surge, gpus, kind, prices())
+    canaries = sum(node.canary for node in plan.nodes)
+    phases = ((canaries, canaries), (len(plan.nodes) - canaries, plan.surge)) if plan.strategy == "surge" else ()
+    return estimate_surge(phases, gpus, kind, prices())

@@ -81,6 +81,17 @@ def test_a_bake_is_waited_for_look_by_look() -> None:
     assert result.called("JudgeCanary")[1]["judge"]["ready"] == {"node-1": LATER}
 
 
+def test_a_change_that_may_not_be_widened_yet_waits_and_then_goes_on() -> None:
+    """While the global stop stands; the nodes get the change that was opened in the end."""
+    opens = answers({}, {"status": "waiting", "fence": None, "template": None, "surge": None, "wait_seconds": 20}, {})
+
+    result = run("rotate_ami", ORDER, {"PlanRotation": plans(2), CHILD: answers({}), "OpenChange": opens})
+
+    again = ["OpenChangeAgain", "OpenedAgain?"]
+    assert outer(result.path)[len(JUDGED) :][:6] == [*again, "WaitToWiden", *again, "RollNodes"]
+    assert result.called(CHILD)[-1]["change"]["fence"] == 1
+
+
 def test_where_all_are_canaries_nothing_follows_them() -> None:
     """A group of one node is proved and done."""
     result = run("rotate_ami", ORDER, {"PlanRotation": plans(1), CHILD: answers({})})

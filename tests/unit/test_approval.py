@@ -130,7 +130,7 @@ def test_the_message_tells_the_plan_its_cost_and_how_to_answer(world: Here) -> N
     assert message["Subject"] == "gpuops: approve gpu to 1.36.3-20261101?"
     for line in (
         "nodes     3 to replace",
-        "strategy  surge, 1 more at a time",
+        "strategy  surge, 1 at a time",
         "surge     about 1.5 GPU-hours, about $0.79 (g4dn.xlarge on demand in us-east-1",
         "window    at once: the group has none",
         "Answer before 2026-11-25 10:00 UTC",
@@ -267,16 +267,20 @@ def test_an_execution_is_found_by_the_name_of_its_run() -> None:
 
 
 def test_a_surge_is_counted_for_as_long_as_the_roll_takes() -> None:
-    """Two at a time halve the time, and cost the same; a type without a price costs nothing that could be told."""
-    one, two = (estimate_surge(6, surge, 4, "g5.12xlarge", prices()) for surge in (1, 2))
+    """Two at a time halve the time, and cost the same; a canary is a phase of its own."""
+    ways = ([(6, 1)], [(6, 2)], [(1, 1), (5, 1)], [(1, 1), (0, 0)])
+    hours = [estimate_surge(way, 4, "g5.12xlarge", prices()).gpu_hours for way in ways]
 
-    assert (one.gpu_hours, two.gpu_hours) == (12.0, 12.0)
-    assert one.dollars == pytest.approx(3 * 5.672)
-    unknown = estimate_surge(6, 1, 8, "p9.huge", prices())
-    assert (unknown.dollars, unknown.said) == (
-        None,
-        "about 24 GPU-hours (no dollars: the price of p9.huge is not in gpuops' table)",
-    )
+    assert hours == [12.0, 12.0, 12.0, 2.0]
+    assert estimate_surge([(6, 1)], 4, "g5.12xlarge", prices()).dollars == pytest.approx(3 * 5.672)
+
+
+def test_what_is_not_known_or_not_needed_costs_no_dollars() -> None:
+    """A price is never guessed, and where old nodes go first there is no node more."""
+    unknown, none = estimate_surge([(6, 1)], 8, "p9.huge", prices()), estimate_surge((), 8, "g5.xlarge", prices())
+
+    assert unknown.said == "about 24 GPU-hours (no dollars: the price of p9.huge is not in gpuops' table)"
+    assert none.said == "about 0 GPU-hours (no dollars: the group does not grow)"
 
 
 def test_a_plan_without_nodes_costs_nothing(world: Here) -> None:

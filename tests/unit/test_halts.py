@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from gpuops.adapters.halting import why_cancelled, why_halted
 from gpuops.domain.rotation.wish import GlobalStop, Wish
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import NOW, POLICY, run
@@ -108,6 +109,24 @@ def test_a_cancelled_run_begins_no_further_node_and_says_whose_wish_it_was(world
     assert {answer.reason for answer in stopped} == {"the run stopped: cancelled by arn:ann: not today"}
     assert {answer.status for answer in stopped} == {"stopped"}
     assert world.claims.of("gpu") == []
+
+
+@pytest.mark.parametrize(("halt", "goes"), [("cancel", True), ("window", True), ("pause", False), ("stop", False)])
+def test_the_way_back_is_not_held_by_what_began_it(world: World, halt: str, *, goes: bool) -> None:
+    """A cancellation or a closed window would leave the group half-way; a pause and the stop mean this way, too."""
+    opened(world)
+    undo = world.store.undo("gpu")
+    assert undo is not None
+    back = undo.model_copy(update={"stage": "back"})
+    policy = replace(world, policy=NIGHTS).latest().groups[0] if halt == "window" else world.latest().groups[0]
+    if halt == "stop":
+        world.wishes.write_stop(STOP)
+    elif halt != "window":
+        world.wishes.write(wish(halt))
+
+    here: Any = world
+    assert why_cancelled(back, here) is None
+    assert (why_halted(back, policy, NOW, here) is None) is goes
 
 
 def test_the_global_stop_terminates_nothing_and_lets_what_is_going_go(world: World) -> None:

@@ -62,7 +62,7 @@ def approval_notice(
         "",
         f"to        {target.release} ({target.ami})",
         f"nodes     {len(plan.nodes)} to replace: {plan.reason}",
-        f"strategy  {policy.strategy}, {plan.surge} more at a time",
+        f"strategy  {plan.strategy}" + (f", {plan.surge} at a time" if plan.surge else ""),
         f"surge     {surge.said}",
         f"window    {_window(policy, expires)}",
         *(f"change    {change}" for change in plan.changes),

@@ -5,6 +5,7 @@ the table does not have is not guessed.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -86,11 +87,12 @@ def prices() -> Prices:
     return parse_prices(TABLE.read_text(encoding="utf-8"))
 
 
-def estimate_surge(nodes: int, surge: int, gpus: int, kind: str, table: Prices) -> Surge:
-    """Return what `surge` more instances of one type cost while `nodes` of them are replaced, so many at a time."""
-    hours = surge * math.ceil(nodes / surge) * HOURS_A_NODE if surge else 0.0
+def estimate_surge(phases: Iterable[tuple[int, int]], gpus: int, kind: str, table: Prices) -> Surge:
+    """Return what the nodes beside the group's own cost: in each phase so many are replaced, so many at a time."""
+    hours = sum(at_once * math.ceil(nodes / at_once) * HOURS_A_NODE for nodes, at_once in phases if at_once)
     hourly = table.hourly(kind)
-    if hourly is None:
-        return Surge(gpus * hours, None, f"no dollars: the price of {kind} is not in gpuops' table")
+    if not hours or hourly is None:
+        why = f"the price of {kind} is not in gpuops' table" if hours else "the group does not grow"
+        return Surge(gpus * hours, None, f"no dollars: {why}")
     note = f"{kind} on demand in {table.region}, as of {table.as_of}; Jobs that are waited for add to it"
     return Surge(gpus * hours, hourly * hours, note)
