@@ -76,8 +76,8 @@ def _tell(plan: Plan) -> None:
     for line in _seen(plan.get("sees") or {}):
         say(f"  {line}")
     for place, node in enumerate(plan.get("nodes", ()), start=1):
-        gives = ", gives back the surge" if node["decrement"] else ""
-        say(f"  node {place:<3} {node['instance']}: {node['reason']}{gives}")
+        role = ", canary" if node["canary"] else ", gives back the surge" if node["decrement"] else ""
+        say(f"  node {place:<3} {node['instance']}: {node['reason']}{role}")
     for change in plan.get("changes", ()):
         say(f"  change   {change}")
 

@@ -111,7 +111,9 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
         stage=look.undo.stage,
     )
     free = claimable(group, look.undo, [item.new for item in look.claims], turn.old.zone)
-    free = free[sum(item.out for item in look.claims) :]  # the first ones are waited for by nodes that went first
+    free = free[
+        sum(item.out and item.stage == look.undo.stage for item in look.claims) :
+    ]  # the first ones are waited for by nodes that went first
     nodes = look.world.cluster(look.run.cluster).nodes() if free or look.undo.strategy == "terminate_first" else []
     if (found := with_newcomer(wanted, free, nodes)) and look.world.claims.add(found):
         return _chosen(found, look.times)

@@ -81,6 +81,13 @@ def test_a_release_that_proved_to_be_bad_is_held_and_says_how_to_try_it_again() 
     assert decide_rotation(there, NOW).status == "current"
 
 
+def test_an_alarm_that_rings_before_anything_has_begun_holds_the_roll() -> None:
+    """It would be taken for the release's doing."""
+    decision = decide_rotation(replace(situation(IDLE), ringing="alarm p99 rings"), NOW)
+
+    assert (decision.status, decision.reason) == ("hold", "alarm p99 rings, before anything has begun")
+
+
 def test_only_a_persons_order_with_an_image_insists() -> None:
     """Our own event names the image as well, each time."""
     told = {"detail-type": "GPU AMI Release Detected", "detail": {"cluster": "c", "group": "g", "ami": NEW}}

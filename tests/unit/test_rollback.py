@@ -90,6 +90,17 @@ def test_a_canary_bakes_at_the_groups_own_size_and_then_the_others_follow(world:
     assert world.groups.group.launch["LaunchTemplate"]["Version"] == "2"
 
 
+def test_an_alarm_that_rings_already_begins_nothing_and_one_that_is_not_there_fails_the_plan(world: World) -> None:
+    """A name that is misspelt is found before a node is paid for; without alarms in the policy nobody is asked."""
+    world.alarms.states["p99"] = Alarm("p99", "ALARM")
+    assert plan(world).status == "roll"
+    world.policy = CANARY.replace("nodes: 1", "nodes: 1, alarms: [p99]")
+    assert plan(world).reason == "alarm p99 rings, before anything has begun"
+    world.alarms.broken = Invalid("CloudWatch alarms do not exist: p99")
+    with pytest.raises(Invalid, match="p99"):
+        plan(world)
+
+
 def test_a_canary_goes_where_its_newcomer_left_the_zones_uneven(world: World) -> None:
     """Among nodes as idle as the canary, so that the group bakes balanced; the training Job is none of them."""
     change = opened(world)
@@ -291,6 +302,7 @@ def test_a_person_who_names_the_image_has_it_tried_again(world: World) -> None:
     change = baked_bad(world)
     go_back(world, change)
     CLOSE.close(run(), world)
+    world.alarms.states.clear()
     told = {"detail-type": "GPU AMI Release Detected", "detail": EVENT | {"ami": NEW}}
 
     assert plan(world, told, "run-2").status == "hold"

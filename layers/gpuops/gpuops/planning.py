@@ -10,6 +10,7 @@ from datetime import datetime
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Invalid
 from gpuops.domain.policy import GroupPolicy, Pinned, Policy
+from gpuops.domain.rotation.bake import judge_alarms
 from gpuops.domain.rotation.facts import NO_FACTS
 from gpuops.domain.rotation.gates import Situation, Target
 from gpuops.domain.rotation.group import TemplateVersion
@@ -58,6 +59,8 @@ def decide(
     if refusal := _refusal(order, policy):
         return Decision(status="reject", reason=refusal)
     situation = collect(policy, release, world, run=run, begun=begun)
+    if situation.loads and policy.canary.watches_alarms:
+        situation = replace(situation, ringing=judge_alarms(world.alarms.look(policy.canary, now)))
     return decide_rotation(replace(situation, condemned=None) if order.insists else situation, now)
 
 

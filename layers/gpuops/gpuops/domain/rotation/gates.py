@@ -54,6 +54,8 @@ class Situation:
     """Why the release is held to be bad in this group; None, too, where a person ordered it nevertheless."""
     facts: Facts = NO_FACTS
     """What is known of the target and of what the group needs."""
+    ringing: str | None = None
+    """Which alarms of the policy ring before anything has begun."""
     unrestored: str | None = None
     """Name of another run whose change of this group has not been put back yet."""
 
@@ -75,6 +77,11 @@ def gate_condemned(situation: Situation, _now: datetime) -> Closed | None:
 def gate_facts(situation: Situation, _now: datetime) -> Closed | None:
     """Kubernetes' skew, boards, driver and CUDA: what they refuse would break nodes or workloads."""
     return first_refusal(situation.facts, situation.policy)
+
+
+def gate_alarms(situation: Situation, _now: datetime) -> Closed | None:
+    """An alarm that rings already would be taken for the release's doing, and the release for bad."""
+    return Closed(f"{situation.ringing}, before anything has begun") if situation.ringing else None
 
 
 def gate_hold_days(situation: Situation, now: datetime) -> Closed | None:
@@ -118,6 +125,7 @@ GATES: tuple[Gate, ...] = (
     gate_originals_put_back,
     gate_global_stop,
     gate_condemned,
+    gate_alarms,
     gate_facts,
     gate_launches,
     gate_floor,
