@@ -18,7 +18,7 @@ from cli.table import open_world
 from gpuops import planning
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
-from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.policy import GroupPolicy, Policy
 from gpuops.domain.rotation.messages import Order
 from gpuops.domain.rotation.release import SeenRelease
 
@@ -45,7 +45,7 @@ def rotation(
         groups = (policy.group(group),) if group else policy.groups
     except FAULTS as error:
         give_up(f"plan: {error}", as_json=as_json)
-    plans = [plan_group(one, now, world) for one in groups]
+    plans = [plan_group(one, policy, now, world) for one in groups]
     for plan in plans:
         _tell(plan)
     if as_json:
@@ -53,14 +53,14 @@ def rotation(
     raise typer.Exit(2 if any(plan["status"] == "error" for plan in plans) else 0)
 
 
-def plan_group(policy: GroupPolicy, now: datetime, world: World) -> Plan:
+def plan_group(policy: GroupPolicy, fleet: Policy, now: datetime, world: World) -> Plan:
     """Return one group's plan; of a group that cannot be planned, why: the others are planned all the same."""
     of_group = {"cluster": policy.cluster, "group": policy.group, "mode": policy.mode}
     order = Order(cluster=policy.cluster, group=policy.group)
     try:
         target = planning.target_of(order, policy, world)
         release = world.releases.seen(policy.group, target.ami) or SeenRelease(target=target, seen=now)
-        decision = planning.decide(order, policy, release, now, world)
+        decision = planning.decide(order, fleet, release, now, world)
     except FAULTS as error:
         return {**of_group, "status": "error", "reason": f"{type(error).__name__}: {error}"}
     seen = {"first_seen": release.seen.isoformat()}

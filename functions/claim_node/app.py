@@ -13,6 +13,7 @@ Out: {"status": "claimed" | "taken" | "filled" | "waiting" | "gone" | "stopped" 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -32,6 +33,7 @@ from gpuops.domain.rotation.messages import Change, ClaimAnswer, ClaimStatus
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+from gpuops.pairing import Pairing
 
 
 class ClaimNode(BaseModel):
@@ -110,16 +112,13 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
         decrement=request.decrement,
         stage=look.undo.stage,
     )
-    free = claimable(group, look.undo, [item.new for item in look.claims], turn.old.zone)
-    free = free[
-        sum(item.out and item.stage == look.undo.stage for item in look.claims) :
-    ]  # the first ones are waited for by nodes that went first
-    nodes = look.world.cluster(look.run.cluster).nodes() if free or look.undo.strategy == "terminate_first" else []
-    if (found := with_newcomer(wanted, free, nodes)) and look.world.claims.add(found):
-        return _chosen(found, look.times)
+    pairing = Pairing(group, look.undo, look.claims, partial(look.world.cluster, look.run.cluster))
+    pair = pairing.pair(wanted, turn.old)
+    if pair.found and look.world.claims.add(pair.found):
+        return _chosen(pair.found, look.times)
     if look.undo.strategy == "terminate_first":
-        return _go_first(wanted, group, nodes, look)
-    return _waiting(shortage(group, look.undo, len(free)), look)
+        return _go_first(wanted, group, pairing.nodes, look)
+    return _waiting(pair.why or "somebody else was quicker", look)
 
 
 def _go_first(wanted: Claim, group: Group, nodes: Sequence[Node], look: Look) -> ClaimAnswer:

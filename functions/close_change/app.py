@@ -91,7 +91,8 @@ def _unshare(run: Run, world: World) -> tuple[str, ...]:
 
 
 def _let_go(run: Run, world: World) -> None:
-    """Release both locks, and leave reconcile's list unless originals are still there."""
+    """Give back slots, then both locks, and leave reconcile's list unless originals are still there."""
+    world.budgets.give_all_back(run.execution)
     world.store.release("lock", run)
     world.store.release("rotation", run)
     world.store.forget_if_free(run.group)

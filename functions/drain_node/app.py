@@ -1,7 +1,7 @@
-"""Cordon a node and evict one pass of its pods; the state machine does the waiting.
+"""Cordon a node once its turn has come, and evict one pass of its pods; the state machine does the waiting.
 
 In:  {"run": {...}, "change"?: {"fence"}, "instance": "i-...", "drain"?: <previous answer>, "now": "..."}
-Out: {"status": "drained" | "draining" | "overdue", "reason", "node", "started", "deadline",
+Out: {"status": "drained" | "draining" | "overdue", "reason", "node", "started", "deadline", "held"?,
       "evicted", "refused", "waiting_for", "wait_seconds"}
 """
 
@@ -12,11 +12,11 @@ from pydantic import AwareDatetime, BaseModel
 
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.world import World
-from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Conflict
+from gpuops.closing import Closing
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.drain import Clock, decide_drain, drain_state, named
 from gpuops.domain.rotation.halt import Halt, Rest, halt_of_stop
+from gpuops.domain.rotation.hold import Held, Hold, decide_hold
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.run import Run
 from gpuops.entry import entry
@@ -30,6 +30,8 @@ class Drained(Rest):
     node: str | None = None
     started: AwareDatetime
     deadline: AwareDatetime
+    held: Held | None = None
+    """What the node waits for before it is closed: nothing is done to it, and neither time counts."""
     evicted: int = 0
     refused: int = 0
     waiting_for: tuple[str, ...] = ()
@@ -56,7 +58,8 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     """
     if request.change is not None:
         world.store.check_fence(request.run, request.change.fence)
-    group = world.policies.at(request.run.policy).group(request.run.group)
+    policy = world.policies.at(request.run.policy)
+    group = policy.group(request.run.group)
     cluster = world.cluster(request.run.cluster)
     patience = timedelta(minutes=group.drain.deadline_minutes)
     before = request.drain or Drained(status="draining", reason="", started=now, deadline=now + patience)
@@ -66,9 +69,13 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
         return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})
     if halt := halt_of_stop(world.wishes.stop()):
         return _resting(before, halt, now)
+    before = _after_rest(before, now)
     if request.change is not None:
-        cordon(cluster, node, request.run.id)
-    answer = _evict(_after_rest(before, now), now, group, cluster, node.name)
+        if hold := Closing(request.run, policy, cluster, world).close(node):
+            return _held(request, before, hold, now, world)
+        if before.held is not None:
+            before = before.model_copy(update={"started": now, "deadline": now + patience, "held": None})
+    answer = _evict(before, now, group, cluster, node.name)
     if answer.status == "overdue" and request.change is not None:
         world.store.stop(request.run, f"{node.name}: {answer.reason}")
     return answer
@@ -83,7 +90,9 @@ def _resting(before: Drained, halt: Halt, now: datetime) -> Drained:
 def _after_rest(before: Drained, now: datetime) -> Drained:
     """Go on as if there had been no rest."""
     lost = before.lost(now)
-    return before.model_copy(update={"started": before.started + lost, "deadline": before.deadline + lost})
+    times = {"started": before.started + lost, "deadline": before.deadline + lost}
+    held = before.held and before.held.later(lost)
+    return before.model_copy(update={**times, "held": held, "resting": None})
 
 
 def _evict(before: Drained, now: datetime, group: GroupPolicy, cluster: Cluster, node: str) -> Drained:
@@ -91,6 +100,8 @@ def _evict(before: Drained, now: datetime, group: GroupPolicy, cluster: Cluster,
     grace = timedelta(hours=group.job_grace_hours)
     clock = Clock(before.started, before.deadline)
     decision = decide_drain(cluster.pods_on(node), group.drain, grace, clock, now)
+    for pod in decision.ask:
+        cluster.ask_checkpoint(pod, now)
     answers = cluster.evict_all(decision.evict)
     for pod in decision.delete:
         cluster.delete_pod(pod)
@@ -109,12 +120,20 @@ def _evict(before: Drained, now: datetime, group: GroupPolicy, cluster: Cluster,
     )
 
 
-def cordon(cluster: Cluster, node: Node, run_id: str) -> None:
-    """Keep new pods away. Raises: Conflict when another run's cordon stands on the node."""
-    if node.cordoned_by not in {None, run_id}:
-        raise Conflict(f"{node.name} is cordoned by run {node.cordoned_by}")
-    if not node.unschedulable or node.cordoned_by is None:
-        cluster.cordon(node, run_id)
+def _held(request: Request, before: Drained, hold: Hold, now: datetime, world: World) -> Drained:
+    """Leave the node as it is, and look again; a hold that outlasts the policy's patience stops the run."""
+    wait = decide_hold(hold, before.held, world.policies.at(request.run.policy).group(request.run.group), now)
+    if wait.overdue:
+        world.store.stop(request.run, f"{request.instance}: {wait.reason}")
+    return before.model_copy(
+        update={
+            "status": "overdue" if wait.overdue else "draining",
+            "reason": wait.reason,
+            "held": wait.held,
+            "waiting_for": (hold.why,),
+            "wait_seconds": wait.wait_seconds,
+        }
+    )
 
 
 @entry(Request)

@@ -20,6 +20,7 @@ from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.lock import is_dead
 from gpuops.domain.run import Run
 from gpuops.entry import entry, measure
+from gpuops.slots import free_slots_of_the_dead
 
 EXPECTED = (Conflict, Invalid, Refused, Unavailable)
 MARGIN = timedelta(minutes=20)
@@ -74,7 +75,7 @@ class Leftovers(BaseModel):
 
 @entry(ListLeftovers)
 def handler(request: ListLeftovers, now: datetime) -> Leftovers:  # noqa: ARG001 - a tick carries nothing
-    """List; nothing is touched but entries of groups that turn out to be free."""
+    """List; nothing is touched but entries of groups that turn out to be free, and slots of the dead."""
     return list_leftovers(now, World())
 
 
@@ -84,7 +85,7 @@ def list_leftovers(now: datetime, world: World) -> Leftovers:
     groups, more = _groups(world)
     admissions, lost = _admissions(groups, now, world)
     resumptions, unread = _resumptions(groups, now, world)
-    faults += more + lost + unread
+    faults += more + lost + unread + _slots(changes, now, world)
     if faults and not changes and not admissions and not resumptions:
         raise together(faults)
     reason = f"{len(changes)} changes to close, {len(admissions)} admissions to start"
@@ -92,6 +93,15 @@ def list_leftovers(now: datetime, world: World) -> Leftovers:
     reason += "".join(f"; not looked at: {fault}" for fault in faults)
     told = [Fault(name=type(fault).__name__, reason=str(fault)) for fault in faults]
     return Leftovers(reason=reason, changes=changes, admissions=admissions, resumptions=resumptions, faults=told)
+
+
+def _slots(changes: list[OpenChange], now: datetime, world: World) -> list[Exception]:
+    """Free the slots of the dead, but for those that are given back as their change is closed; with its fault."""
+    try:
+        free_slots_of_the_dead({change.run.execution for change in changes}, now, world)
+    except EXPECTED as fault:
+        return [fault]
+    return []
 
 
 def _groups(world: World) -> tuple[tuple[GroupPolicy, ...], list[Exception]]:

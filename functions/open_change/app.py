@@ -107,7 +107,7 @@ def _write_originals(group: Group, request: OpenChange, now: datetime, world: Wo
         order=order,
         strategy=plan.strategy,
         candidates=order[: plan.candidates],
-    )
+    ).model_copy(update={"gangs": {node.instance: node.gang for node in plan.nodes if node.gang}})
     world.store.write_undo(undo)
     world.releases.pardon(request.run.group, plan.target.ami)
     return undo

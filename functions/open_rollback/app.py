@@ -18,7 +18,7 @@ from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.change import Undo, open_goals
 from gpuops.domain.rotation.image import AVAILABLE
 from gpuops.domain.rotation.launch import override_amis
-from gpuops.domain.rotation.load import load_of
+from gpuops.domain.rotation.load import loads_of
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.order import order_nodes
 from gpuops.domain.rotation.plan import PlannedNode
@@ -104,7 +104,7 @@ def _begin(undo: Undo, policy: GroupPolicy, cluster: "Cluster", world: World) ->
     _check_images(undo, world)
     nodes = cluster.nodes()
     names = {node.instance: node.name for node in nodes if node.instance}
-    loads = [load_of(i, cluster.pods_on(names[i.id]) if i.id in names else ()) for i in moved]
+    loads = loads_of(moved, names, cluster.pods_by_node())
     waiting = unadmitted(group, undo, nodes)
     order = tuple(load.instance for load in order_nodes(loads) if load.instance not in waiting)
     surge = min(policy.surge, len(order)) if undo.strategy == "surge" else 0

@@ -44,7 +44,7 @@ def plan(request: PlanRotation, now: datetime, world: World) -> RotationPlan:
     target = request.plan.target if request.plan else planning.target_of(request.event, of_group, world)
     release = world.releases.see(run.group, target, now)
     begun = request.begin is not None
-    decision = planning.decide(request.event, of_group, release, now, world, run=run.id, begun=begun)
+    decision = planning.decide(request.event, policy, release, now, world, run=run.id, begun=begun)
     return RotationPlan(run=run, target=target, **decision.model_dump())
 
 

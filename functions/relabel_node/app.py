@@ -21,6 +21,7 @@ from gpuops.domain.slicing.answers import Relabelled
 from gpuops.domain.slicing.change import decide_change, left_alone
 from gpuops.domain.tenants import tenants_of
 from gpuops.entry import entry
+from gpuops.slots import take_slots
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -60,17 +61,20 @@ def relabel(request: RelabelNode, now: datetime, world: World) -> Relabelled:
     if node is None or node.instance != request.instance:
         return _waiting(request, now, f"{request.node} went away")
     begun = node.cordoned_by == run.id and CONFIG_BEFORE in node.annotations and node.config == request.key
-    why = None if begun else _change(request, node, cluster, sights)
+    why = None if begun else _change(request, node, cluster, sights, world)
     return _waiting(request, now, why) if why else _configured(request, now, cluster, sights)
 
 
-def _change(request: RelabelNode, node: Node, cluster: "Cluster", sights: Sights) -> str | None:
+def _change(request: RelabelNode, node: Node, cluster: "Cluster", sights: Sights, world: World) -> str | None:
     """Cordon, look again, label; or say why not any more."""
-    if why := left_alone(node, request.run.id):
+    run = request.run
+    if why := left_alone(node, run.id):
         return f"{node.name} is left alone: {why}"
+    if why := take_slots(run, [node.instance], world.policies.at(run.policy), world):
+        return why
     goal = sights.goal(request.key)
-    cluster.cordon(node, request.run.id)
-    change = decide_change(sights.of(node, cluster.pods_on(node.name), goal.shape), goal, request.run.id)
+    cluster.cordon(node, run.id)
+    change = decide_change(sights.of(node, cluster.pods_on(node.name), goal.shape), goal, run.id)
     if change.status != "change":
         return change.reason
     cluster.change_config(node, goal.key)

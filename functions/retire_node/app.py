@@ -15,6 +15,7 @@ from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+from gpuops.slots import give_slot_back
 
 PATIENCE = timedelta(minutes=60)
 """Termination hooks of others may hold an instance; Auto Scaling's own default for them is one hour."""
@@ -67,6 +68,7 @@ def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
         return _retiring(f"{name} is terminated", deadline, now)
     waiting = _waits_for(request, [instance.id for instance in group.instances], world)
     if waiting is None:
+        give_slot_back(run, name, world)
         return RetireAnswer(status="retired", reason=f"{name} and its Node are gone", deadline=deadline)
     if now < deadline:
         return _retiring(waiting, deadline, now)

@@ -13,6 +13,7 @@ from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.world import World
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+from gpuops.slots import give_slot_back
 
 
 class Hint(BaseModel):
@@ -62,7 +63,9 @@ def return_node(request: Request, world: World) -> Returned:
     world.store.stop(request.run, f"{request.instance} was returned")
     if world.groups.describe(request.run.group).instance(request.instance) is None:
         return Returned(reason=f"{request.instance} is on its way out: its node stays cordoned", node=None)
-    return give_back(request, world.cluster(request.run.cluster))
+    returned = give_back(request, world.cluster(request.run.cluster))
+    give_slot_back(request.run, request.instance, world)
+    return returned
 
 
 def give_back(request: Request, cluster: Cluster) -> Returned:

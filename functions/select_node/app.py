@@ -27,6 +27,7 @@ from gpuops.domain.slicing.change import Change, decide_change
 from gpuops.domain.slicing.select import Look, decide_rest
 from gpuops.domain.slicing.turn import Turn, waits_since
 from gpuops.entry import entry
+from gpuops.slots import no_slot
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -118,7 +119,7 @@ def _look_at_groups(request: SelectNode, policy: Policy, sights: Sights, world: 
             ids = sorted(instance.id for instance in world.groups.describe(group.group).staying)
             others = [nodes[i] for i in ids if i in nodes and nodes[i].config != group.sharing]
             others.sort(key=lambda node: not (node.gpus or node.shared_gpus))  # a sick node is no canary
-            if others and (held := _held(run, group, world)):
+            if others and (held := _held(run, group, policy, world)):
                 yield held
                 continue
             if others and pods is None:
@@ -144,7 +145,7 @@ def _look(
     return Look(group, changes)
 
 
-def _held(run: Run, group: GroupPolicy, world: World) -> Look | None:
+def _held(run: Run, group: GroupPolicy, policy: Policy, world: World) -> Look | None:
     """Why no node of the group may be changed, whatever runs on it; an older run of our kind ends after its node."""
     for kind in KINDS:
         lock = world.store.lock(kind, run.group)
@@ -154,7 +155,8 @@ def _held(run: Run, group: GroupPolicy, world: World) -> Look | None:
             return Look(group, (Change("waiting", why),)) if twin else Look(group, held=why)
     broken = holds(world.memory.breaker("sharing", run.group), SHARING_LIMIT)
     if broken is None:
-        return None
+        full = no_slot(policy, world)
+        return Look(group, (Change("waiting", f"{run.group}: {full}"),)) if full else None
     return Look(group, held=f"{run.group}: {broken}; `gpuops breaker close {run.group}` once it is mended")
 
 

@@ -80,6 +80,7 @@ def _settle(request: SettleNode, now: datetime, world: World) -> None:
         else:
             cluster.restore_config(node)
         cluster.uncordon(node)
+    world.budgets.give_all_back(run.execution)
     if keeps:
         world.memory.forget_failures("sharing", run.group)
     elif fault is not None and request.blamed:

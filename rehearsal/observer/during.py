@@ -11,6 +11,7 @@ from rehearsal.observer.model import Expectations
 from rehearsal.observer.reading import (
     ENDED,
     Json,
+    annotations,
     gpus,
     has_condition,
     instance_of,
@@ -76,6 +77,14 @@ def evicted_training(change: Change, expected: Expectations) -> Iterator[str]:
         yield f"{name_of(before)} on {before['spec'].get('nodeName', 'no node')} before it had finished"
 
 
+def is_asked(change: Change, expected: Expectations) -> bool:
+    """Whether this step asks a pod that runs to checkpoint."""
+    before, after = change.before, change.after
+    if change.kind != "pod" or before is None or after is None or is_deleting(after):
+        return False
+    return expected.checkpoint_key in annotations(after) and expected.checkpoint_key not in annotations(before)
+
+
 def unadmitted_placements(cluster: Cluster, change: Change, expected: Expectations) -> Iterator[str]:
     """A pod was bound to a node that still had the startup taint."""
     pod = change.after
@@ -95,6 +104,11 @@ def ready_gpus(cluster: Cluster, expected: Expectations) -> int:
     """GPUs of nodes that are Ready and admitted; a cordoned node's still serve what runs on it."""
     admitted = (n for n in cluster.nodes.values() if expected.startup_taint not in taint_keys(n))
     return sum(gpus(n) for n in admitted if has_condition(n, "Ready"))
+
+
+def closed_nodes(cluster: Cluster, expected: Expectations) -> int:
+    """Nodes that the product has closed, those that it emptied among them."""
+    return sum(expected.cordon_key in annotations(node) for node in cluster.nodes.values())
 
 
 def unmatched(cluster: Cluster, groups: Mapping[str, Group]) -> Iterator[str]:

@@ -64,6 +64,10 @@ class Expectations:
     """By group, the processes that are suspended at some time."""
     startup_taint: str = STARTUP_TAINT
     smoke_label: str = "gpuops/smoke"
+    cordon_key: str = "gpuops/cordoned-by"
+    """The annotation that a node bears while the product has it closed."""
+    checkpoint_key: str = "gpuops/checkpoint-requested"
+    """The annotation by which the product asks a pod to save its work."""
     sharing_key: str = "gpuops/config-before"
     """The annotation that a node bears while the product changes how it shares its GPUs."""
 
@@ -87,6 +91,10 @@ class Observed:
     evictions: int
     evictions_refused: int
     pods_on_unadmitted_nodes: int
+    most_closed: int = 0
+    """Nodes that the product had closed at one moment, at most."""
+    asked_to_checkpoint: int = 0
+    """Pods that were asked to save their work before they lost their node."""
     unmet: tuple[str, ...] = ()
     """What the scenario expected to be seen in cluster and region at the end, and was not."""
 

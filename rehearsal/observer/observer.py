@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rehearsal.observer.cluster import Change, Cluster, KubeAccess, Watches
-from rehearsal.observer.during import broken_budgets, evicted_training, ready_gpus, unadmitted_placements, unmatched
+from rehearsal.observer.during import (
+    broken_budgets,
+    closed_nodes,
+    evicted_training,
+    is_asked,
+    ready_gpus,
+    unadmitted_placements,
+    unmatched,
+)
 from rehearsal.observer.ending import (
     judge_executions,
     judge_groups,
@@ -44,6 +52,7 @@ class Observer:
         self._suspended: dict[str, set[str]] = {}
         self._armed = False
         self._below = False
+        self._asked = self._closed = 0
         self._min_gpus: int | None = None
         self._lock = threading.Lock()
 
@@ -109,6 +118,8 @@ class Observer:
             min_ready_gpus=self._min_gpus,
             evictions=counts.get(EVICTED, 0) - self._evictions.get(EVICTED, 0),
             evictions_refused=counts.get(REFUSED, 0) - self._evictions.get(REFUSED, 0),
+            most_closed=self._closed,
+            asked_to_checkpoint=self._asked,
             pods_on_unadmitted_nodes=sum(v.rule == "unadmitted_node" for v in self._violations),
             unmet=unmet,
         )
@@ -140,8 +151,10 @@ class Observer:
                 for change in self._cluster.take(event.kind, event.item, gone=event.gone):
                     for rule, what in self._judge(change):
                         self._say(rule, what)
+                    self._asked += is_asked(change, self._expected)
                     if change.kind == "node":
                         self._judge_floor()
+                        self._closed = max(self._closed, closed_nodes(self._cluster, self._expected))
 
     def _judge(self, change: Change) -> Iterator[tuple[str, str]]:
         for what in broken_budgets(self._cluster, change):

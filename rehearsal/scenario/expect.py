@@ -93,6 +93,10 @@ class Expect(Part):
     evictions: Count | None = None
     evictions_refused: Count = 0
     """At least so many: how often a drain asks depends on how long it must."""
+    most_closed: Count | None = None
+    """Nodes that the product had closed at one moment, at most."""
+    asked_to_checkpoint: Count | None = None
+    """Pods that were asked to save their work."""
     jobs_finished: tuple[str, ...] = ()
     nodes: tuple[ExpectedNodes, ...] = ()
     pods: tuple[ExpectedPods, ...] = ()

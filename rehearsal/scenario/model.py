@@ -79,6 +79,8 @@ def _dangling(scenario: Scenario) -> Iterator[tuple[Place, str]]:
         if not group.min <= group.size <= group.max:
             yield ("groups", i, "size"), f"size {group.size} is not between min {group.min} and max {group.max}"
     for i, workload in enumerate(scenario.workloads):
+        if workload.volume_zone not in {None, *zones}:
+            yield ("workloads", i, "volume_zone"), f"no zone named {workload.volume_zone!r}"
         if workload.kind != "job" and workload.run_seconds is not None:
             yield ("workloads", i, "run_seconds"), f"only a job ends by itself, not a {workload.kind}"
     yield from _astray(scenario)

@@ -125,6 +125,8 @@ class Workload(Part):
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
     labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    """Of its pods."""
     preset: Literal["device_plugin", "dcgm_exporter", "gpu_operator"] | None = None
     image: str | None = None
     command: tuple[str, ...] = ()
@@ -139,6 +141,8 @@ class Workload(Part):
     """The share of time in which each pod computes."""
     gpu_memory_mib: int | None = Field(default=None, ge=0)
     """What each pod holds of its GPU's memory."""
+    volume_zone: str | None = None
+    """Its pods mount a PersistentVolume that exists in this zone alone."""
     at: Seconds = 0
 
     @model_validator(mode="after")

@@ -36,6 +36,7 @@ def objects_of(workload: Workload) -> list[Object]:
         return [_operators(workload, preset, name) for preset, name in OPERATOR.items()]
     made = {"deployment": _deployment, "job": _job, "daemonset": _daemonset}[workload.kind](workload)
     before = [_plugin_configs(workload.namespace)] if workload.preset == "device_plugin" else []
+    before += _volume(workload, workload.volume_zone) if workload.volume_zone else []
     after = [] if workload.min_available is None else [_budget(workload, workload.min_available)]
     return [*before, made, *after]
 
@@ -76,8 +77,10 @@ def _template(workload: Workload, **spec: Any) -> Object:
         "nodeSelector": workload.node_selector,
         **spec,
     }
+    if workload.volume_zone:
+        pod["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": workload.name}}]
     told = {RUN_SECONDS: workload.run_seconds, BUSY: workload.gpu_busy, MEMORY_MIB: workload.gpu_memory_mib}
-    annotations = {key: str(value) for key, value in told.items() if value is not None}
+    annotations = workload.annotations | {key: str(value) for key, value in told.items() if value is not None}
     return {"metadata": {"labels": _labels(workload), "annotations": annotations}, "spec": pod}
 
 
@@ -126,6 +129,25 @@ def _plugin_configs(namespace: str) -> Object:
     data = {"exclusive": "version: v1\n"}
     metadata = {"name": PLUGIN_CONFIGS, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _volume(workload: Workload, zone: str) -> list[Object]:
+    """A volume as a provisioner leaves it, and the claim that it was made for; what is on it is nobody's business."""
+    named = {"name": workload.name, "namespace": workload.namespace}
+    shared = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    place = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]}
+    volume = {
+        **shared,
+        "capacity": {"storage": "1Gi"},
+        "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **named},
+        "hostPath": {"path": f"/data/{workload.name}"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [place]}]}},
+    }
+    claim = {**shared, "resources": {"requests": {"storage": "1Gi"}}, "volumeName": f"pv-{workload.name}"}
+    return [
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"pv-{workload.name}"}, "spec": volume},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": named, "spec": claim},
+    ]
 
 
 def _budget(workload: Workload, min_available: int) -> Object:

@@ -41,6 +41,7 @@ from tests.fakes.smoke_logs import GOOD
 from tests.unit.test_admission_functions import NOW
 
 CONTAINER = {"ready": False, "restartCount": 0, "image": "i", "imageID": "i"}
+STRATEGIC = "application/strategic-merge-patch+json"
 SOME_UID = "11111111-2222-3333-4444-555555555555"
 PLUGIN_CONFIGS = "kube-system/nvidia-device-plugin-configs"
 GPU_TAINT = Taint(key="nvidia.com/gpu", value="true", effect="NoSchedule")
@@ -367,6 +368,30 @@ def test_a_pod_that_is_gone_counts_as_evicted(stage: Stage) -> None:
     assert stage.drainer.evict(Pod("default", "gone", SOME_UID)) is None
 
 
+@pytest.mark.cluster
+def test_the_zones_of_a_pods_volumes_are_those_that_all_of_them_have(
+    real: Stage, admin: Admin, kube: Callable[[str], Kube]
+) -> None:
+    """A claim that nobody has bound yet binds nothing; other groups may read neither claims nor volumes."""
+    real.add_node("n")
+    pod = real.add_pod("db", "n")
+    term = {"matchExpressions": [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-east-1a"]}]}
+    shared = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    volume = {"capacity": {"storage": "1Gi"}, "hostPath": {"path": "/data"}, **shared}
+    volume["nodeAffinity"] = {"required": {"nodeSelectorTerms": [term]}}
+    assert admin("POST", "/api/v1/persistentvolumes", {"metadata": {"name": "pv"}, "spec": volume})[0] == 201
+    for name, more in (("bound", {"volumeName": "pv"}), ("unbound", {})):
+        spec = {**shared, "resources": {"requests": {"storage": "1Gi"}}, **more}
+        path = "/api/v1/namespaces/default/persistentvolumeclaims"
+        assert admin("POST", path, {"metadata": {"name": name}, "spec": spec})[0] == 201
+
+    claimer = Cluster(kube("claimers"))
+    assert claimer.zones_of(replace(pod, claims=("unbound", "bound"))) == frozenset({"us-east-1a"})
+    assert claimer.zones_of(replace(pod, claims=("unbound", "gone"))) is None
+    with pytest.raises(Refused):
+        real.drainer.zones_of(replace(pod, claims=("bound",)))
+
+
 def test_pods_come_by_their_nodes(stage: Stage) -> None:
     """All of them in one question; a node without any is not among them, or has none."""
     for name in ("n1", "n2", "n3"):
@@ -387,6 +412,39 @@ def test_pods_of_other_nodes_are_not_listed(stage: Stage) -> None:
     stage.add_pod("elsewhere", "other")
 
     assert {pod.name for pod in stage.drainer.pods_on("n")} == pods
+
+
+def test_a_pod_is_asked_to_checkpoint_and_bears_the_time(stage: Stage) -> None:
+    """Twice is as good as once; one that is gone needs no asking."""
+    stage.add_node("n")
+    pod = stage.add_pod("train", "n")
+
+    for asked in (pod, pod, Pod("default", "gone", SOME_UID)):
+        stage.drainer.ask_checkpoint(asked, NOW)
+
+    assert [(there.name, there.asked) for there in stage.drainer.pods_on("n")] == [("train", NOW)]
+
+
+@pytest.mark.cluster
+def test_the_right_to_patch_pods_is_good_for_one_annotation(real: Stage, kube: Callable[[str], Kube]) -> None:
+    """Neither another image, nor another label or annotation, nor a finalizer that would keep the pod for good."""
+    real.add_node("n")
+    pod = real.add_pod("train", "n")
+    drainer, path = kube("drainers"), "/api/v1/namespaces/default/pods/train"
+    more = {"gpuops/checkpoint-requested": NOW.isoformat(), "karpenter.sh/do-not-disrupt": "true"}
+    bodies: list[dict[str, Any]] = [
+        {"spec": {"containers": [{"name": "c", "image": "another"}]}},
+        {"metadata": {"labels": {"app": "another"}}},
+        {"metadata": {"annotations": more}},
+        {"metadata": {"finalizers": ["example.com/for-good"]}},
+    ]
+
+    for body in bodies:
+        with pytest.raises((Refused, Invalid), match=r"gpuops changes nothing|only annotation"):
+            drainer.patch(path, body, content=STRATEGIC, manager="gpuops-checkpoint")
+
+    real.drainer.ask_checkpoint(replace(pod, uid=SOME_UID), NOW)
+    assert real.drainer.pods_on("n") == [pod]
 
 
 @pytest.mark.cluster

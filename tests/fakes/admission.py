@@ -37,6 +37,7 @@ class FakeCluster(Cluster):
         """Data of ConfigMaps, by `namespace/name`."""
         self.foreign_cordons = {node.name for node in nodes if node.unschedulable}
         self.evicted: list[str] = []
+        self.asked: list[str] = []
 
     def node(self, name: str) -> Node | None:
         """See Cluster."""
@@ -54,6 +55,10 @@ class FakeCluster(Cluster):
     def pods_by_node(self) -> dict[str, list[Pod]]:
         """See Cluster."""
         return {name: self.pods_on(name) for name in self.known}
+
+    def zones_of(self, pod: Pod) -> frozenset[str] | None:
+        """See Cluster; no volume of these is in a zone."""
+        return None
 
     def volumes_on(self, node: str) -> list[str]:
         """See Cluster."""
@@ -126,6 +131,11 @@ class FakeCluster(Cluster):
         self.pods = [(on, replace(p, deleting=True) if p.uid == pod.uid else p) for on, p in self.pods]
         self.evicted.append(pod.title)
         return None
+
+    def ask_checkpoint(self, pod: Pod, now: datetime) -> None:
+        """See Cluster."""
+        self.pods = [(on, replace(p, asked=now) if p.uid == pod.uid else p) for on, p in self.pods]
+        self.asked.append(pod.title)
 
     def delete_pod(self, pod: Pod) -> None:
         """See Cluster."""

@@ -3,7 +3,7 @@
 # ruff: noqa: D102 - a fake's methods are described where the adapter stands
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -87,6 +87,9 @@ class Groups:
 
     def describe_all(self, names: Iterable[str]) -> dict[str, Group]:
         return {name: self.group for name in names if name == self.group.name}
+
+    def total(self, names: Sequence[str]) -> int:
+        return self.group.desired if self.group.name in names else 0
 
     def update(self, name: str, goals: GroupUpdate) -> None:
         given = {key: value for key, value in vars(goals).items() if value is not None}
@@ -174,6 +177,8 @@ class Cluster:
     kube: Any = None
     """The raw API, for who reads more than these."""
     raw_pods: list[dict[str, Any]] = field(default_factory=list)
+    zones: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Where a pod's volumes are, by its title."""
 
     def nodes(self, selector: str = "") -> list[Node]:
         return self.all_nodes
@@ -190,6 +195,20 @@ class Cluster:
 
     def uncordon(self, of: Node) -> None:
         self._mark(of, {k: v for k, v in of.annotations.items() if k != CORDONED_BY}, unschedulable=False)
+
+    def pods_by_node(self) -> dict[str, list[Pod]]:
+        return self.pods
+
+    def zones_of(self, pod: Pod) -> frozenset[str] | None:
+        return self.zones.get(pod.title)
+
+    def volumes_on(self, name: str) -> list[str]:
+        return []
+
+    def evict_all(self, pods: Iterable[Pod]) -> dict[Pod, str | None]:
+        gone = set(pods)
+        self.pods = {name: [pod for pod in on if pod not in gone] for name, on in self.pods.items()}
+        return dict.fromkeys(gone)
 
     def keep(self, of: Node, run_id: str) -> None:
         ours = {SCALE_DOWN_DISABLED: "true", KEPT_FOR: run_id}

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import boto3
 
+from gpuops.adapters.budgets import Budgets
 from gpuops.adapters.claims import Claims
 from gpuops.adapters.image_notes import ImageNotes
 from gpuops.adapters.memory import Memory
@@ -80,6 +81,10 @@ class World:
     @property
     def claims(self) -> Claims:
         return Claims(self.store._table)
+
+    @property
+    def budgets(self) -> Budgets:
+        return Budgets(self.store._table)
 
     @property
     def memory(self) -> Memory:

@@ -23,6 +23,8 @@ pods = st.lists(
         mirror=st.booleans(),
         completes=st.booleans(),
         empty_dir=st.booleans(),
+        keep=st.sampled_from(["", "karpenter.sh/do-not-disrupt: true"]),
+        asked=st.one_of(st.none(), minutes.map(lambda later: NOW + later)),
     ),
     max_size=12,
 )
@@ -30,6 +32,8 @@ policies = st.builds(
     Drain,
     deadline_minutes=st.integers(1, 200),
     on_deadline=st.sampled_from(["fail", "wait", "force"]),
+    after_grace=st.sampled_from(["checkpoint", "evict", "wait"]),
+    checkpoint_minutes=st.integers(1, 200),
     bare_pods=st.sampled_from(["block", "evict"]),
     empty_dir=st.sampled_from(["block", "evict"]),
 )
@@ -54,8 +58,25 @@ def test_a_job_with_grace_left_is_never_touched(
     decision = decide_drain(on_node, policy, grace, Clock(NOW, NOW + patience), NOW + later)
 
     touched = {*decision.evict, *decision.delete}
-    assert later >= grace or not any(pod.completes for pod in touched)
+    assert later >= grace or not any(pod.completes or pod.keep for pod in touched)
     assert not decision.overdue or policy.on_deadline == "fail"
+
+
+@given(pods, policies, minutes, minutes, minutes)
+def test_training_is_touched_only_as_the_policy_says(
+    on_node: list[Pod], policy: Drain, grace: timedelta, patience: timedelta, later: timedelta
+) -> None:
+    """Never, or after its notice; a protected pod by `force` alone; who is asked is waited for."""
+    now = NOW + later
+    decision = decide_drain(on_node, policy, grace, Clock(NOW, NOW + patience), now)
+
+    touched = [pod for pod in (*decision.evict, *decision.delete) if pod.completes]
+    notice = timedelta(minutes=policy.checkpoint_minutes)
+    assert not (touched and policy.after_grace == "wait")
+    if policy.after_grace == "checkpoint":
+        assert all(pod.asked and pod.asked + notice <= now for pod in touched if pod in decision.evict)
+    assert not any(pod.keep for pod in decision.evict)
+    assert set(decision.ask) <= set(decision.waiting)
 
 
 @given(pods, policies, minutes, minutes, minutes)

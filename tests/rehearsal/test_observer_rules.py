@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from rehearsal.observer.cluster import Change, Cluster
-from rehearsal.observer.during import broken_budgets, evicted_training, ready_gpus, unadmitted_placements, unmatched
+from rehearsal.observer.during import (
+    broken_budgets,
+    closed_nodes,
+    evicted_training,
+    is_asked,
+    ready_gpus,
+    unadmitted_placements,
+    unmatched,
+)
 from rehearsal.observer.ending import (
     judge_executions,
     judge_groups,
@@ -122,6 +130,26 @@ def test_a_training_pod_deleted_before_its_end_is_seen() -> None:
     assert list(evicted_training(deleted, PLAIN)) == ["default/t on n1 before it had finished"]
     assert list(evicted_training(disrupted, PLAIN)) == ["default/u on no node before it had finished"]
     assert not list(evicted_training(deleted, replace(PLAIN, job_pods_may_be_evicted=True)))
+
+
+def test_a_request_to_checkpoint_is_counted_once_for_each_pod() -> None:
+    """When it appears, on a pod that is not on its way out; what stands there already is no news."""
+    asked = pod("t", owner="Job")
+    asked["metadata"]["annotations"] = {"gpuops/checkpoint-requested": "2026-11-23T09:00:00+00:00"}
+    world = cluster(("pod", pod("t", owner="Job")))
+
+    assert is_asked(step(world, "pod", asked), PLAIN)
+    assert not is_asked(step(world, "pod", {**asked, "status": {"phase": "Succeeded"}}), PLAIN)
+    assert not is_asked(step(world, "pod", asked, gone=True), PLAIN)
+
+
+def test_the_nodes_that_the_product_has_closed_are_counted() -> None:
+    """By its own mark: what somebody else cordoned is nobody's slot."""
+    ours = node("n1", annotations={"gpuops/cordoned-by": "run-1"})
+    theirs = node("n2")
+    theirs["spec"]["unschedulable"] = True
+
+    assert closed_nodes(cluster(("node", ours), ("node", theirs), ("node", node("n3"))), PLAIN) == 1
 
 
 def test_a_finished_training_pod_and_a_smoke_pod_may_go() -> None:

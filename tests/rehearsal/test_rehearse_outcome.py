@@ -76,6 +76,8 @@ def test_an_end_that_is_not_the_expected_one_is_told(expected: dict[str, Any], s
     [
         ({"nodes_replaced": 2}, "nodes replaced: 2; the observer saw 1"),
         ({"evictions": 0}, "evictions: 0; the observer saw 2"),
+        ({"most_closed": 2}, "most closed: 2; the observer saw 0"),
+        ({"asked_to_checkpoint": 1}, "asked to checkpoint: 1; the observer saw 0"),
         ({"evictions_refused": 4}, "at least 4 evictions refused; the observer saw 3"),
         ({"jobs_finished": ["training"]}, "job training finished on its own"),
         ({"nodes_replaced": 1, "evictions": 2, "evictions_refused": 3, "jobs_finished": ["other"]}, None),

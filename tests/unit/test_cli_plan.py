@@ -58,7 +58,7 @@ def test_a_roll_is_told_with_its_order_and_its_changes(world: World) -> None:
     assert [node["instance"] for node in plan["nodes"]] == [instance(n).id for n in (0, 2, 1)]
     told = run().stderr
     assert "train/gpu: roll: 3 of 3 instances do not run 1.36.3-20261101" in told
-    assert f"node 3   {instance(1).id}: us-east-1b, 1 job pods" in told
+    assert f"node 3   {instance(1).id}: us-east-1b, 1 training pods" in told
     assert "gives back the surge" in told
     assert "change   maximum size 3 to 4, while it rolls" in told
 

@@ -10,7 +10,7 @@ from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict
 from gpuops.domain.keys import CORDONED_BY
-from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.policy import Budget, GroupPolicy
 from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.admission import FakeCluster
 from tests.fakes.apps import load_app
@@ -26,6 +26,12 @@ class Held:
     """A store whose lock has the number 7, and a policy of one group."""
 
     stopped = ""
+    budget = Budget(nodes=1)
+    groups = ()
+
+    def take(self, wanted: Any, limit: int) -> bool:
+        """See Budgets: there is always room."""
+        return True
 
     def check_fence(self, run: Any, fence: int) -> None:
         """See Store."""
@@ -59,7 +65,7 @@ class SmallWorld(World):
     """The four things that a drain touches."""
 
     def __init__(self, cluster: FakeCluster) -> None:
-        self.store = self.policies = self.held = Held()  # type: ignore[assignment]
+        self.store = self.policies = self.budgets = self.held = Held()  # type: ignore[assignment]
         self.wishes = self.wished = Wishes()  # type: ignore[assignment]
         self._cluster = cluster
 
@@ -147,6 +153,20 @@ def test_the_global_stop_does_not_even_close_a_node_that_is_not_begun() -> None:
     rests = drain(cluster, world=world)
 
     assert (rests.status, rests.evicted, cluster.known[NAME].unschedulable) == ("draining", 0, False)
+
+
+def test_training_is_asked_then_evicted_from_the_same_node() -> None:
+    """The request is written on the pod itself, so that a repeated pass does not ask again."""
+    train = Pod("ml", "train-1", "3", owner="Job", completes=True)
+    cluster = FakeCluster(NODE, pods=[(NAME, train)])
+    asking, end = NOW + timedelta(hours=24, minutes=-15), NOW + timedelta(hours=24)
+
+    before = drain(cluster)
+    for now in (asking, asking, end):
+        before = drain(cluster, now, before)
+
+    assert (cluster.asked, cluster.evicted) == (["ml/train-1"], ["ml/train-1"])
+    assert before.deadline == end - timedelta(minutes=15) + timedelta(hours=1)
 
 
 def test_a_node_that_is_gone_is_drained() -> None:

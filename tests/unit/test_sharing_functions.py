@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from gpuops.adapters.budgets import Budgets
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.store import Store
 from gpuops.adapters.turns import Turns
@@ -21,6 +22,7 @@ from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Conflict, Refused, Unavailable
 from gpuops.domain.keys import CONFIG_BEFORE, CORDONED_BY, PLUGIN_CONFIG_LABEL
 from gpuops.domain.policy import Policy, parse_policy
+from gpuops.domain.rotation.budget import Slot
 from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.admission import FakeCluster, FakeInstances
 from tests.fakes.apps import load_app
@@ -64,6 +66,11 @@ class World:
     def wishes(self) -> Wishes:
         """The global stop in the same table."""
         return Wishes(self.store._table)
+
+    @property
+    def budgets(self) -> Budgets:
+        """The fleet's slots in the same table."""
+        return Budgets(self.store._table)
 
     @property
     def memory(self) -> Memory:
@@ -259,6 +266,26 @@ def test_a_run_that_was_relieved_during_its_look_selects_nothing(make: Callable[
     world.turns = Stale(world.store._table)
 
     assert select(world, first, minutes=1).status == "done"
+
+
+def test_the_fleets_budget_is_shared_with_rolls(make: Callable[..., World]) -> None:
+    """While others have closed as many nodes as the policy allows, none is closed; a settled node frees its slot."""
+    world = make()
+    others = [Slot(f"i-{number}", "roll") for number in range(40)]
+    world.budgets.take(others, 40)
+
+    full, late = select(world), relabel(world)
+    assert (full.status, late.status) == ("waiting", "waiting")
+    assert "the fleet's budget of 40 nodes is used by" in full.reason
+    assert "the fleet's budget of 40 nodes is used by" in late.reason
+    assert not world.connected.known["n1"].unschedulable
+
+    world.budgets.give_back(others[:1])
+    done = relabel(world)
+    assert done.status == "configured"
+    assert Slot(MACHINES[0].id, US.execution) in world.budgets.slots()
+    settle(world, done)
+    assert len(world.budgets.slots()) == 39
 
 
 def test_two_failures_hold_the_group_until_an_operator_lets_it_go(make: Callable[..., World]) -> None:

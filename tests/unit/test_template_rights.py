@@ -33,12 +33,13 @@ WRITES = {
     "JudgeCanary": {"UpdateItem undo"},
     "OpenRollback": {"UpdateItem undo", "PutItem release"},
     "ClaimNode": {"PutItem claim", "UpdateItem undo"},
-    "DrainNode": {"UpdateItem undo"},
-    "RetireNode": {"UpdateItem undo"},
-    "ReturnNode": {"UpdateItem undo"},
+    "DrainNode": {"UpdateItem undo", "UpdateItem budget"},
+    "RetireNode": {"UpdateItem undo", "UpdateItem budget", "DeleteItem budget"},
+    "ReturnNode": {"UpdateItem undo", "UpdateItem budget", "DeleteItem budget"},
     "CloseChange": {
         "UpdateItem undo",
-        *(f"DeleteItem {kind}" for kind in ("claim", "rotation", "lock", "undo", "open#changes")),
+        "UpdateItem budget",
+        *(f"DeleteItem {kind}" for kind in ("claim", "rotation", "lock", "undo", "open#changes", "budget")),
     },
     "AdmitInstance": {"UpdateItem undo"},
     "ReadSmoke": {"PutItem gpu"},
@@ -49,9 +50,13 @@ WRITES = {
         "DeleteItem open#breakers",
     },
     "SelectNode": {"PutItem turn"},
-    "RelabelNode": {"PutItem lock", "PutItem open#changes", "UpdateItem fence"},
-    "SettleNode": {"UpdateItem breaker", *(f"DeleteItem {kind}" for kind in ("breaker", "lock", "open#changes"))},
-    "ListLeftovers": {"DeleteItem open#changes"},
+    "RelabelNode": {"PutItem lock", "PutItem open#changes", "UpdateItem fence", "UpdateItem budget"},
+    "SettleNode": {
+        "UpdateItem breaker",
+        "UpdateItem budget",
+        *(f"DeleteItem {kind}" for kind in ("breaker", "lock", "open#changes", "budget")),
+    },
+    "ListLeftovers": {"DeleteItem open#changes", "UpdateItem budget", "DeleteItem budget"},
 }
 """What each function writes to the table, beside its journal."""
 OURS = {"Ref": "ClusterName"}

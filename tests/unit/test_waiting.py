@@ -4,6 +4,7 @@ Covered: growth, the ends that are never passed, each phase of a drain, and the 
 """
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from gpuops.domain.cluster import Pod
 from gpuops.domain.policy import Drain, GroupPolicy
 from gpuops.domain.rotation.drain import AFTER_DEADLINE, Clock, DrainDecision, decide_drain
+from gpuops.domain.rotation.hold import ALTOGETHER
+from gpuops.domain.rotation.patience import LONGEST
 from gpuops.domain.rotation.waiting import wait_seconds
 from tests.fakes.apps import load_app
 
@@ -58,7 +61,7 @@ def drained(*pods: Pod, now: datetime, deadline: datetime | None = None, grace: 
 def test_a_drain_waits_long_for_jobs_and_briefly_for_evictions() -> None:
     """When the last Job has ended, evictions are looked at from twenty seconds on again; grace ends to the second."""
     far = drained(TRAIN, WEB, now=NOW + 12 * HOUR)
-    near = drained(TRAIN, now=NOW + DAY - timedelta(seconds=30))
+    near = drained(replace(TRAIN, asked=NOW + 23 * HOUR), now=NOW + DAY - timedelta(seconds=30))
     after = drained(WEB, now=NOW + 12 * HOUR + timedelta(minutes=1), deadline=far.deadline)
 
     assert (far.wait_seconds, near.wait_seconds, after.wait_seconds) == (900, 30, 20)
@@ -79,7 +82,7 @@ def test_no_drain_waits_for_ever(on_deadline: str) -> None:
 
 
 def test_the_longest_drain_that_a_policy_allows_stays_far_below_the_quota() -> None:
-    """Claim, Jobs' grace, the deadline, going on after it, termination: each at its limit, in one execution."""
+    """Claim, hold, training's grace, deadline and beyond, termination: each at its limit, in one execution."""
     limits = {"job_grace_hours": 720, "claim_deadline_minutes": 1440, "drain": {"deadline_minutes": 10_080}}
     policy = GroupPolicy.model_validate({"cluster": "c", "group": "g", **limits})
     claim = timedelta(minutes=policy.claim_deadline_minutes)
@@ -87,10 +90,10 @@ def test_the_longest_drain_that_a_policy_allows_stays_far_below_the_quota() -> N
     grace, retire = timedelta(hours=policy.job_grace_hours), load_app("retire_node").PATIENCE
 
     rounds = looks(NOW, NOW + claim) + looks(NOW, NOW + grace) + looks(NOW, NOW + retire)
-    rounds += looks(NOW, NOW + deadline, NOW + deadline + AFTER_DEADLINE)
+    rounds += looks(NOW, NOW + ALTOGETHER) + looks(NOW, NOW + deadline, NOW + deadline + AFTER_DEADLINE)
 
-    assert rounds * EVENTS < 0.6 * QUOTA
-    assert claim + grace + deadline + AFTER_DEADLINE + retire < _timeout()
+    assert rounds * EVENTS < 0.8 * QUOTA
+    assert claim + ALTOGETHER + max(grace, LONGEST) + deadline + AFTER_DEADLINE + retire < _timeout()
 
 
 def _timeout() -> timedelta:

@@ -15,7 +15,7 @@ from gpuops.domain.rotation.facts import Facts, Named, driver_of
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.launch import templates_of, types_of
-from gpuops.domain.rotation.load import load_of
+from gpuops.domain.rotation.load import loads_of
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.images_read import read_needs
 
@@ -36,7 +36,8 @@ def carried_by(group: Group, target: Target, cluster: str, world: World) -> Carr
         return Carried()
     connection = world.cluster(cluster)
     nodes = {node.instance: node for node in connection.nodes() if node.instance}
-    loads = [load_of(i, connection.pods_on(nodes[i.id].name) if i.id in nodes else ()) for i in old]
+    names = {instance: node.name for instance, node in nodes.items()}
+    loads = loads_of(old, names, connection.pods_by_node())
     uses = world.workloads(connection).on([nodes[i.id].name for i in old if i.id in nodes])
     new = [nodes[i.id] for i in group.staying if i.ami == target.ami and i.id in nodes]
     told = ((node.annotations.get(DRIVER), node.annotations.get(CUDA)) for node in new)

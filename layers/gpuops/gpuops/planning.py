@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Invalid
+from gpuops.domain.faults.breaker import SHARING_LIMIT, holds
 from gpuops.domain.policy import GroupPolicy, Pinned, Policy
 from gpuops.domain.rotation.bake import judge_alarms
 from gpuops.domain.rotation.facts import NO_FACTS
@@ -20,6 +21,7 @@ from gpuops.domain.rotation.plan import Decision, decide_rotation
 from gpuops.domain.rotation.release import SeenRelease
 from gpuops.domain.userdata import parse_user_data, with_startup_taint
 from gpuops.facts import carried_by, look
+from gpuops.slots import no_slot
 
 
 def policy_of(order: Order, policy: Policy) -> GroupPolicy:
@@ -41,7 +43,7 @@ def target_of(order: Order, policy: GroupPolicy, world: World) -> Target:
 
 def decide(
     order: Order,
-    policy: GroupPolicy,
+    fleet: Policy,
     release: SeenRelease,
     now: datetime,
     world: World,
@@ -56,18 +58,19 @@ def decide(
 
     Raises: Invalid for what cannot be rolled as it is; Unavailable, Refused, Conflict from the adapters.
     """
-    if refusal := _refusal(order, policy):
+    if refusal := _refusal(order, fleet.group(order.group)):
         return Decision(status="reject", reason=refusal)
-    situation = collect(policy, release, world, run=run, begun=begun)
-    if situation.loads and policy.canary.watches_alarms:
-        situation = replace(situation, ringing=judge_alarms(world.alarms.look(policy.canary, now)))
+    situation = collect(order.group, fleet, release, world, run=run, begun=begun)
+    if situation.loads and situation.policy.canary.watches_alarms:
+        situation = replace(situation, ringing=judge_alarms(world.alarms.look(situation.policy.canary, now)))
     return decide_rotation(replace(situation, condemned=None) if order.insists else situation, now)
 
 
 def collect(
-    policy: GroupPolicy, release: SeenRelease, world: World, *, run: str | None = None, begun: bool = False
+    name: str, fleet: Policy, release: SeenRelease, world: World, *, run: str | None = None, begun: bool = False
 ) -> Situation:
     """Return what the gates and the order look at. Raises: as `decide`."""
+    policy = fleet.group(name)
     group, target = world.groups.describe(policy.group), release.target
     versions = [world.templates.read(template) for template in templates_of(group.launch)]
     for version in versions:
@@ -89,6 +92,8 @@ def collect(
         stop=None if begun else world.wishes.stop(),
         condemned=condemned.reason if (condemned := world.releases.condemned(policy.group, target.ami)) else None,
         unrestored=undo.run.id if undo and undo.run.id != run else None,
+        broken=_broken(name, world),
+        full=no_slot(fleet, world),
     )
 
 
@@ -98,6 +103,16 @@ def _check_family(version: TemplateVersion, policy: GroupPolicy) -> None:
     if family != policy.ami.family:
         what = f"launch template {version.template.id} version {version.template.version}"
         raise Invalid(f"{what} has user data of {family}; the policy says {policy.ami.family}")
+
+
+def _broken(group: str, world: World) -> str | None:
+    """Why new nodes of the group would fail like the last ones, or None."""
+    if broken := holds(world.memory.breaker("sharing", group), SHARING_LIMIT):
+        return f"sharing: {broken}; `gpuops breaker close {group} --kind sharing` once it is mended"
+    launch = world.memory.breaker("launch", group)
+    if launch is None or not launch.suspended:
+        return None
+    return f"launches: {launch.failures} failures in a row, the last one: {launch.why}; Launch is suspended"
 
 
 def _refusal(order: Order, policy: GroupPolicy) -> str | None:

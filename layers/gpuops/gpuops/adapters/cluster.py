@@ -1,19 +1,17 @@
-"""Nodes and pods of one cluster: each method is one act, stated as a goal, so that a repeated call does no harm.
+"""Nodes of one cluster, and its pods: each method is one act, stated as a goal, so that a repeated call does no harm.
 
 Our fields are server-side applied under one manager per purpose (`gpuops-cordon`, `gpuops-admission`, `gpuops-config`,
 `gpuops-keep`, `gpuops-quarantine`), because an apply takes back what its manager no longer names: lifting the cordon is
 applying nothing, it leaves the others alone, and a cordon that somebody else also set stays.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Self
 
-from gpuops.adapters.kube import APPLY, Kube, error_of
+from gpuops.adapters.kube import APPLY, OTHER_UID, Kube
+from gpuops.adapters.pods import Pods
 from gpuops.adapters.taints import change_taints
-from gpuops.domain.cluster import Node, Pod, read_node, read_pod
+from gpuops.domain.cluster import Node, read_node
 from gpuops.domain.errors import Conflict, Invalid, Unavailable
 from gpuops.domain.keys import (
     ADMITTED,
@@ -29,18 +27,10 @@ from gpuops.domain.keys import (
 )
 
 NODES = "/api/v1/nodes"
-EVICTIONS_AT_ONCE = 8
-TOO_MANY = 429
-OTHER_UID = ("uid mismatch", "metadata.uid: Invalid value")
-"""What apiserver says when a node is gone, and when another one has its name."""
-TWO_BUDGETS = "This pod has more than one PodDisruptionBudget"
 
 
-class Cluster:
+class Cluster(Pods):
     """What gpuops does to nodes and pods. Raises, everywhere: what `Kube` raises."""
-
-    def __init__(self, kube: Kube) -> None:
-        self.kube = kube
 
     @classmethod
     def connect(cls, name: str) -> Self:
@@ -65,18 +55,6 @@ class Cluster:
         if node is not None and node.instance == instance:
             return node
         return next((node for node in self.nodes() if node.instance == instance), None)
-
-    def pods_on(self, node: str) -> list[Pod]:
-        """Return every pod bound to the node, finished ones included."""
-        query = [("fieldSelector", f"spec.nodeName={node}")]
-        return [read_pod(raw) for raw in self.kube.get_all("/api/v1/pods", query)]
-
-    def pods_by_node(self) -> dict[str, list[Pod]]:
-        """Return every pod that is bound to a node, by the node's name."""
-        found: dict[str, list[Pod]] = defaultdict(list)
-        for raw in self.kube.get_all("/api/v1/pods", [("fieldSelector", "spec.nodeName!=")]):
-            found[raw["spec"]["nodeName"]].append(read_pod(raw))
-        return found
 
     def volumes_on(self, node: str) -> list[str]:
         """Return the volumes still attached to the node: one that is not detached cannot follow its pod."""
@@ -143,33 +121,6 @@ class Cluster:
         """Remove one taint and no other."""
         change_taints(self.kube, name, lambda old: [taint for taint in old if taint["key"] != key])
 
-    def evict(self, pod: Pod) -> str | None:
-        """Ask for an eviction; return None when it is granted, else the disruption budget's words.
-
-        A pod already gone, or replaced by one of the same name, counts as evicted. Evicted is not gone: wait for it.
-        """
-        status, answer = self.kube.status_of(f"{_path(pod)}/eviction", _eviction(pod))
-        message = str(answer.get("message", ""))[:200]
-        if status in (200, 201, 404, 409):
-            return None
-        if status == TOO_MANY or message.startswith(TWO_BUDGETS):
-            causes = answer.get("details", {}).get("causes") or [{}]
-            return str(causes[0].get("message") or message or "not now")[:200]
-        causes = answer.get("details", {}).get("causes") or [{}]
-        if causes[0].get("reason") == "NamespaceTerminating":
-            return f"its namespace is being deleted: {message}"
-        raise error_of(status)(f"evict {pod.title}: HTTP {status}: {message}")
-
-    def evict_all(self, pods: Iterable[Pod]) -> dict[Pod, str | None]:
-        """Evict side by side: one pass over a full node must fit a function's timeout."""
-        pods = tuple(pods)
-        with ThreadPoolExecutor(EVICTIONS_AT_ONCE) as pool:
-            return dict(zip(pods, pool.map(self.evict, pods), strict=True))
-
-    def delete_pod(self, pod: Pod) -> None:
-        """Delete a pod past its disruption budget; only where the policy says `force`."""
-        self.kube.delete(_path(pod), body={"preconditions": {"uid": pod.uid}})
-
     def _apply(self, node: Node, purpose: str, annotations: dict[str, str], **fields: Any) -> None:
         """Apply one purpose's fields. The uid keeps an apply from creating a node that went away meanwhile."""
         labels = {"labels": fields.pop("labels")} if "labels" in fields else {}
@@ -183,17 +134,3 @@ class Cluster:
             if any(words in str(error) for words in OTHER_UID):
                 raise Unavailable(f"node {name} was replaced meanwhile") from error
             raise
-
-
-def _path(pod: Pod) -> str:
-    return f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
-
-
-def _eviction(pod: Pod) -> dict[str, Any]:
-    """The uid keeps us from evicting a pod of the same name that already runs elsewhere."""
-    return {
-        "apiVersion": "policy/v1",
-        "kind": "Eviction",
-        "metadata": {"namespace": pod.namespace, "name": pod.name},
-        "deleteOptions": {"preconditions": {"uid": pod.uid}},
-    }

@@ -48,13 +48,22 @@ class Groups:
 
     def describe_all(self, names: Sequence[str]) -> dict[str, Group]:
         """Return those of the groups that exist and stay, by name, with their instances and their images."""
+        raws = self._raws(names)
+        machines = self._machines([item["InstanceId"] for raw in raws for item in raw["Instances"]])
+        return {raw["AutoScalingGroupName"]: _group(raw, machines) for raw in raws}
+
+    def total(self, names: Sequence[str]) -> int:
+        """Return the sum of the groups' desired capacities; one that does not exist has none."""
+        return sum(raw["DesiredCapacity"] for raw in self._raws(names))
+
+    def _raws(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """What Auto Scaling says of the groups that exist and stay."""
         raws: list[dict[str, Any]] = []
         for batch in _batches(names, GROUPS_AT_ONCE):
             with translated(f"describe group {', '.join(batch[:3])}"):
                 answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=batch)
             raws += [raw for raw in answer["AutoScalingGroups"] if not raw.get("Status")]
-        machines = self._machines([item["InstanceId"] for raw in raws for item in raw["Instances"]])
-        return {raw["AutoScalingGroupName"]: _group(raw, machines) for raw in raws}
+        return raws
 
     def last_failure(self, name: str, since: datetime) -> str | None:
         """Return, in Auto Scaling's own words, why its last vain attempt since then was in vain."""

@@ -31,6 +31,8 @@ PAGE = 500
 MESSAGE_LENGTH = 300
 RETRYABLE = {0, 401, 410, 429}
 SERVER_ERROR = 500
+OTHER_UID = ("uid mismatch", "metadata.uid: Invalid value", "Precondition failed: UID")
+"""What apiserver says when the object is gone, and when another one has its name."""
 UNDECLARED = "field not declared in schema"
 """Of an object to apply: an apiserver that does not know a field answers 500, however often it is asked."""
 

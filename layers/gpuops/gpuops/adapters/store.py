@@ -7,7 +7,7 @@ of given-back nodes, the reason to stop) stands beside it as an attribute.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal, Self
@@ -23,7 +23,7 @@ Kind = Literal["rotation", "lock"]
 
 OPEN = "open#changes"
 """One item for each group with a holder or with originals, so that reconcile finds them without a scan."""
-WORDS, SETS = ("stopped", "condemned", "abandoned"), ("decremented", "failed")
+WORDS, SETS = ("stopped", "condemned", "abandoned"), ("decremented", "failed", "together")
 """Attributes beside the originals, which are written one by one, by whoever comes first."""
 KEPT = timedelta(days=90)
 """How long a journal stays: as long as Step Functions keeps an execution's name."""
@@ -122,6 +122,10 @@ class Store:
         """Note that the run's target proved to be bad, and stop it; the first reason stays. False as in `stop`."""
         first = "SET condemned = if_not_exists(condemned, :value), stopped = if_not_exists(stopped, :value)"
         return self._change_undo(run, first, reason)
+
+    def claim_next(self, run: Run, instances: Iterable[str]) -> None:
+        """Let the claims for these old instances come before all others; a closed change claims nothing."""
+        self._change_undo(run, "ADD together :value", set(instances))
 
     def tell_abandoned(self, group: str, why: str, failed: str | None = None) -> None:
         """Tell the group's open change, if there is one, why a newcomer was turned away, and which failed at it."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gpuops.adapters.alarms import Alarms
+from gpuops.adapters.budgets import Budgets
 from gpuops.adapters.bus import Bus
 from gpuops.adapters.claims import Claims
 from gpuops.adapters.executions import Executions
@@ -68,6 +69,11 @@ class World:
     def people(self) -> People:
         """Whoever is asked, and answers."""
         return People.from_env()
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        """Which nodes of the fleet are closed, and by whom."""
+        return Budgets.from_env()
 
     @cached_property
     def wishes(self) -> Wishes:

@@ -1,4 +1,4 @@
-"""Nodes and pods as the decisions see them, read from raw JSON.
+"""Nodes as the decisions see them, read from raw JSON; pods stand in `pods`, and are read from here as well.
 
 Our own small values, because the client's typed models take three times as long to import and ten times as long to
 parse (5,000 pods: 6.9 s against 0.7 s), and a decision needs a dozen fields.
@@ -16,18 +16,18 @@ from gpuops.domain.keys import (
     KEPT_FOR,
     MIG_LABELS,
     MIG_PREFIX,
-    NAMESPACE,
     PLUGIN_CONFIG_LABEL,
     QUARANTINED,
     SHARED_GPU_RESOURCE,
-    SMOKE_LABEL,
     STARTUP_TAINT_KEY,
+    ZONE_LABEL,
     Taint,
 )
+from gpuops.domain.pods import Pod, Raw, read_pod
+from gpuops.domain.workload import kept_by
 
-Raw = Mapping[str, Any]
-FINISHED = ("Succeeded", "Failed")
-MIRROR = "kubernetes.io/config.mirror"
+__all__ = ["Node", "Pod", "Raw", "instance_of", "read_node", "read_pod"]
+
 NO_MIG = (None, "", "none", "all-disabled")
 
 
@@ -56,6 +56,14 @@ class Node:
     """Another one after each boot."""
     os_image: str = ""
     """The operating system, as kubelet names it."""
+
+    keep: str = ""
+    """The annotation that forbids to disturb it and its pods; empty for none."""
+
+    @property
+    def zone(self) -> str:
+        """Its availability zone; empty until the cloud controller has set it."""
+        return self.labels.get(ZONE_LABEL, "")
 
     @property
     def config(self) -> str | None:
@@ -97,39 +105,6 @@ class Node:
         return self.annotations.get(KEPT_FOR)
 
 
-@dataclass(frozen=True)
-class Pod:
-    """One pod on a node, with what decides whether and how it may be moved."""
-
-    namespace: str
-    name: str
-    uid: str = ""
-    owner: str = ""
-    """Kind of its controller; empty for a bare pod, which nothing brings back."""
-    phase: str = "Running"
-    deleting: bool = False
-    mirror: bool = False
-    completes: bool = False
-    """Meant to end by itself: a Job's, or any pod that is not always restarted."""
-    empty_dir: bool = False
-    started: str = ""
-    """When kubelet took it up, as the API writes it: compared only with its like, never with `now`."""
-    gpus: int = 0
-    """GPUs, or shares of GPUs, that it holds, under either name."""
-    smoke: bool = False
-    """One of our own smoke pods."""
-
-    @property
-    def title(self) -> str:
-        """How messages name it."""
-        return f"{self.namespace}/{self.name}"
-
-    @property
-    def finished(self) -> bool:
-        """Whether it holds the node no longer."""
-        return self.phase in FINISHED
-
-
 def read_node(raw: Raw) -> Node:
     """The node of one item of the nodes API."""
     meta, spec, status = raw["metadata"], raw.get("spec", {}), raw.get("status", {})
@@ -146,6 +121,7 @@ def read_node(raw: Raw) -> Node:
         annotations=meta.get("annotations", {}),
         boot_id=status.get("nodeInfo", {}).get("bootID", ""),
         os_image=status.get("nodeInfo", {}).get("osImage", ""),
+        keep=kept_by(meta),
         **_offered(status.get("allocatable", {}), meta.get("labels", {})),
     )
 
@@ -164,37 +140,3 @@ def instance_of(provider_id: str) -> str:
     """The instance in `aws:///us-east-1a/i-0abc`; empty for anything else."""
     last = provider_id.rpartition("/")[2]
     return last if provider_id.startswith("aws://") and last.startswith("i-") else ""
-
-
-def read_pod(raw: Raw) -> Pod:
-    """The pod of one item of the pods API."""
-    meta, spec = raw["metadata"], raw.get("spec", {})
-    owner: Raw = next((o for o in meta.get("ownerReferences", ()) if o.get("controller")), {})
-    return Pod(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta.get("uid", ""),
-        owner=owner.get("kind", ""),
-        phase=raw.get("status", {}).get("phase", ""),
-        deleting="deletionTimestamp" in meta,
-        mirror=MIRROR in meta.get("annotations", {}),
-        completes=owner.get("kind") == "Job" or spec.get("restartPolicy", "Always") != "Always",
-        empty_dir=any("emptyDir" in volume for volume in spec.get("volumes", ())),
-        started=raw.get("status", {}).get("startTime") or "",
-        gpus=_held(spec),
-        smoke=meta["namespace"] == NAMESPACE and SMOKE_LABEL in meta.get("labels", {}),
-    )
-
-
-def _held(spec: Raw) -> int:
-    """Its containers hold theirs together, its init containers one after the other: so the scheduler counts.
-
-    Of an extended resource, request and limit are the same, and a limit alone is enough.
-    """
-    starting = (_limits(container) for container in spec.get("initContainers") or ())
-    return max(sum(map(_limits, spec.get("containers") or ())), *starting, 0)
-
-
-def _limits(container: Raw) -> int:
-    limits: Raw = (container.get("resources") or {}).get("limits") or {}
-    return sum(int(limits.get(name, 0)) for name in (GPU_RESOURCE, SHARED_GPU_RESOURCE))

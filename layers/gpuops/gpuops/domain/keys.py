@@ -41,6 +41,13 @@ CONFIG_BEFORE = "gpuops/config-before"
 GPU_RESOURCE = "nvidia.com/gpu"
 SHARED_GPU_RESOURCE = "nvidia.com/gpu.shared"
 """What the device plugin's `renameByDefault` offers instead."""
+CHECKPOINT = "gpuops/checkpoint-requested"
+"""On a training pod: when we asked it to save its work, because it is going to be evicted."""
+CLASS, TRAINING = "gpuops/class", "training"
+"""A label or annotation by which a user has a pod waited for like a training Job's."""
+DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
+SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+ZONE_LABEL = "topology.kubernetes.io/zone"
 MIG_PREFIX = "nvidia.com/mig-"
 MIG_LABELS = ("nvidia.com/mig.config", "nvidia.com/mig.strategy")
 

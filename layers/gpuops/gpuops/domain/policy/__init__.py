@@ -4,8 +4,9 @@ from gpuops.domain.policy.canary import Canary, RollBack
 from gpuops.domain.policy.cluster import ClusterPolicy, DcgmExporter, DevicePlugin, Profile
 from gpuops.domain.policy.cuda import Cuda
 from gpuops.domain.policy.document import parse_policy
-from gpuops.domain.policy.fleet import Policy
-from gpuops.domain.policy.group import Admission, Ami, Approval, Drain, GroupPolicy, Pinned, Recommended, Smoke
+from gpuops.domain.policy.drain import Drain
+from gpuops.domain.policy.fleet import Budget, Policy
+from gpuops.domain.policy.group import Admission, Ami, Approval, GroupPolicy, Pinned, Recommended, Smoke
 from gpuops.domain.policy.parts import EXCLUSIVE, RUNGS, ConfigKey, Image
 from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.policy.window import Window
@@ -16,6 +17,7 @@ __all__ = [
     "Admission",
     "Ami",
     "Approval",
+    "Budget",
     "Canary",
     "ClusterPolicy",
     "ConfigKey",

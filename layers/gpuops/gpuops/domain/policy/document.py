@@ -17,7 +17,7 @@ from gpuops.domain.policy.fleet import Policy
 Path = tuple[str | int, ...]
 Lines = dict[Path, int]
 
-KEYS = {"defaults", "groups", "clusters"}
+KEYS = {"defaults", "groups", "clusters", "budget"}
 MAX_CHARACTERS = 262_144
 """More than any fleet needs; a bound keeps a wrong upload from costing a Lambda its memory."""
 
@@ -36,8 +36,8 @@ def parse_policy(text: str, version: str) -> Policy:
         raise Invalid(f"fleet.yaml: line {lines[(key,)]}: unknown key {key!r}; known: {', '.join(sorted(KEYS))}")
     groups = _with_defaults(document, lines)
     try:
-        clusters = document.get("clusters") or ()
-        policy = Policy.model_validate({"version": version, "groups": groups, "clusters": clusters})
+        rest = {key: document[key] for key in ("clusters", "budget") if document.get(key) is not None}
+        policy = Policy.model_validate({"version": version, "groups": groups, **rest})
     except ValidationError as error:
         raise Invalid("fleet.yaml: " + "; ".join(_fault(fault, lines) for fault in error.errors()[:5])) from error
     _refuse_twins(lines, "groups", "group", [group.group for group in policy.groups])

@@ -1,9 +1,35 @@
 """The whole fleet.yaml at one version."""
 
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
 from gpuops.domain.errors import Invalid
 from gpuops.domain.policy.cluster import ClusterPolicy
 from gpuops.domain.policy.group import GroupPolicy
 from gpuops.domain.policy.parts import Part
+
+DEFAULT_NODES = 40
+"""As many as one roll can ever have closed: without a word in the policy, a single roll is held up by nothing."""
+
+
+class Budget(Part):
+    """How many nodes of the whole fleet gpuops may have closed at one time: one of the two keys."""
+
+    nodes: Annotated[int, Field(ge=1, le=2000)] | None = None
+    """So many."""
+    percent: Annotated[float, Field(gt=0, le=100)] | None = None
+    """So many percent of the desired capacities of all groups in the policy, rounded down, and one at least."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.nodes is None) == (self.percent is None):
+            raise ValueError("give one of nodes and percent")
+        return self
+
+    def limit(self, fleet: int) -> int:
+        """Return the number of nodes, of a fleet of so many."""
+        return self.nodes or max(1, int(fleet * (self.percent or 0) / 100))
 
 
 class Policy(Part):
@@ -14,6 +40,8 @@ class Policy(Part):
     """One entry for each node group; what is not named is not touched. `defaults` beside it holds keys for all."""
     clusters: tuple[ClusterPolicy, ...] = ()
     """One entry for each cluster whose GPU configuration gpuops brings about; without one it is only looked at."""
+    budget: Budget = Budget(nodes=DEFAULT_NODES)
+    """How many nodes may be closed at one time, by rolls and changes of sharing together."""
 
     def cluster(self, name: str) -> ClusterPolicy:
         """Return the cluster's policy, or the one that touches nothing."""

@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, Tag
 from gpuops.domain.nodeview import Family
 from gpuops.domain.policy.canary import Canary, RollBack
 from gpuops.domain.policy.cuda import Cuda
+from gpuops.domain.policy.drain import Drain
 from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part
 from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.policy.window import TimeZone, Window
@@ -58,20 +59,6 @@ class Approval(Part):
     """Ask on the stack's topic, and wait; without an answer nothing is changed."""
     expires_hours: Annotated[float, Field(ge=0.25, le=720)] = 72
     """How long the request stands; then the run ends without a change. The release is told, and asked for, again."""
-
-
-class Drain(Part):
-    """How a node is emptied."""
-
-    deadline_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
-    """How long evictions may take, once no Job is waited for any more."""
-    on_deadline: Literal["fail", "wait", "force"] = "fail"
-    """`fail` gives the node back; `wait` goes on, `force` deletes what is left, past its disruption budget: both give
-    the node back after 14 more days."""
-    bare_pods: Literal["block", "evict"] = "block"
-    """A pod without a controller is gone for good once evicted, so by default it blocks."""
-    empty_dir: Literal["block", "evict"] = "evict"
-    """GPU pods use emptyDir as shared memory (/dev/shm): blocking by default would block nearly every drain."""
 
 
 class Admission(Part):
@@ -145,7 +132,8 @@ class GroupPolicy(Part):
     drain: Drain = Drain()
     """How a node is emptied."""
     job_grace_hours: Annotated[float, Field(ge=0, le=720)] = 24
-    """How long a drain waits for pods of Jobs to finish by themselves, before its deadline begins to count."""
+    """How long a drain waits for training, and for pods that an annotation protects, before its deadline begins to
+    count; what comes after it for training says `drain.after_grace`."""
     claim_deadline_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
     """How long a slot of the roll waits for an admitted new node; then the roll stops, and is put back."""
     admission: Admission = Admission()

@@ -59,6 +59,10 @@ class Undo(BaseModel):
     moved: tuple[Moved, ...]
     strategy: Strategy = "surge"
     """Whether a new node comes before the old one goes, or after."""
+    gangs: dict[str, str] = {}
+    """Old instances that were one of several nodes of a gang when it was planned, and the gang."""
+    together: frozenset[str] = frozenset()
+    """Old instances that a gang waits for: their claims come first, so that its nodes can be closed together."""
     order: tuple[str, ...] = ()
     """The instances of this stage that are to go, as the plan names them: who costs least goes first."""
     candidates: tuple[str, ...] = ()

@@ -73,12 +73,16 @@ def shortage(group: Group, undo: Undo, free: int) -> str:
     return f"{launched} new instances, {free} of them in service and free, none of those admitted"
 
 
-def decide_turn(group: Group, undo: Undo, claims: Sequence[Claim], *, decrement: bool) -> Turn:
+def decide_turn(
+    group: Group, undo: Undo, claims: Sequence[Claim], *, decrement: bool, bound: Collection[str] = ()
+) -> Turn:
     """Choose the old instance for a slot, or say why it has none.
 
     Slots that give back the surge go last: before that, they would use up the newcomers that the others wait for.
     Those of canaries give theirs back, too, so that the group bakes at its own size, but choose as the first slot of
-    any roll: the next launch then goes where that of a replacement would have gone, and the zones end as balanced.
+    any roll: the next launch then goes where that of a replacement would have gone, and the zones end as balanced. An
+    instance that a gang waits for comes before every other one, whatever the zones: its fellows hold newcomers already.
+    Those that are `bound` wait for a newcomer in the zone of their volumes.
     """
     taken = {claim.old for claim in claims}
     olds = [instance for instance in undo.olds(group) if instance.id not in taken]
@@ -90,7 +94,12 @@ def decide_turn(group: Group, undo: Undo, claims: Sequence[Claim], *, decrement:
     last = decrement and undo.stage != "canary"
     if last and len(olds) > owed:
         return Turn("wait", f"gives back the surge, after {len(olds) - owed} slots without a claim yet")
-    old = select_old(group, undo, olds, taken, last=last)
+    choices = [old for old in olds if old.id not in bound]
+    if not choices:
+        return Turn("wait", "every old instance left has a volume in another zone than the new ones")
+    fellows = {undo.gangs[claim.old] for claim in claims if claim.old in undo.gangs}
+    awaited = next((old for old in choices if old.id in undo.together or undo.gangs.get(old.id) in fellows), None)
+    old = awaited or select_old(group, undo, choices, taken, last=last)
     return Turn("take", f"{old.id} in {old.zone}", old)
 
 

@@ -1,7 +1,8 @@
 """What to do with each pod of a node that is being emptied, and when the waiting ends.
 
-Two clocks: pods that end by themselves get `job_grace_hours` from the first look; only when none of them is waited for
-does the drain's own deadline begin to count. Everything else is evicted at once, so that it moves while Jobs end.
+Two clocks: training, and pods that an annotation protects, get `job_grace_hours` from the first look; only when none of
+them is waited for does the drain's own deadline begin to count. Everything else is evicted at once, so that it moves
+while training ends.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import Literal
 
 from gpuops.domain.cluster import Pod
 from gpuops.domain.policy import Drain
+from gpuops.domain.rotation.patience import Patience
 from gpuops.domain.rotation.waiting import wait_seconds
 
 TERMINATING = "terminating"
@@ -30,17 +32,19 @@ class Clock:
 
 @dataclass(frozen=True)
 class DrainDecision:
-    """One pass over a node's pods; every pod that is still to go is in exactly one of the three."""
+    """One pass over a node's pods; every pod that is still to go is in exactly one of the first three."""
 
     evict: tuple[Pod, ...]
     delete: tuple[Pod, ...]
     """Past the deadline, where the policy says `force`."""
     waiting: Mapping[Pod, str]
     """Pods that must go, but not by an eviction now, and why."""
+    ask: tuple[Pod, ...]
+    """Those of the waiting ones that are asked to checkpoint now."""
     deadline: datetime
     overdue: bool
     wait_seconds: int
-    """Before the next pass: seldom while Jobs run, often while pods are on their way."""
+    """Before the next pass: seldom while training runs, often while pods are on their way."""
 
     @property
     def left(self) -> tuple[Pod, ...]:
@@ -59,23 +63,27 @@ class DrainState:
 def decide_drain(
     pods: Iterable[Pod], policy: Drain, job_grace: timedelta, clock: Clock, now: datetime
 ) -> DrainDecision:
-    """Sort the pods. The deadline moves along for as long as Jobs have grace left."""
+    """Sort the pods. The deadline moves along for as long as any of them has grace left."""
     staying = tuple(pod for pod in pods if must_go(pod))
-    jobs_until = clock.started + job_grace
-    graced = tuple(pod for pod in staying if pod.completes and not pod.deleting and now < jobs_until)
+    patience = Patience(policy, clock.started, job_grace)
+    graced = {pod: end for pod in staying if (end := patience.ends(pod, now)) > now}
     deadline = now + timedelta(minutes=policy.deadline_minutes) if graced else clock.deadline
     limit = deadline if policy.on_deadline == "fail" else deadline + AFTER_DEADLINE
-    overdue = now >= limit
+    forced = now >= deadline and policy.on_deadline == "force"
+    waiting = {pod: why for pod in staying if (why := _why_not(pod, patience, graced, forced=forced))}
+    going = tuple(pod for pod in staying if pod not in waiting)
     begun = deadline - timedelta(minutes=policy.deadline_minutes)
-    pause = wait_seconds(clock.started, now, jobs_until) if graced else wait_seconds(begun, now, deadline, limit)
-    if now >= deadline and policy.on_deadline == "force":
-        going = {pod: TERMINATING for pod in staying if pod.deleting}
-        forced = tuple(pod for pod in staying if pod not in going)
-        return DrainDecision((), forced, going, deadline, overdue, pause)
-    waiting = {pod: f"runs until it ends, or until {jobs_until.isoformat()}" for pod in graced}
-    waiting |= {pod: why for pod in staying if pod not in waiting and (why := _held(pod, policy))}
-    evict = tuple(pod for pod in staying if pod not in waiting)
-    return DrainDecision(evict, (), waiting, deadline, overdue, pause)
+    ends = (patience.until - patience.notice, *graced.values())
+    pause = wait_seconds(clock.started, now, *ends) if graced else wait_seconds(begun, now, deadline, limit)
+    return DrainDecision(
+        evict=() if forced else going,
+        delete=going if forced else (),
+        waiting=waiting,
+        ask=tuple(pod for pod in graced if patience.asks(pod, now)),
+        deadline=deadline,
+        overdue=now >= limit,
+        wait_seconds=pause,
+    )
 
 
 def must_go(pod: Pod) -> bool:
@@ -102,12 +110,27 @@ def named(decision: DrainDecision, refused: Mapping[Pod, str]) -> list[str]:
     return [f"{pod.title}: {why}" for pod, why in {**refused, **decision.waiting}.items()][:MAX_NAMED]
 
 
-def _held(pod: Pod, policy: Drain) -> str:
-    """Why a pod may not be evicted; empty when it may."""
+def _why_not(pod: Pod, patience: Patience, graced: Mapping[Pod, datetime], *, forced: bool) -> str:
+    """Why a pod is not made to go now; empty when it is."""
     if pod.deleting:
         return TERMINATING
-    if not pod.owner and policy.bare_pods == "block":
-        return "no controller would bring it back (policy: drain.bare_pods is block)"
-    if pod.empty_dir and policy.empty_dir == "block":
-        return "its emptyDir would be lost (policy: drain.empty_dir is block)"
-    return ""
+    if pod in graced:
+        return _graced(pod, patience, graced[pod])
+    if patience.never(pod):
+        return f"{_work(pod)}is never touched (policy: drain.after_grace is wait)"
+    return "" if forced else patience.held(pod)
+
+
+def _graced(pod: Pod, patience: Patience, end: datetime) -> str:
+    """Why it is waited for, and how long."""
+    if pod.keep:
+        return f"{_work(pod)}is protected by its annotation {pod.keep}, until {end.isoformat()} at least"
+    if patience.never(pod):
+        return f"{_work(pod)}runs until it ends (policy: drain.after_grace is wait)"
+    asked = f"; asked to checkpoint at {pod.asked.isoformat()}" if pod.asked else ""
+    return f"{_work(pod)}runs until it ends, or until {end.isoformat()}{asked}"
+
+
+def _work(pod: Pod) -> str:
+    """Whose it is, for people who know the work and not its pods."""
+    return f"{pod.gang} " if pod.gang else ""

@@ -58,6 +58,10 @@ class Situation:
     """Which alarms of the policy ring before anything has begun."""
     unrestored: str | None = None
     """Name of another run whose change of this group has not been put back yet."""
+    broken: str | None = None
+    """What failed in this group so often that it is not tried again."""
+    full: str | None = None
+    """Why no further node of the fleet may be closed now."""
 
 
 Gate = Callable[[Situation, datetime], Closed | None]
@@ -89,6 +93,16 @@ def gate_hold_days(situation: Situation, now: datetime) -> Closed | None:
     until = situation.seen + timedelta(days=situation.policy.hold_days)
     reason = f"held for {situation.policy.hold_days} days, until {until.isoformat()}"
     return Closed(reason, until=until) if now < until else None
+
+
+def gate_breaker(situation: Situation, _now: datetime) -> Closed | None:
+    """What failed twice in a row would fail a third time, on a node that served."""
+    return Closed(f"the breaker of {situation.group.name} is open: {situation.broken}") if situation.broken else None
+
+
+def gate_budget(situation: Situation, _now: datetime) -> Closed | None:
+    """A roll that may close no node now would pay for its surge to wait."""
+    return Closed(situation.full) if situation.full and situation.loads else None
 
 
 def gate_launches(situation: Situation, _now: datetime) -> Closed | None:
@@ -127,6 +141,8 @@ GATES: tuple[Gate, ...] = (
     gate_condemned,
     gate_alarms,
     gate_facts,
+    gate_breaker,
+    gate_budget,
     gate_launches,
     gate_floor,
     gate_hold_days,

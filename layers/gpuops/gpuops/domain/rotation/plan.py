@@ -10,12 +10,16 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.facts import Sight, sight_of
 from gpuops.domain.rotation.gates import Closed, Situation, Target, first_closed
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
 from gpuops.domain.rotation.strategy import Strategy, choose_strategy
 
 Status = Literal["roll", "wait", "current", "planned", "hold", "reject"]
+
+MAX_CANARIES = 10
+"""So many are replaced at a time by the state machine."""
 
 
 class PlannedNode(BaseModel):
@@ -29,6 +33,8 @@ class PlannedNode(BaseModel):
     reason: str
     canary: bool = False
     """Whether it goes before the others, and is watched."""
+    gang: str = ""
+    """What runs on it and on other nodes, with which it is replaced together."""
 
 
 class Decision(BaseModel):
@@ -83,7 +89,7 @@ def _held(closed: Closed, situation: Situation) -> Decision:
 def _roll(situation: Situation) -> Decision:
     """The order of the nodes, and everything that changes around them."""
     policy, ordered = situation.policy, order_nodes(situation.loads)
-    canaries, chosen = min(policy.canary.nodes, len(ordered)), choose_strategy(policy)
+    canaries, chosen = _canaries(ordered, policy), choose_strategy(policy)
     surge, grows = min(policy.surge, len(ordered) - canaries), chosen.strategy == "surge"
     last = len(ordered) - surge
     nodes = tuple(
@@ -91,6 +97,7 @@ def _roll(situation: Situation) -> Decision:
             instance=load.instance,
             decrement=grows and (place >= last or place < canaries),
             reason=load.reason,
+            gang=load.gang,
             canary=place < canaries,
         )
         for place, load in enumerate(ordered)
@@ -109,6 +116,14 @@ def _roll(situation: Situation) -> Decision:
         changes=_changes(situation, canaries, surge, max(canaries, surge) if grows else 0),
         settled=True,
     )
+
+
+def _canaries(ordered: Sequence[NodeLoad], policy: GroupPolicy) -> int:
+    """How many go first: of a gang all, where so many may go at a time; where they may not, it is waited for anyway."""
+    canaries = whole = min(policy.canary.nodes, len(ordered))
+    while 0 < whole < len(ordered) and ordered[whole].gang and ordered[whole].gang == ordered[whole - 1].gang:
+        whole += 1
+    return whole if whole <= min(max(policy.surge, canaries), MAX_CANARIES) else canaries
 
 
 def _candidates(ordered: Sequence[NodeLoad], canaries: int) -> int:
