@@ -7,6 +7,7 @@ error. Exit codes: 0 = what was asked for holds, 1 = it does not, 2 = it could n
 import typer
 
 from cli import (
+    amis,
     bench,
     breaker,
     dcgm,
@@ -31,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Keeps the GPU node groups of Amazon EKS clusters current, healthy and well shared.",
 )
+app.command("amis")(amis.command)
 app.command("doctor")(doctor.command)
 app.command("rehearse")(rehearse.command)
 app.command("instances")(instances.command)

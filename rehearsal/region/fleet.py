@@ -61,6 +61,7 @@ class Fleet:
         self.templates.install(patches)
         self.autoscaling.install(patches)
         self.eks.install(patches)
+        self.images.install(patches)
 
     def create_group(self, group: Group, release: Release) -> None:
         """The group as it is before the story: full, in service, its launch hook put after its instances came."""

@@ -1,16 +1,21 @@
 """AMI releases: an image in EC2, and the public SSM parameters that name it, from the release's simulated time on.
 
 AWS announces no new image by an event: whoever wants to know polls these parameters, so they must change in time.
-Leaves out: `$Latest` trees other than EKS's, the JSON under `…/recommended`, AMI deprecation, and other owners' images
-(moto's own sample images stay where they are). moto's PutParameter refuses /aws/…; hence the write past it.
+Leaves out: trees other than EKS's, the JSON under `…/recommended`, other owners' images (moto's own sample images stay
+where they are). moto's PutParameter refuses /aws/…; hence the write past it.
 """
 
+from datetime import UTC, datetime
+
+from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami
+from moto.ec2.responses.amis import AmisResponse
 from moto.ssm.models import Parameter, ssm_backends
 
 from rehearsal.region.fleet_ports import ACCOUNT, REGION, Timers, moment
-from rehearsal.scenario import Release
+from rehearsal.region.patches import Patches
+from rehearsal.scenario import Release, Withdrawal
 
 EKS_IMAGE_ACCOUNT = "602401143452"
 
@@ -20,6 +25,7 @@ class Images:
 
     def __init__(self, timers: Timers, kubernetes: str) -> None:
         self._timers, self._kubernetes = timers, kubernetes
+        self._published: list[Release] = []
         self.published: list[Release] = []
         self._ec2 = ec2_backends[ACCOUNT][REGION]
         self._parameters = ssm_backends[ACCOUNT][REGION]._parameters  # noqa: SLF001 - moto offers no other way in
@@ -34,9 +40,38 @@ class Images:
     def publish(self, release: Release) -> None:
         """Register the image and let the parameters name it."""
         self.published.append(release)
+        self._published.append(release)
         self._register(release, image_name(release, self._kubernetes))
         for name, value in parameters(release, self._kubernetes).items():
             self._append(name, value)
+
+    def install(self, patches: Patches) -> None:
+        """Hide deprecated images from whoever neither names them nor asks for such: moto knows no deprecation."""
+        plain = AmisResponse.describe_images
+
+        def describe_images(response: AmisResponse) -> ActionResult:
+            found = plain(response)
+            asked = response._get_params()  # noqa: SLF001 - moto offers no other way in
+            if not asked.get("ImageIds") and str(asked.get("IncludeDeprecated", "")).lower() != "true":
+                now = moment(self._timers)
+                found.result["Images"] = [i for i in found.result["Images"] if not _deprecated(i, now)]
+            return found
+
+        patches.set(AmisResponse, "describe_images", describe_images)
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Let the parameters name the release before again; the image stays, is deprecated, or goes."""
+        gone = next(release for release in self._published if release.ami == withdrawal.ami)
+        mine = parameters(gone, self._kubernetes)
+        before = [r for r in self._published if r != gone and mine.keys() & parameters(r, self._kubernetes).keys()][-1]
+        for name, value in parameters(before, self._kubernetes).items():
+            if name in mine:
+                self._append(name, value)
+        self._published.remove(gone)
+        if withdrawal.image == "gone":
+            del self._ec2.amis[gone.ami]
+        elif withdrawal.image == "deprecated":
+            self._ec2.amis[gone.ami].deprecation_time = f"{moment(self._timers):%Y-%m-%dT%H:%M:%S.000Z}"
 
     def _register(self, release: Release, name: str) -> None:
         architecture = release.architecture
@@ -63,6 +98,11 @@ class Images:
         when = moment(self._timers)
         number = len(versions) + 1
         versions.append(Parameter(ACCOUNT, name, value, "String", "", "", "", when, number, "text", tier="Standard"))
+
+
+def _deprecated(image: Ami, now: datetime) -> bool:
+    since = getattr(image, "deprecation_time", None)
+    return since is not None and datetime.fromisoformat(since) <= now.replace(tzinfo=UTC)
 
 
 def image_name(release: Release, kubernetes: str) -> str:

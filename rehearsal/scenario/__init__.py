@@ -18,6 +18,7 @@ from rehearsal.scenario.story import (
     Steer,
     Trigger,
     WireFault,
+    Withdrawal,
 )
 from rehearsal.scenario.world import Alarm, Board, Group, Release, Toleration, Workload, Zone
 
@@ -43,6 +44,7 @@ __all__ = [
     "Toleration",
     "Trigger",
     "WireFault",
+    "Withdrawal",
     "Workload",
     "Zone",
     "collection",

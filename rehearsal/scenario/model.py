@@ -102,6 +102,10 @@ def _astray(scenario: Scenario) -> Iterator[tuple[Place, str]]:
     for i, moment in enumerate(scenario.timeline):
         if moment.alarm and moment.alarm.name not in known:
             yield ("timeline", i, "alarm", "name"), f"no alarm named {moment.alarm.name!r}"
+    amis = [release.ami for release in scenario.releases]
+    for i, moment in enumerate(scenario.timeline):
+        if moment.withdraw and moment.withdraw.ami not in amis:
+            yield ("timeline", i, "withdraw", "ami"), f"no release with {moment.withdraw.ami!r}"
     for place, name in about:
         if name is not None and name not in named:
             yield place, f"no group named {name!r} (there are: {', '.join(named)})"

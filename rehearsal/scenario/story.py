@@ -107,6 +107,14 @@ class Steer(Part):
         return self
 
 
+class Withdrawal(Part):
+    """AWS takes a release back: its parameters name the one before again."""
+
+    ami: AmiId
+    image: Literal["kept", "deprecated", "gone"] = "kept"
+    """What becomes of the image itself."""
+
+
 class Moment(Part):
     """One thing that happens at a simulated second."""
 
@@ -133,6 +141,7 @@ class Moment(Part):
     machine_fault: MachineFault | None = None
     replace_root_volume: ReplaceRootVolume | None = None
     alarm: AlarmState | None = None
+    withdraw: Withdrawal | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:

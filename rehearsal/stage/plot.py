@@ -110,6 +110,7 @@ class Plot:
             "remove_taint": self._remove_taint,
             "machine_fault": self._machine_fault,
             "alarm": self._set_alarm,
+            "withdraw": world.fleet.images.withdraw,
             "replace_root_volume": lambda swap: world.fleet.replace_root_volume(swap.group, swap.ami),
         }
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.region.images import image_name, parameters
-from rehearsal.scenario import Release
+from rehearsal.scenario import Release, Withdrawal
 from tests.contract.fleet_world import CLUSTER, EPOCH, NEW, OLD, FleetWorld, fleet_world
 
 ROOT = "/aws/service/eks/optimized-ami/1.36/amazon-linux-2023/x86_64/nvidia"
@@ -93,3 +93,19 @@ def test_only_managed_groups_are_node_groups(world: FleetWorld) -> None:
         client.describe_cluster(name="other")
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         client.describe_nodegroup(clusterName="train", nodegroupName="gpu")
+
+
+@pytest.mark.parametrize(("image", "plain", "asked"), [("kept", 1, 1), ("deprecated", 0, 1), ("gone", 0, 0)])
+def test_a_withdrawn_release_gives_its_parameters_back(image: str, plain: int, asked: int) -> None:
+    """They name the one before; a deprecated image is seen only by who asks for such, or names it."""
+    with fleet_world() as made:
+        made.clock.advance(3600)
+        made.fleet.images.withdraw(Withdrawal.model_validate({"ami": NEW.ami, "image": image}))
+        ec2, named = made.client("ec2"), [{"Name": "image-id", "Values": [NEW.ami]}]
+
+        for key, value in (("image_id", OLD.ami), ("release_version", OLD.release)):
+            assert made.client("ssm").get_parameter(Name=f"{ROOT}/recommended/{key}")["Parameter"]["Value"] == value
+        assert len(ec2.describe_images(Filters=named)["Images"]) == plain
+        shown = ec2.describe_images(Filters=named, IncludeDeprecated=True)["Images"]
+        since = "2026-11-23T10:00:00.000Z" if image == "deprecated" else None
+        assert [found.get("DeprecationTime") for found in shown] == [since] * asked

@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from gpuops.adapters.releases import Releases
-from gpuops.domain.rotation.release import Told
+from gpuops.domain.rotation.release import Condemned, Told
 from tests.fakes.rotation import NOW, TARGET
 from tests.fakes.world import table
 
@@ -44,3 +44,17 @@ def test_the_last_telling_is_remembered_for_each_group(releases: Releases) -> No
 
     assert (releases.told("gpu"), releases.told("other")) == (last, None)
     assert releases.see("gpu", TARGET, NOW + timedelta(days=1)).seen == NOW
+
+
+def test_everything_about_a_group_is_read_at_once(releases: Releases) -> None:
+    """Each release as it stands now, and the telling beside them."""
+    told = Told(ami=TARGET.ami, mode="apply", at=NOW)
+    seen = releases.see("gpu", TARGET, NOW)
+    releases.tell("gpu", told)
+    withdrawn = seen.model_copy(update={"status": "withdrawn", "why": "gone"})
+    releases.keep("gpu", withdrawn)
+    releases.condemn("gpu", Condemned(target=TARGET, at=NOW, run="run-1", why="Xid 79"))
+
+    assert releases.of("gpu") == ([withdrawn], told)
+    assert releases.of("other") == ([], None)
+    assert releases.see("gpu", TARGET, NOW) == withdrawn

@@ -143,11 +143,18 @@ class Templates:
         return self.tokens[token]
 
 
+def image(ami: str, day: int | None = None, **more: Any) -> Image:
+    """Return an AMI; of a day, under the name that EKS gives to its release of that day."""
+    name = f"amazon-eks-node-al2023-x86_64-nvidia-1.33-v{day}" if day else f"amazon-eks-node-{ami}"
+    return Image(ami=ami, name=name, architecture="x86_64", **more)
+
+
 @dataclass
 class Images:
     """AWS recommends one AMI; another exists beside it."""
 
     recommended: Target = TARGET
+    known: dict[str, Image] = field(default_factory=lambda: {ami: image(ami) for ami in (OLD, NEW)})
 
     def target(self, policy: GroupPolicy) -> Target:
         return self.recommended
@@ -159,9 +166,7 @@ class Images:
         return check_fit(target, self.describe([target.ami]).get(target.ami), ami)
 
     def describe(self, amis: Iterable[str]) -> dict[str, Image]:
-        return {
-            ami: Image(ami=ami, name=f"amazon-eks-node-{ami}", architecture="x86_64") for ami in {*amis} & {OLD, NEW}
-        }
+        return {ami: self.known[ami] for ami in amis if ami in self.known}
 
     def kubernetes(self, cluster: str) -> str:
         return "1.36"

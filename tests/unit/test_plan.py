@@ -6,6 +6,8 @@ Covered: current (and when it is not), each gate, modes, the order by load and z
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from gpuops.domain.policy import parse_policy
 from gpuops.domain.rotation.gates import Situation
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
@@ -76,6 +78,34 @@ def test_only_who_may_act_waits_for_what_time_opens() -> None:
     policy = SITUATION.policy.model_copy(update={"hold_days": 2, "mode": "observe"})
 
     assert decide_rotation(replace(SITUATION, policy=policy), NOW).status == "hold"
+
+
+@pytest.mark.parametrize(
+    ("against", "reason"),
+    [
+        ({"withdrawn": "r0 is recommended again"}, "1.36.3-20261101 is withdrawn: r0 is recommended again ("),
+        ({"older": "its driver 1.2 is older than 1.3 of r0"}, "1.36.3-20261101 goes backwards: its driver 1.2"),
+    ],
+)
+def test_what_is_withdrawn_or_goes_backwards_is_rejected_unless_the_policy_allows_it(
+    against: dict[str, str], reason: str
+) -> None:
+    """No time makes it right."""
+    bad = replace(SITUATION, **against)  # type: ignore[arg-type]
+    decision = decide_rotation(bad, NOW)
+
+    assert (decision.status, decision.until) == ("reject", None)
+    assert decision.reason.startswith(reason)
+    allowed = replace(bad, policy=SITUATION.policy.model_copy(update={"allow_downgrade": True}))
+    assert decide_rotation(allowed, NOW).status == "roll"
+
+
+def test_an_image_that_is_gone_is_rejected_whatever_the_policy_allows() -> None:
+    """Nothing could be launched from it."""
+    policy = SITUATION.policy.model_copy(update={"allow_downgrade": True})
+    decision = decide_rotation(replace(SITUATION, gone="its AMI is gone", policy=policy), NOW)
+
+    assert (decision.status, decision.reason) == ("reject", "1.36.3-20261101 cannot be launched: its AMI is gone")
 
 
 def test_a_change_that_is_not_put_back_holds() -> None:

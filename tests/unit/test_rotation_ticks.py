@@ -1,6 +1,7 @@
 """What the schedule wakes, and the report: detect_release, list_leftovers, write_report.
 
-Covered: news once, hold, known and current releases, one bad group among good ones; dead and living owners, lost
+Covered: news once, hold, known and current releases, releases that are taken back or go backwards, one bad group among
+good ones; dead and living owners, lost
 admissions, faults that hide nothing; a report whose every name is hostile, of a run that never had a plan.
 """
 
@@ -16,12 +17,14 @@ from moto import mock_aws
 
 from gpuops.adapters.store import Store
 from gpuops.domain.errors import Invalid, Unavailable
+from gpuops.domain.rotation.change import originals
 from gpuops.domain.rotation.gates import Target
+from gpuops.domain.rotation.image import Image
 from gpuops.domain.rotation.lock import Execution
 from gpuops.domain.rotation.release import Condemned
 from gpuops.domain.rotation.report import report_key
 from tests.fakes.apps import load_app
-from tests.fakes.rotation import ARN, NEW, NOW, OLD, POLICY, TARGET, Cluster, Groups, group, instance, node, run
+from tests.fakes.rotation import ARN, NEW, NOW, OLD, POLICY, TARGET, Cluster, Groups, group, image, instance, node, run
 from tests.fakes.world import World, table
 
 DETECT, LEFT, REPORT = load_app("detect_release"), load_app("list_leftovers"), load_app("write_report")
@@ -99,6 +102,87 @@ def test_a_release_that_aws_takes_back_is_followed_back(world: World) -> None:
 
     assert told_at(world, 4, 5) == [True, False]
     assert [told["ami"] for told in world.told] == [NEW, OLD, NEW]
+
+
+def dated(world: World, old: int, new: int) -> World:
+    """The same world, where both images are EKS's releases of these days; AWS recommends the second one."""
+    world.images.known = {OLD: image(OLD, old), NEW: image(NEW, new)}
+    world.images.recommended = Target(ami=NEW, release=f"1.33.0-{new}")
+    return world
+
+
+def marks(world: World, hours: float = 0) -> list[tuple[str, str]]:
+    """What one tick marks: image and status."""
+    return [(one.ami, one.status) for one in DETECT.detect(NOW + timedelta(hours=hours), world).changed]
+
+
+def test_a_release_that_is_taken_back_before_its_hold_is_over_is_never_told(world: World) -> None:
+    """AWS recommends the one before again; when it comes back after all, its hold begins anew."""
+    held = dated(replace(world, policy=POLICY.replace("mode: apply", "mode: apply, hold_days: 2")), 20260714, 20261120)
+    new, old = held.images.recommended, Target(ami=OLD, release="1.33.0-20260714")
+    assert marks(held) == []
+
+    held.images.recommended = old
+    assert marks(held, 24) == [(NEW, "withdrawn")]
+    assert (marks(held, 25), told_at(held, 73)) == ([], [False])
+    seen, _ = held.releases.of("gpu")
+    assert [(r.target, r.why) for r in seen if r.status == "withdrawn"] == [
+        (new, "1.33.0-20260714 is recommended again")
+    ]
+
+    held.images.recommended = new
+    assert marks(held, 96) == [(NEW, "seen")]
+    assert told_at(held, 97, 143, 144) == [False, False, True]
+
+
+def test_a_group_is_not_taken_back_to_an_older_driver(world: World) -> None:
+    """The newest release has 570.172.08, the group runs 575.57.08: marked, and told only to who allows it."""
+    backwards = dated(world, 20250715, 20250807)
+
+    assert marks(backwards) == [(NEW, "older")]
+    assert told_at(backwards, 24) == [False]
+    allowed = replace(backwards, policy=POLICY.replace("mode: apply", "mode: apply, allow_downgrade: true"))
+    assert told_at(allowed, 25) == [True]
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        ({}, "its AMI is gone"),
+        ({NEW: image(NEW, 20261120, state="disabled")}, "its AMI is disabled"),
+        ({NEW: image(NEW, 20261120, deprecated=NOW)}, "its AMI is deprecated since 2026-11-23T10:00:00+00:00"),
+    ],
+)
+def test_a_run_at_work_on_a_withdrawn_release_starts_no_further_node(
+    world: World, now: dict[str, Image], why: str
+) -> None:
+    """Its originals say so, and the next claim reads them; the first reason stays."""
+    dated(world, 20260714, 20261120)
+    DETECT.detect(NOW, world)
+    world.store.write_undo(originals(group([instance(0)]), run(), target=TARGET, surge=1, moved=(), now=NOW))
+    world.images.known = {OLD: image(OLD, 20260714), **now}
+    world.images.recommended = Target(ami=OLD, release="1.33.0-20260714")
+
+    assert marks(world, 1) == [(NEW, "withdrawn")]
+    assert marks(world, 2) == []
+
+    undo = world.store.undo("gpu")
+    assert undo is not None
+    assert undo.stopped == f"1.36.3-20261101 was withdrawn meanwhile: {why}"
+
+
+def test_a_pin_does_not_bring_a_withdrawn_release_back(world: World) -> None:
+    """Only who publishes it does, by recommending it again."""
+    dated(world, 20260714, 20261120)
+    DETECT.detect(NOW, world)
+    world.images.recommended = Target(ami=OLD, release="1.33.0-20260714")
+    DETECT.detect(NOW + timedelta(hours=1), world)
+    world.images.recommended = Target(ami=NEW, release="tested")
+    pin = f"mode: apply, ami: {{channel: pinned, id: {NEW}, release: tested}}"
+
+    pinned = replace(world, policy=POLICY.replace("mode: apply", pin))
+
+    assert (marks(pinned, 2), told_at(pinned, 30)) == ([], [False])
 
 
 def test_a_held_release_is_told_when_its_hold_ends(world: World) -> None:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 RESOURCES: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
 READS = {"dynamodb:GetItem", "dynamodb:Query"}
 WRITES = {
-    "DetectRelease": {"PutItem release"},
+    "DetectRelease": {"PutItem release", "UpdateItem undo"},
     "PlanRotation": {"PutItem release", "PutItem image"},
     "BeginRotation": {
         "PutItem rotation",

@@ -19,6 +19,7 @@ from gpuops.domain.rotation.launch import override_amis, templates_of, types_of
 from gpuops.domain.rotation.messages import Order
 from gpuops.domain.rotation.plan import Decision, decide_rotation
 from gpuops.domain.rotation.release import SeenRelease
+from gpuops.domain.rotation.standing import Against, against
 from gpuops.domain.userdata import parse_user_data, with_startup_taint
 from gpuops.facts import carried_by, look
 from gpuops.slots import no_slot
@@ -60,14 +61,21 @@ def decide(
     """
     if refusal := _refusal(order, fleet.group(order.group)):
         return Decision(status="reject", reason=refusal)
-    situation = collect(order.group, fleet, release, world, run=run, begun=begun)
+    situation = collect(order.group, fleet, release, now, world, run=run, begun=begun)
     if situation.loads and situation.policy.canary.watches_alarms:
         situation = replace(situation, ringing=judge_alarms(world.alarms.look(situation.policy.canary, now)))
     return decide_rotation(replace(situation, condemned=None) if order.insists else situation, now)
 
 
 def collect(
-    name: str, fleet: Policy, release: SeenRelease, world: World, *, run: str | None = None, begun: bool = False
+    name: str,
+    fleet: Policy,
+    release: SeenRelease,
+    now: datetime,
+    world: World,
+    *,
+    run: str | None = None,
+    begun: bool = False,
 ) -> Situation:
     """Return what the gates and the order look at. Raises: as `decide`."""
     policy = fleet.group(name)
@@ -76,6 +84,8 @@ def collect(
     for version in versions:
         _check_family(version, policy)
     images = {version.ami for version in versions if version.ami} | set(override_amis(group.launch))
+    running = images | {instance.ami for instance in group.staying if instance.ami}
+    opposed = _against(release, running, policy.group, now, world)
     undo = world.store.undo(policy.group)
     carried = carried_by(group, target, policy.cluster, world)
     current = not carried.loads and images == {target.ami}
@@ -91,10 +101,21 @@ def collect(
         seen=release.seen,
         stop=None if begun else world.wishes.stop(),
         condemned=condemned.reason if (condemned := world.releases.condemned(policy.group, target.ami)) else None,
+        gone=opposed.gone,
+        withdrawn=opposed.withdrawn,
+        older=opposed.older,
         unrestored=undo.run.id if undo and undo.run.id != run else None,
         broken=_broken(name, world),
         full=no_slot(fleet, world),
     )
+
+
+def _against(release: SeenRelease, running: set[str], group: str, now: datetime, world: World) -> Against:
+    """What speaks against it, by what EC2 knows of the images, and by what is remembered of those that EC2 forgot."""
+    known, _ = world.releases.of(group)
+    names = {one.target.ami: one.target.release for one in known}
+    images = world.images.describe({*running, release.target.ami})
+    return against(release, {ami: names.get(ami, "") for ami in running}, images, now)
 
 
 def _check_family(version: TemplateVersion, policy: GroupPolicy) -> None:

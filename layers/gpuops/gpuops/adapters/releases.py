@@ -37,6 +37,18 @@ class Releases:
         item = self._table.get(f"release#{group}", ami)
         return SeenRelease.model_validate_json(item["body"]) if item else None
 
+    def of(self, group: str) -> tuple[list[SeenRelease], Told | None]:
+        """Return everything that is remembered of the group's releases, and what it was told last, by one query."""
+        items = {str(item["sk"]): item["body"] for item in self._table.query(f"release#{group}")}
+        told = items.pop(TOLD, None)
+        seen = (body for key, body in items.items() if not key.startswith(CONDEMNED))
+        releases = [SeenRelease.model_validate_json(body) for body in seen]
+        return releases, Told.model_validate_json(told) if told else None
+
+    def keep(self, group: str, release: SeenRelease) -> None:
+        """Remember how a release stands now."""
+        self._table.put(f"release#{group}", release.target.ami, {"body": release.model_dump_json()})
+
     def told(self, group: str) -> Told | None:
         """Return what the group was told last, or None."""
         item = self._table.get(f"release#{group}", TOLD)

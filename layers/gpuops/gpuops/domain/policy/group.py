@@ -115,6 +115,8 @@ class GroupPolicy(Part):
     """Whether a person is asked first."""
     cuda: Cuda = Cuda()
     """What its workloads need of a driver."""
+    allow_downgrade: bool = False
+    """Roll also to a release that was withdrawn, or that is older, or has an older driver, than what the group runs."""
     strategy: Literal["surge", "terminate_first"] = "surge"
     """`surge`: new nodes first, old ones after. `terminate_first`: an old node goes before its successor comes, where
     capacity is fixed (a reservation, a capacity block): the group never grows, and is smaller by a node meanwhile."""

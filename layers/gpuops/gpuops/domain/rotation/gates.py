@@ -56,6 +56,12 @@ class Situation:
     """What is known of the target and of what the group needs."""
     ringing: str | None = None
     """Which alarms of the policy ring before anything has begun."""
+    gone: str | None = None
+    """How it shows that the target's image cannot be launched at all."""
+    withdrawn: str | None = None
+    """How it shows that who published the target took it back."""
+    older: str | None = None
+    """Why the group would go backwards with it."""
     unrestored: str | None = None
     """Name of another run whose change of this group has not been put back yet."""
     broken: str | None = None
@@ -86,6 +92,20 @@ def gate_facts(situation: Situation, _now: datetime) -> Closed | None:
 def gate_alarms(situation: Situation, _now: datetime) -> Closed | None:
     """An alarm that rings already would be taken for the release's doing, and the release for bad."""
     return Closed(f"{situation.ringing}, before anything has begun") if situation.ringing else None
+
+
+def gate_withdrawn_or_older(situation: Situation, _now: datetime) -> Closed | None:
+    """Nobody goes back by accident: what is taken back had a reason, and an older driver may fail a workload."""
+    release = situation.target.release
+    if situation.gone:
+        return Closed(f"{release} cannot be launched: {situation.gone}", never=True)
+    if situation.policy.allow_downgrade:
+        return None
+    if situation.withdrawn:
+        return Closed(f"{release} is withdrawn: {situation.withdrawn} (allow_downgrade would roll to it)", never=True)
+    if situation.older:
+        return Closed(f"{release} goes backwards: {situation.older} (allow_downgrade would roll to it)", never=True)
+    return None
 
 
 def gate_hold_days(situation: Situation, now: datetime) -> Closed | None:
@@ -139,6 +159,7 @@ GATES: tuple[Gate, ...] = (
     gate_originals_put_back,
     gate_global_stop,
     gate_condemned,
+    gate_withdrawn_or_older,
     gate_alarms,
     gate_facts,
     gate_breaker,

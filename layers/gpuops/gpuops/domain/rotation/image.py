@@ -47,6 +47,13 @@ def parameters_of(ami: Ami, kubernetes: str) -> Parameters:
     return Parameters(image=f"{root}/image_id", release=f"{root}/release_version")
 
 
+def name_pattern(ami: Ami) -> str:
+    """Return how AWS names the images of this kind, as a filter of `describe-images`, of every Kubernetes version."""
+    if ami.family == "bottlerocket":
+        return f"bottlerocket-aws-k8s-*-nvidia-{'aarch64' if ami.architecture == 'arm64' else ami.architecture}-*"
+    return f"amazon-eks-node-al2023-{ami.architecture}-nvidia*"
+
+
 def check_fit(target: Target, image: Image | None, ami: Ami) -> Image:
     """Return the image. Raises: Invalid unless it exists, is available and is what the policy says it is."""
     if image is None:

@@ -5,8 +5,9 @@ decides is the group's state, and a release that it does not run is told once a 
 """
 
 from datetime import datetime, timedelta
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.gates import Target
@@ -16,13 +17,21 @@ TELL_AGAIN = timedelta(hours=24)
 """Often enough for whoever forgot it, seldom enough for whoever only observes."""
 
 
+Standing = Literal["seen", "withdrawn", "older"]
+"""Nothing against it; taken back by who published it; older than what the group runs."""
+
+
 class SeenRelease(BaseModel):
-    """When a release was first seen for a group."""
+    """When a release was first seen for a group, and how it stands."""
 
     model_config = ConfigDict(frozen=True)
 
     target: Target
-    seen: datetime
+    seen: AwareDatetime
+    """When it was first seen; of one that was taken back and came again, when it came again."""
+    status: Standing = "seen"
+    why: str = ""
+    """It stands as it does."""
 
 
 class Told(BaseModel):
@@ -54,13 +63,14 @@ class Condemned(BaseModel):
 def is_news(
     release: SeenRelease, running: frozenset[str], policy: GroupPolicy, told: Told | None, now: datetime
 ) -> bool:
-    """Whether to announce the release: not while it is held, and not to a group that runs it already.
+    """Whether to announce the release: not while it is held, and not to a group that runs it or may not go to it.
 
     Again only where the last telling was of another release, in another mode, or a day ago. `running` has every image
     that the group runs or would launch.
     """
     held = now < release.seen + timedelta(days=policy.hold_days)
-    if held or running == {release.target.ami}:
+    barred = release.status != "seen" and not policy.allow_downgrade
+    if held or barred or running == {release.target.ami}:
         return False
     same = told is not None and (told.ami, told.mode) == (release.target.ami, policy.mode)
     return told is None or not same or now - told.at >= TELL_AGAIN
