@@ -11,7 +11,7 @@ from cli.plan import FAULTS
 from cli.table import open_world
 from gpuops import planning
 from gpuops.adapters.world import World
-from gpuops.domain.policy import GroupPolicy, Pinned, Policy
+from gpuops.domain.policy import GroupPolicy, ImagePipeline, Pinned, Policy
 from gpuops.domain.rotation.image import name_pattern
 from gpuops.domain.rotation.inventory import ListedAmi, list_amis
 from gpuops.domain.rotation.messages import Order
@@ -54,6 +54,9 @@ def list_group(policy: GroupPolicy, fleet: Policy, now: datetime, world: World) 
 
 def describe_command(policy: GroupPolicy) -> str:
     """Return the plain command that lists the group's kind of images, for people who know that one."""
+    if isinstance(policy.ami, ImagePipeline):
+        asked = ["list-image-pipeline-images", "--image-pipeline-arn", policy.ami.pipeline]
+        return shlex.join(["aws", "imagebuilder", *asked])
     by_name = ["--owners", "amazon", "--filters", f"Name=name,Values={name_pattern(policy.ami)}"]
     by_id = ["--image-ids", policy.ami.id] if isinstance(policy.ami, Pinned) else by_name
     columns = "sort_by(Images,&CreationDate)[].[CreationDate,ImageId,Name]"

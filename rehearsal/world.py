@@ -118,6 +118,7 @@ class World:
             seed=scenario.seed,
         )
         self.fleet.install(self.region.patches)
+        self.region.own["imagebuilder"] = self.fleet.builder.answer
         self.rest = Rest(self.mirror, self.kubelets.debt)
         self.clock.add_rest_check(self.rest.owed)
         self.mirror.start()

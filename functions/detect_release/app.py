@@ -1,8 +1,9 @@
 """Look whether a new AMI is out for any group of the policy, and announce it after its hold; daily until it runs.
 
-What was taken back, or goes backwards, is marked; a run that is at work on it starts no further node.
+What was taken back, or goes backwards, is marked; a run that is at work on it starts no further node. An image that a
+pipeline of Image Builder has finished is looked for at once, by the groups that follow the pipeline.
 
-In:  {"now": "..."}
+In:  {"now": "...", "event"?: EventBridge's envelope of an image that is AVAILABLE}
 Out: {"status": "checked", "reason", "detected": [{"cluster", "group", "ami", "release"}],
       "changed": [{"group", "ami", "release", "status": "seen" | "withdrawn" | "older", "why"}]}
 """
@@ -17,11 +18,12 @@ from pydantic import BaseModel
 from gpuops.adapters.images import Found
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
-from gpuops.domain.policy import GroupPolicy, Pinned
+from gpuops.domain.policy import GroupPolicy, ImagePipeline, Pinned
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.image import Image
 from gpuops.domain.rotation.launch import override_amis, templates_of
+from gpuops.domain.rotation.pipeline import ImageAvailable
 from gpuops.domain.rotation.release import SeenRelease, Standing, Told, is_news
 from gpuops.domain.rotation.standing import Look, judge_releases
 from gpuops.entry import entry
@@ -30,7 +32,9 @@ EXPECTED = (Conflict, Invalid, Refused, Unavailable)
 
 
 class DetectRelease(BaseModel):
-    """A tick of the schedule: it says nothing but the time."""
+    """A tick of the schedule, which says nothing but the time; or the news of an image."""
+
+    event: ImageAvailable | None = None
 
 
 class Detected(BaseModel):
@@ -73,17 +77,17 @@ class Seen:
 
 
 @entry(DetectRelease)
-def handler(request: DetectRelease, now: datetime) -> Detection:  # noqa: ARG001 - a tick carries nothing
+def handler(request: DetectRelease, now: datetime) -> Detection:
     """Check; a second call finds the releases told."""
-    return detect(now, World())
+    return detect(now, World(), request.event.image if request.event else None)
 
 
-def detect(now: datetime, world: World) -> Detection:
+def detect(now: datetime, world: World, image: str | None = None) -> Detection:
     """One group that cannot be checked keeps no other from its news; all errors are raised at the end.
 
     What many groups share is read once before: two hundred of them must stay within the APIs' rates.
     """
-    groups = _look(world)
+    groups = _look(_concerned(image, world), world)
     images = world.images.describe(ami for seen in groups for ami in _amis(seen))
     errors: list[Exception] = []
     detected: list[Detected] = []
@@ -101,9 +105,17 @@ def detect(now: datetime, world: World) -> Detection:
     return Detection(reason=reason, detected=detected, changed=changed)
 
 
-def _look(world: World) -> list[Seen]:
-    """What AWS and the table say now, group by group."""
+def _concerned(image: str | None, world: World) -> tuple[GroupPolicy, ...]:
+    """Every group; or those that follow the pipeline of an image."""
     policies = world.policies.latest().groups
+    if image is None:
+        return policies
+    pipeline = world.pipelines.pipeline_of(image)
+    return tuple(p for p in policies if isinstance(p.ami, ImagePipeline) and p.ami.pipeline == pipeline)
+
+
+def _look(policies: tuple[GroupPolicy, ...], world: World) -> list[Seen]:
+    """What AWS and the table say now, group by group."""
     targets = world.images.targets(policies)
     groups = world.groups.describe_all([policy.group for policy in policies])
     return [Seen(p, targets[p.group], groups.get(p.group), *world.releases.of(p.group)) for p in policies]

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 SERVICES = (
-    "autoscaling", "cloudwatch", "dynamodb", "ec2", "ecr", "eks", "events", "resourcegroupstaggingapi", "s3", "sns",
-    "ssm", "stepfunctions",
+    "autoscaling", "cloudwatch", "dynamodb", "ec2", "ecr", "eks", "events", "imagebuilder", "resourcegroupstaggingapi",
+    "s3", "sns", "ssm", "stepfunctions",
 )  # fmt: skip
 """The botocore service models that stay; a test compares them with the clients that the adapters make.
 

@@ -19,6 +19,7 @@ from rehearsal.region.eks.cluster import Cluster
 from rehearsal.region.eks.hands import Hands
 from rehearsal.region.fleet_groups import CLUSTER_TAG, GROUP_TAG, group_request, template_data, template_request
 from rehearsal.region.fleet_ports import ClusterNodes, Emit, Machines, SimInstance, Timers
+from rehearsal.region.imagebuilder import ImageBuilder
 from rehearsal.region.images import Images
 from rehearsal.region.instance_types import Capacity
 from rehearsal.region.patches import Patches
@@ -50,7 +51,8 @@ class Fleet:
         self.templates = Templates(timers, seed=seed)
         world = World(timers, self.compute, self.templates, Announcer(self._deliver), seed=seed)
         self.autoscaling = AutoScaling(world)
-        self.images = Images(timers, cluster.version)
+        self.builder = ImageBuilder(timers, self._deliver)
+        self.images = Images(timers, cluster.version, self.builder)
         whole = replace(cluster, subnets=tuple(self.compute.subnets.values()), vpc=self.compute.vpc)
         self.eks = Eks(Hands(self.autoscaling, self.templates, self.images, whole, nodes, seed=seed))
         self.compute.shutting_down.append(self._stop)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.exceptions import InternalServerError
@@ -23,6 +26,10 @@ _LOG = logging.getLogger(__name__)
 
 # A synchronous execution and a worker that polls for an activity end only when simulated time passes.
 WAITING_TARGETS = {"AWSStepFunctions.StartSyncExecution", "AWSStepFunctions.GetActivityTask"}
+
+
+Service = Callable[[str, str, Mapping[str, str], bytes], tuple[int, Mapping[str, Any]]]
+"""A service that moto lacks: method, path, query and body in, status and JSON out."""
 
 
 class _Handler(MotoRequestHandler):  # type: ignore[misc]
@@ -82,15 +89,32 @@ class _Server(ThreadedWSGIServer):  # type: ignore[misc]
 class Leased:
     """A WSGI application whose every call holds the clock."""
 
-    def __init__(self, app: Any, clock: Clock) -> None:
-        self._app, self._clock = app, clock
+    def __init__(self, app: Any, clock: Clock, own: Mapping[str, Service]) -> None:
+        self._app, self._clock, self._own = app, clock, own
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer completely while the lease is held."""
         if _waits(environ):
             return list(self._app(environ, start_response))
         with self._clock.lease(f"region/{_what(environ)}"):
+            service = next((own for name, own in self._own.items() if _signed_for(environ, name)), None)
+            if service is not None:
+                return _serve(service, environ, start_response)
             return list(self._app(environ, start_response))
+
+
+def _signed_for(environ: dict[str, Any], service: str) -> bool:
+    return f"/{service}/aws4_request" in str(environ.get("HTTP_AUTHORIZATION", ""))
+
+
+def _serve(service: Service, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """One call to a service of ours, which speaks REST with JSON."""
+    query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    status, answer = service(environ["REQUEST_METHOD"], environ["PATH_INFO"], query, body)
+    kind = {"x-amzn-ErrorType": str(answer["__type"])} if "__type" in answer else {}
+    start_response(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", "application/json"), *kind.items()])
+    return [json.dumps(answer).encode()]
 
 
 def _what(environ: dict[str, Any]) -> str:
@@ -110,8 +134,8 @@ def _application() -> Any:
 class HttpServer:
     """Serves on a free loopback port until stopped."""
 
-    def __init__(self, clock: Clock, port: int = 0) -> None:
-        self._server = _Server("127.0.0.1", port, Leased(_application(), clock), _Handler)
+    def __init__(self, clock: Clock, port: int = 0, own: Mapping[str, Service] | None = None) -> None:
+        self._server = _Server("127.0.0.1", port, Leased(_application(), clock, {} if own is None else own), _Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="region", daemon=True)
 
     @property

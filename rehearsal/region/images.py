@@ -14,6 +14,7 @@ from moto.ec2.responses.amis import AmisResponse
 from moto.ssm.models import Parameter, ssm_backends
 
 from rehearsal.region.fleet_ports import ACCOUNT, REGION, Timers, moment
+from rehearsal.region.imagebuilder import ImageBuilder
 from rehearsal.region.patches import Patches
 from rehearsal.scenario import Release, Withdrawal
 
@@ -23,9 +24,8 @@ EKS_IMAGE_ACCOUNT = "602401143452"
 class Images:
     """Publishes releases; the last one published is the recommended one, the older ones stay in the history."""
 
-    def __init__(self, timers: Timers, kubernetes: str) -> None:
-        self._timers, self._kubernetes = timers, kubernetes
-        self._published: list[Release] = []
+    def __init__(self, timers: Timers, kubernetes: str, builder: ImageBuilder) -> None:
+        self._timers, self._kubernetes, self._builder = timers, kubernetes, builder
         self.published: list[Release] = []
         self._ec2 = ec2_backends[ACCOUNT][REGION]
         self._parameters = ssm_backends[ACCOUNT][REGION]._parameters  # noqa: SLF001 - moto offers no other way in
@@ -38,10 +38,12 @@ class Images:
             self._timers.call_later(release.at, f"images/{release.ami}", lambda: self.publish(release))
 
     def publish(self, release: Release) -> None:
-        """Register the image and let the parameters name it."""
+        """Register the image and let the parameters name it; one of a pipeline is announced instead."""
         self.published.append(release)
-        self._published.append(release)
         self._register(release, image_name(release, self._kubernetes))
+        if release.pipeline:
+            self._builder.build(release, tell=release.at > 0)
+            return
         for name, value in parameters(release, self._kubernetes).items():
             self._append(name, value)
 
@@ -61,13 +63,13 @@ class Images:
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Let the parameters name the release before again; the image stays, is deprecated, or goes."""
-        gone = next(release for release in self._published if release.ami == withdrawal.ami)
+        gone = next(release for release in self.published if release.ami == withdrawal.ami)
         mine = parameters(gone, self._kubernetes)
-        before = [r for r in self._published if r != gone and mine.keys() & parameters(r, self._kubernetes).keys()][-1]
+        before = [r for r in self.published if r != gone and mine.keys() & parameters(r, self._kubernetes).keys()][-1]
         for name, value in parameters(before, self._kubernetes).items():
             if name in mine:
                 self._append(name, value)
-        self._published.remove(gone)
+        self.published.remove(gone)
         if withdrawal.image == "gone":
             del self._ec2.amis[gone.ami]
         elif withdrawal.image == "deprecated":
@@ -80,9 +82,9 @@ class Images:
             release.ami,
             name=name,
             description=f"EKS-optimized Kubernetes node ({release.release}, {architecture})",
-            owner_id=EKS_IMAGE_ACCOUNT,
-            owner_alias="amazon",
-            public=True,
+            owner_id=ACCOUNT if release.pipeline else EKS_IMAGE_ACCOUNT,
+            owner_alias=None if release.pipeline else "amazon",
+            public=not release.pipeline,
             virtualization_type="hvm",
             architecture=architecture,
             creation_date=moment(self._timers),
@@ -106,7 +108,9 @@ def _deprecated(image: Ami, now: datetime) -> bool:
 
 
 def image_name(release: Release, kubernetes: str) -> str:
-    """As EKS names its images: the release's date, not its patch version."""
+    """As EKS names its images: the release's date, not its patch version; a pipeline's own words say less."""
+    if release.pipeline:
+        return f"{release.pipeline} {release.release.replace('/', '-')}"
     date = release.release.rsplit("-", 1)[-1]
     if release.family == "bottlerocket":
         variant = "-nvidia" if release.driver else ""

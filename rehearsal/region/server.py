@@ -27,7 +27,7 @@ from rehearsal.region import alarms, functions_api
 from rehearsal.region.asked import Asked
 from rehearsal.region.cloudformation import CloudFormation
 from rehearsal.region.events import Bus
-from rehearsal.region.http import HttpServer
+from rehearsal.region.http import HttpServer, Service
 from rehearsal.region.kinds import AccessEntry, Account
 from rehearsal.region.kinds.identity import policies_of
 from rehearsal.region.patches import Patches
@@ -47,7 +47,8 @@ class Region:
     def __init__(self, clock: Clock, lambdas: Lambdas, *, port: int = 0) -> None:
         self._clock, self._lambdas = clock, lambdas
         self.patches = Patches()  # also for whoever answers for a service of its own, such as the fleet
-        self._server = HttpServer(clock, port)
+        self.own: dict[str, Service] = {}  # by signing name, the services that moto lacks
+        self._server = HttpServer(clock, port, self.own)
         self.account = Account(self._server.url)
         self.targets = Targets(clock, lambda: self.url, lambdas.wire)
         self.bus = Bus(clock, self.targets)

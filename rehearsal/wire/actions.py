@@ -136,6 +136,8 @@ ROWS: dict[str, Asker] = dict(
         *_rows("cloudwatch", "GetMetricData PutMetricData", _ALL),
         *_rows("sns", "Publish", row(named("sns", "{}", "TopicArn"))),
         *_rows("tag", "GetResources", _ALL),
+        *_rows("imagebuilder", "GetImage", row(named("imagebuilder", "image/{}", "imageBuildVersionArn"))),
+        *_rows("imagebuilder", "ListImagePipelineImages", row(named("imagebuilder", "{}", "imagePipelineArn"))),
     ]
 )  # fmt: skip
 ROWS.update({f"dynamodb:{operation}": asker for operation, asker in dynamo.ROWS.items()})

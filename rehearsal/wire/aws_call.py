@@ -19,6 +19,8 @@ from rehearsal.wire.messages import Request
 IAM_PREFIX = {"monitoring": "cloudwatch", "tagging": "tag"}
 """Signing names that IAM spells otherwise (the Service Authorization Reference)."""
 REST_SERVICES = {"s3", "eks", "lambda", "scheduler", "imagebuilder"}
+IN_BODY = {"imagebuilder"}
+"""REST services that name what they touch in the body; an invocation's body is its function's, and says nothing."""
 COPIES = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
 """S3 tells these from the upload by a header alone."""
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/,\s]+)/([^/,\s]+)/aws4_request")
@@ -76,8 +78,8 @@ def _rest_call(request: Request, path: str, query: Mapping[str, str], access_key
     for route in routes:
         params = route.match(request.method, path, query)
         if params is not None:
-            operation = _by_header(route.operation, request)
-            return AwsCall(access_key, service, operation, protocol, {**query, **params, **_copied(request)})
+            operation, body = _by_header(route.operation, request), _json(request.body) if service in IN_BODY else {}
+            return AwsCall(access_key, service, operation, protocol, {**body, **query, **params, **_copied(request)})
     return AwsCall(access_key, service, "?", protocol)
 
 

@@ -48,7 +48,8 @@ class Counting:
 def images(world: FleetWorld, calls: Counter[str] | None = None) -> Images:
     """The adapter over the region."""
     counted = Counter() if calls is None else calls
-    return Images(*(Counting(world.client(service), counted) for service in ("ssm", "ec2", "eks")))
+    ssm, ec2, eks = (Counting(world.client(service), counted) for service in ("ssm", "ec2", "eks"))
+    return Images(ssm, ec2, eks)
 
 
 def group(name: str = "gpu", cluster: str = "train", **ami: Any) -> GroupPolicy:

@@ -72,7 +72,10 @@ class World:
     smokes: dict[str, str] = field(default_factory=dict)
     """Smoke Jobs of the group by name, with their nodes."""
 
-    policies = executions = bus = reports = instances = types = registry = property(lambda self: self)
+    builds: dict[str, str] = field(default_factory=dict)
+    """Images of Image Builder, each with its pipeline."""
+
+    policies = executions = bus = reports = instances = types = registry = pipelines = property(lambda self: self)
 
     @property
     def wishes(self) -> Wishes:
@@ -93,6 +96,9 @@ class World:
     @property
     def releases(self) -> Releases:
         return Releases(self.store._table)
+
+    def pipeline_of(self, image: str) -> str | None:
+        return self.builds.get(image)
 
     def cluster(self, name: str) -> Cluster:
         return self.connected

@@ -185,6 +185,21 @@ def test_a_pin_does_not_bring_a_withdrawn_release_back(world: World) -> None:
     assert (marks(pinned, 2), told_at(pinned, 30)) == ([], [False])
 
 
+BUILDER = "arn:aws:imagebuilder:us-east-1:123456789012"
+FOLLOWS = f"mode: apply, ami: {{channel: image_pipeline, pipeline: '{BUILDER}:image-pipeline/golden'}}"
+
+
+def test_a_pipelines_image_wakes_the_groups_that_follow_it_and_no_other(world: World) -> None:
+    """A group of another channel has its own hour; an image that was built without a pipeline is nobody's."""
+    image, other, stray = (f"{BUILDER}:image/{name}/1.0.1/1" for name in ("golden", "other", "stray"))
+    world.builds = {image: f"{BUILDER}:image-pipeline/golden", other: f"{BUILDER}:image-pipeline/other"}
+    both = POLICY.replace("mode: apply", FOLLOWS) + "- {cluster: train, group: gone}\n"
+    following = replace(world, policy=both)
+
+    assert [DETECT.detect(NOW, following, built).detected for built in (other, stray)] == [(), ()]
+    assert [one.group for one in DETECT.detect(NOW, following, image).detected] == ["gpu"]
+
+
 def test_a_held_release_is_told_when_its_hold_ends(world: World) -> None:
     """The first tick only remembers when it was seen."""
     held = replace(world, policy=POLICY.replace("mode: apply", "hold_days: 2"))

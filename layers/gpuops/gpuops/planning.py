@@ -14,7 +14,7 @@ from gpuops.domain.policy import GroupPolicy, Pinned, Policy
 from gpuops.domain.rotation.bake import judge_alarms
 from gpuops.domain.rotation.facts import NO_FACTS
 from gpuops.domain.rotation.gates import Situation, Target
-from gpuops.domain.rotation.group import TemplateVersion
+from gpuops.domain.rotation.group import Group, TemplateVersion
 from gpuops.domain.rotation.launch import override_amis, templates_of, types_of
 from gpuops.domain.rotation.messages import Order
 from gpuops.domain.rotation.plan import Decision, decide_rotation
@@ -80,12 +80,9 @@ def collect(
     """Return what the gates and the order look at. Raises: as `decide`."""
     policy = fleet.group(name)
     group, target = world.groups.describe(policy.group), release.target
-    versions = [world.templates.read(template) for template in templates_of(group.launch)]
-    for version in versions:
-        _check_family(version, policy)
+    versions = _templates(group, policy, world)
     images = {version.ami for version in versions if version.ami} | set(override_amis(group.launch))
-    running = images | {instance.ami for instance in group.staying if instance.ami}
-    opposed = _against(release, running, policy.group, now, world)
+    opposed = _against(release, group, images, now, world)
     undo = world.store.undo(policy.group)
     carried = carried_by(group, target, policy.cluster, world)
     current = not carried.loads and images == {target.ami}
@@ -110,20 +107,24 @@ def collect(
     )
 
 
-def _against(release: SeenRelease, running: set[str], group: str, now: datetime, world: World) -> Against:
+def _against(release: SeenRelease, group: Group, images: set[str], now: datetime, world: World) -> Against:
     """What speaks against it, by what EC2 knows of the images, and by what is remembered of those that EC2 forgot."""
-    known, _ = world.releases.of(group)
+    running = images | {instance.ami for instance in group.staying if instance.ami}
+    known, _ = world.releases.of(group.name)
     names = {one.target.ami: one.target.release for one in known}
-    images = world.images.describe({*running, release.target.ami})
-    return against(release, {ami: names.get(ami, "") for ami in running}, images, now)
+    shown = world.images.describe({*running, release.target.ami})
+    return against(release, {ami: names.get(ami, "") for ami in running}, shown, now)
 
 
-def _check_family(version: TemplateVersion, policy: GroupPolicy) -> None:
-    """Raise Invalid where a template's user data is not of the policy's family: its nodes would never join."""
-    family = parse_user_data(version.user_data).family
-    if family != policy.ami.family:
-        what = f"launch template {version.template.id} version {version.template.version}"
-        raise Invalid(f"{what} has user data of {family}; the policy says {policy.ami.family}")
+def _templates(group: Group, policy: GroupPolicy, world: World) -> list[TemplateVersion]:
+    """What the group launches from. Raises: Invalid for user data of another family: its nodes would never join."""
+    versions = [world.templates.read(template) for template in templates_of(group.launch)]
+    for version in versions:
+        family = parse_user_data(version.user_data).family
+        if family != policy.ami.family:
+            what = f"launch template {version.template.id} version {version.template.version}"
+            raise Invalid(f"{what} has user data of {family}; the policy says {policy.ami.family}")
+    return versions
 
 
 def _broken(group: str, world: World) -> str | None:

@@ -4,13 +4,14 @@ The public SSM parameters are the only announcement of a release there is; their
 which the cluster itself is asked for, because a copy of it in the policy would go stale with each upgrade.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any, Self
 
 from gpuops.adapters.aws import client, translated
+from gpuops.adapters.pipelines import Pipelines
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
-from gpuops.domain.policy import Ami, GroupPolicy, Pinned
+from gpuops.domain.policy import Ami, GroupPolicy, ImagePipeline, Pinned, Recommended
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.image import Image, check_fit, check_release, parameters_of
 
@@ -25,8 +26,8 @@ Found = Target | Fault
 class Images:
     """Reads parameters, clusters and images; writes nothing."""
 
-    def __init__(self, ssm: Any, ec2: Any, eks: Any) -> None:
-        self._ssm, self._ec2, self._eks = ssm, ec2, eks
+    def __init__(self, ssm: Any, ec2: Any, eks: Any, pipelines: Callable[[], Pipelines] = Pipelines.from_env) -> None:
+        self._ssm, self._ec2, self._eks, self._pipelines = ssm, ec2, eks, pipelines
         self._versions: dict[str, str] = {}
 
     @classmethod
@@ -35,7 +36,7 @@ class Images:
         return cls(client("ssm"), client("ec2"), client("eks"))
 
     def target(self, policy: GroupPolicy) -> Target:
-        """Return the AMI that the policy means: pinned by id, or the recommended one of the cluster's version.
+        """Return the AMI that the policy means: pinned by id, a pipeline's newest, or the recommended one.
 
         Raises: Invalid when cluster, parameter or image do not exist or do not fit; Unavailable, Refused.
         """
@@ -75,6 +76,8 @@ class Images:
         if isinstance(ami, Pinned):
             return Target(ami=ami.id, release=ami.release)
         try:
+            if isinstance(ami, ImagePipeline):
+                return self._pipelines().newest(ami.pipeline)
             return self._recommended(cluster, ami)
         except EXPECTED as error:
             return error
@@ -103,7 +106,7 @@ def _checked(found: Found, images: dict[str, Image], ami: Ami) -> Found:
         return found
     try:
         image = check_fit(found, images.get(found.ami), ami)
-        if not isinstance(ami, Pinned):
+        if isinstance(ami, Recommended):
             check_release(found, image)
     except EXPECTED as error:
         return error

@@ -20,6 +20,7 @@ from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.nodegroups import Nodegroups
 from gpuops.adapters.people import People
+from gpuops.adapters.pipelines import Pipelines
 from gpuops.adapters.policies import Policies
 from gpuops.adapters.registry import Registry
 from gpuops.adapters.releases import Releases
@@ -129,6 +130,11 @@ class World:
     def alarms(self) -> Alarms:
         """CloudWatch alarms."""
         return Alarms.from_env()
+
+    @cached_property
+    def pipelines(self) -> Pipelines:
+        """EC2 Image Builder."""
+        return Pipelines.from_env()
 
     @cached_property
     def executions(self) -> Executions:

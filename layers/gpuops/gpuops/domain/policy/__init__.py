@@ -6,7 +6,7 @@ from gpuops.domain.policy.cuda import Cuda
 from gpuops.domain.policy.document import parse_policy
 from gpuops.domain.policy.drain import Drain
 from gpuops.domain.policy.fleet import Budget, Policy
-from gpuops.domain.policy.group import Admission, Ami, Approval, GroupPolicy, Pinned, Recommended, Smoke
+from gpuops.domain.policy.group import Admission, Ami, Approval, GroupPolicy, ImagePipeline, Pinned, Recommended, Smoke
 from gpuops.domain.policy.parts import EXCLUSIVE, RUNGS, ConfigKey, Image
 from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.policy.window import Window
@@ -28,6 +28,7 @@ __all__ = [
     "Floor",
     "GroupPolicy",
     "Image",
+    "ImagePipeline",
     "Pinned",
     "Policy",
     "Profile",

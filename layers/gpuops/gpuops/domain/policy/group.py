@@ -12,7 +12,7 @@ from gpuops.domain.nodeview import Family
 from gpuops.domain.policy.canary import Canary, RollBack
 from gpuops.domain.policy.cuda import Cuda
 from gpuops.domain.policy.drain import Drain
-from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part
+from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part, PipelineArn
 from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.policy.window import TimeZone, Window
 from gpuops.domain.run import Mode
@@ -44,12 +44,30 @@ class Pinned(Part):
     """How reports and events name the AMI: an id alone says nothing to a reader."""
 
 
+class ImagePipeline(Part):
+    """The newest image that a pipeline of EC2 Image Builder has built, in this account and region."""
+
+    channel: Literal["image_pipeline"]
+    """As the pipeline builds."""
+    family: Family = "al2023"
+    """Of the image: Amazon Linux 2023, whose user data is a NodeConfig, or Bottlerocket, whose user data is TOML."""
+    architecture: Architecture = "x86_64"
+    """Of the group's instance types."""
+    pipeline: PipelineArn
+    """The pipeline's ARN; its *AVAILABLE* event wakes the group at once."""
+
+
 def _channel(value: Any) -> Any:
     """Return which kind of AMI is meant; `recommended` needs no saying."""
     return value.get("channel", "recommended") if isinstance(value, dict) else getattr(value, "channel", None)
 
 
-Ami = Annotated[Annotated[Recommended, Tag("recommended")] | Annotated[Pinned, Tag("pinned")], Discriminator(_channel)]
+Ami = Annotated[
+    Annotated[Recommended, Tag("recommended")]
+    | Annotated[Pinned, Tag("pinned")]
+    | Annotated[ImagePipeline, Tag("image_pipeline")],
+    Discriminator(_channel),
+]
 
 
 class Approval(Part):
