@@ -15,7 +15,7 @@ class Canary(Part):
     nodes: Annotated[int, Field(ge=0, le=10)] = 1
     """How many, the idlest first; 0 rolls the group at once."""
     bake_minutes: Annotated[int, Field(ge=0, le=2880)] = 10
-    """How long they are watched. Each look costs eleven of the 25,000 events of an execution's history."""
+    """How long they are watched. Each look costs nine of the 25,000 events of an execution's history."""
     alarms: Annotated[tuple[AlarmName, ...], Field(max_length=10)] = ()
     """CloudWatch alarms, composite ones too, that must not ring while the group rolls; one that does not exist fails
     the roll."""
