@@ -4,7 +4,6 @@ It decides in this process, by the code that the function runs, over what the ca
 The plan is that of this moment: the run that rolls makes its own.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ from gpuops import planning
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
 from gpuops.domain.policy import GroupPolicy, Policy
+from gpuops.domain.rotation.facts import Sight
 from gpuops.domain.rotation.messages import Order
 from gpuops.domain.rotation.release import SeenRelease
 
@@ -73,23 +73,13 @@ def _tell(plan: Plan) -> None:
     say(f"{plan['cluster']}/{plan['group']}: {plan['status']}{_until(plan)}: {plan['reason']}")
     if target:
         say(f"  target   {target['release']} ({target['ami']})")
-    for line in _seen(plan.get("sees") or {}):
-        say(f"  {line}")
+    for about, line in Sight.model_validate(plan.get("sees") or {}).lines:
+        say(f"  {about:<8} {line}")
     for place, node in enumerate(plan.get("nodes", ()), start=1):
         role = ", canary" if node["canary"] else ", gives back the surge" if node["decrement"] else ""
         say(f"  node {place:<3} {node['instance']}: {node['reason']}{role}")
     for change in plan.get("changes", ()):
         say(f"  change   {change}")
-
-
-def _seen(sees: dict[str, Any]) -> Iterator[str]:
-    """What the gates looked at."""
-    if sees.get("control_plane"):
-        driver = f"driver {sees['driver']}, CUDA {sees['cuda']}" if sees["driver"] else "driver unknown"
-        kubernetes = f"Kubernetes {sees['kubernetes'] or 'unknown'} under {sees['control_plane']}"
-        yield f"ami      {kubernetes}, {driver} ({sees['source']})"
-    yield from (f"type     {line}" for line in sees.get("types", ()))
-    yield from (f"needs    {line}" for line in sees.get("needs", ()))
 
 
 def _until(plan: Plan) -> str:

@@ -4,7 +4,7 @@ In:  {"event": {"cluster": "gpu", "group": "gpu-a", "ami"?: "ami-..."} or our ow
       "execution": {"id", "name", "machine"}, "now": "...", "run"?: {...}, "plan"?: {...}, "begin"?: {...}}
 Out: {"status": "roll" | "wait" | "current" | "planned" | "hold" | "reject", "reason", "until", "run",
       "target": {"ami", "release"}, "nodes": [{"instance", "decrement", "reason"}], "surge", "changes": ["..."],
-      "settled"}
+      "settled", "sees": {"kubernetes", "driver", "cuda", "source", "types", "needs"}}
 """
 
 from datetime import datetime

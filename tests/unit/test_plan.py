@@ -36,6 +36,7 @@ def test_a_group_off_the_target_rolls_and_says_what_changes() -> None:
     assert [node.decrement for node in decision.nodes] == [False, False, False, True]
     assert "maximum size 4 to 5, while it rolls" in decision.changes
     assert "new launch template version registers the startup taint" in decision.changes
+    assert "nobody knows its driver: the first new node tells it" in decision.changes
 
 
 def test_a_group_on_the_target_is_current_whatever_the_gates_say() -> None:

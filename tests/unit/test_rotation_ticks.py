@@ -375,6 +375,7 @@ def test_a_report_tells_the_steps_and_escapes_every_name(world: World) -> None:
         world.store.write_journal("run-1", line)
     nodes = [{"instance": HOSTILE, "decrement": True, "reason": HOSTILE}]
     plan = {"status": "roll", "reason": HOSTILE, "nodes": nodes, "changes": [HOSTILE], "target": {"ami": HOSTILE}}
+    plan["sees"] = {"control_plane": "1.36", "driver": "580.1", "source": "observed", "needs": [HOSTILE]}
     request = REPORT.WriteReport(
         run=run(),
         plan=plan,
@@ -388,6 +389,8 @@ def test_a_report_tells_the_steps_and_escapes_every_name(world: World) -> None:
     page, data = world.written[written.html], json.loads(world.written[written.json_])
     assert "<script>" not in page
     assert page.count("&lt;script&gt;") >= 10
+    assert f"needs: <b>{escape(HOSTILE)}</b>" in page
+    assert "ami: <b>Kubernetes unknown under 1.36, driver 580.1, CUDA unknown (observed)</b>" in page
     assert f"approved by: <b>{escape(HOSTILE)} {NOW.isoformat()}" in page
     assert "<td>drain_node</td><td>2026-11-23 10:00:00</td><td>40</td><td>2</td><td>drained</td>" in page
     assert [line["status"] for line in data["lines"]] == ["draining", "drained"]

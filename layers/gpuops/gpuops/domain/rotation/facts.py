@@ -74,6 +74,15 @@ class Sight(BaseModel):
     types: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """What a person reads: each with what it is about; nothing where no gate looked."""
+        if self.control_plane is None:
+            return []
+        driver = f"driver {self.driver}, CUDA {self.cuda or 'unknown'}" if self.driver else "driver unknown"
+        ami = f"Kubernetes {self.kubernetes or 'unknown'} under {self.control_plane}, {driver} ({self.source})"
+        return [("ami", ami), *(("type", line) for line in self.types), *(("needs", line) for line in self.needs)]
+
 
 @dataclass(frozen=True)
 class Named:

@@ -6,6 +6,7 @@ Every name in it came from outside (pods, nodes, error messages), so everything 
 from collections.abc import Iterable
 from html import escape
 
+from gpuops.domain.rotation.facts import Sight
 from gpuops.domain.rotation.report import Line, Report, Step
 
 STYLE = """
@@ -49,6 +50,7 @@ def _plan(report: Report) -> Iterable[str]:
             ("target", f"{target.get('release', '')} ({target.get('ami', '')})"),
             ("strategy", f"{plan.get('strategy', '')}: {plan.get('strategy_reason', '')}"),
             ("nodes at a time", str(plan.get("surge"))),
+            *Sight.model_validate(plan.get("sees") or {}).lines,
         ]
     )
     if report.approval:
