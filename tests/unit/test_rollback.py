@@ -257,6 +257,11 @@ def test_whoever_cancels_decides_whether_the_canary_goes_back(world: World, *, r
 
     assert (seen.status, seen.reason) == ("stopped", "cancelled by ann")
     assert (back.status, world.releases.condemned("gpu", NEW)) == (status, None)
+    if roll_back:
+        returns(world, 20)
+        assert claim(world, back.change, 10, decrement=True).status == "claimed", (
+            "the wish does not stop its own way back"
+        )
 
 
 def test_nodes_whose_image_is_gone_cannot_go_back(world: World) -> None:
