@@ -6,6 +6,8 @@ addressed objects in S3, a change set, its execution.
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import io
 import json
@@ -79,7 +81,7 @@ class _Package:
 
     def template(self, path: Path, built: BuiltCode) -> bytes:
         """The packaged template as JSON."""
-        parsed = yaml_parse(path.read_text())
+        parsed = copy.deepcopy(_parsed(path.read_text()))
         for name, resource in parsed["Resources"].items():
             self._package(name, resource, path.parent, built)
         return json.dumps(parsed, default=str).encode()
@@ -94,7 +96,8 @@ class _Package:
             properties["CodeUri"] = self._place(zip_folder(_existing(base / properties["CodeUri"])))
         elif resource["Type"] == "AWS::Serverless::LayerVersion":
             folder = built.layers.get(name, base / properties["ContentUri"])
-            properties["ContentUri"] = self._place(zip_folder(_existing(folder)))
+            zipped = _zipped(folder) if name in built.layers else zip_folder(_existing(folder))
+            properties["ContentUri"] = self._place(zipped)
         elif resource["Type"] == "AWS::Serverless::StateMachine" and "DefinitionUri" in properties:
             properties["DefinitionUri"] = self._place(_existing(base / properties["DefinitionUri"]).read_bytes())
 
@@ -105,6 +108,18 @@ class _Package:
         key = hashlib.sha256(body).hexdigest()[:32]
         self._s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         return key
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(text: str) -> Any:
+    """The template, read once however many rehearsals deploy it: it is long, and the parser is pure Python."""
+    return yaml_parse(text)
+
+
+@functools.lru_cache(maxsize=2)
+def _zipped(built: Path) -> bytes:
+    """A layer as it was built; its folder is named by its content."""
+    return zip_folder(_existing(built))
 
 
 def _existing(path: Path) -> Path:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -118,12 +119,18 @@ class StateMachine(Kind):
         account.client("stepfunctions").delete_state_machine(stateMachineArn=product.physical_id)
 
 
+@functools.lru_cache(maxsize=64)
+def _as_json(body: bytes) -> str:
+    """AWS takes YAML here too; its parser is slow, and a test run deploys the same definitions again and again."""
+    return json.dumps(yaml.safe_load(body))
+
+
 def _definition(properties: Properties, account: Account) -> str:
     text = properties.get("DefinitionString") or json.dumps(properties.get("Definition"))
     if "DefinitionS3Location" in properties:
         place = properties["DefinitionS3Location"]
         body = account.client("s3").get_object(Bucket=place["Bucket"], Key=place["Key"])["Body"].read()
-        text = json.dumps(yaml.safe_load(body))  # AWS takes YAML here too
+        text = _as_json(body)
     for key, value in properties.get("DefinitionSubstitutions", {}).items():
         text = text.replace("${" + key + "}", str(value))
     return text
