@@ -1,11 +1,12 @@
 # Every target that needs Python begins with `setup`, which does only what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup rehearse test check lint docs bench catalogue lock local deploy policy clean
+.PHONY: help setup rehearse rehearse-100 rehearse-500 test check lint docs bench catalogue lock local deploy policy clean
 
 BIN := .venv/bin
 SCENARIO ?= roll
 POLICY ?= fleet.yaml
 STACK ?= gpuops
+NODES ?= 20
 PIP_TOOLS := 7.6.2
 SPREAD := -n auto --maxprocesses 4 --no-loadscope-reorder
 NEEDED := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
@@ -13,7 +14,7 @@ PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(NEEDED)' 2>/dev/null && echo $$python && break; done)
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv with the gpuops command, and what rehearsals run on (minutes, once)
 	@python="$(PYTHON)"; if [ -z "$$python" ]; then \
@@ -23,6 +24,12 @@ setup: ## make .venv with the gpuops command, and what rehearsals run on (minute
 
 rehearse: setup ## run a scenario on this machine and watch it (SCENARIO=roll, ARGS=--json)
 	@$(BIN)/gpuops rehearse $(SCENARIO) $(ARGS)
+
+rehearse-100: setup ## roll a hundred nodes under the observer (minutes; not part of the tests)
+	@$(BIN)/gpuops rehearse scenarios/large/hundred.yaml $(ARGS)
+
+rehearse-500: setup ## roll five hundred nodes under the observer (most of an hour)
+	@$(BIN)/gpuops rehearse scenarios/large/five_hundred.yaml $(ARGS)
 
 test: setup ## run every test, in as many processes as there are cores (ARGS="-k drain -n 0")
 	@$(BIN)/python -m pytest $(SPREAD) $(ARGS)
@@ -43,8 +50,9 @@ docs: setup ## write the pages that are generated from definitions, template and
 local: setup ## keep a scenario's region and cluster up, for sam and kubectl (SCENARIO=roll)
 	@$(BIN)/python -m rehearsal.local $(SCENARIO) $(ARGS)
 
-bench: setup ## measure; each bench prints one JSON object
+bench: setup ## measure; each bench prints one JSON object (NODES=20,100,500 for sizes of the roll)
 	@$(BIN)/gpuops bench coldstart --json
+	@$(BIN)/gpuops bench roll --nodes $(NODES) --json
 
 catalogue: setup ## write the catalogue of AMI drivers anew from rows of EKS's changelog (FILE=rows.csv)
 	@$(BIN)/python scripts/catalogue.py $(FILE)
