@@ -15,7 +15,7 @@ from gpuops.adapters.instances import Instances
 from gpuops.domain.admission.answers import Checked, Configured, Found
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.node import decide_check
-from gpuops.domain.admission.pace import beats, poll_seconds
+from gpuops.domain.admission.pace import GPUS, SHORTEST, beats, poll_seconds
 from gpuops.domain.errors import Invalid
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.shape import Shape
@@ -59,7 +59,7 @@ def check(request: Request, now: datetime, cluster: Cluster, instances: Instance
         replicas=decision.shape.replicas,
         resource=decision.shape.resource,
         beat=beat,
-        wait_seconds=pause(found, now),
+        wait_seconds=pause(found, now, first=request.check is None),
     )
 
 
@@ -73,10 +73,12 @@ def keeps_waiting(hook: Hook, status: str, beat: datetime | None, now: datetime)
     return status == "ready" or (status == "waiting" and beats(beat, now, hook.heartbeat_seconds))
 
 
-def pause(found: Subject, now: datetime) -> int:
-    """Seconds before the next look."""
+def pause(found: Subject, now: datetime, *, first: bool) -> int:
+    """Seconds before the next look: soon after the first one, which mostly comes before the device plugin's word."""
     heartbeat = found.hook.heartbeat_seconds if found.hook else None
-    return poll_seconds(found.instance, found.since or now, now, found.deadline, heartbeat)
+    since = now if first else found.since or now
+    shortest = GPUS if first else SHORTEST
+    return poll_seconds(found.instance, since, now, found.deadline, heartbeat, shortest=shortest)
 
 
 @entry(Request)

@@ -30,7 +30,7 @@ from gpuops.domain.rotation.claiming import Times
 from gpuops.domain.rotation.first import Limits, in_service, why_not_out
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.messages import Change, ClaimAnswer, ClaimStatus
-from gpuops.domain.rotation.waiting import wait_seconds
+from gpuops.domain.rotation.newcomers import claim_seconds, needs_no_look, next_due
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.pairing import Pairing
@@ -96,14 +96,15 @@ def _times(request: ClaimNode, now: datetime, patience: timedelta) -> Times:
 
 def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
     """Choose the old node, and claim a newcomer for it, or let it go first."""
-    group = look.world.groups.describe(look.run.group)
+    claimed = {item.new for item in look.claims}
+    group = look.world.groups.describe(look.run.group, partial(needs_no_look, look.undo, claimed))
     turn = decide_turn(group, look.undo, look.claims, decrement=request.decrement)
     gone = _answer("gone", turn.reason, look.times) if turn.status == "gone" else None
     if barred := gone or _barred(look):
         return barred
     look = replace(look, times=look.times.after_rest(look.now))
     if turn.old is None:
-        return _waiting(turn.reason, look)
+        return _waiting(turn.reason, look, group)
     wanted = Claim(
         group=group.name,
         run=look.run.id,
@@ -118,7 +119,7 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
         return _chosen(pair.found, look.times)
     if look.undo.strategy == "terminate_first":
         return _go_first(wanted, group, pairing.nodes, look)
-    return _waiting(pair.why or "somebody else was quicker", look)
+    return _waiting(pair.why or "somebody else was quicker", look, group)
 
 
 def _go_first(wanted: Claim, group: Group, nodes: Sequence[Node], look: Look) -> ClaimAnswer:
@@ -147,7 +148,7 @@ def _succeed(mine: Claim, look: Look) -> ClaimAnswer:
         return _answer("filled", f"node {found.node} came for {mine.old}", look.times, node=found.node)
     if why := why_condemned(look.undo, look.policy, look.world):
         return _answer("condemned", why, look.times)
-    return _waiting(f"{mine.old} is gone; {shortage(group, look.undo, len(free))}", look)
+    return _waiting(f"{mine.old} is gone; {shortage(group, look.undo, len(free))}", look, group)
 
 
 def _barred(look: Look) -> ClaimAnswer | None:
@@ -170,11 +171,12 @@ def _chosen(mine: Claim, times: Times) -> ClaimAnswer:
     return _answer("claimed", f"node {mine.node} is ready for what runs on {mine.old}", times, node=mine.node, **known)
 
 
-def _waiting(reason: str, look: Look) -> ClaimAnswer:
+def _waiting(reason: str, look: Look, group: Group | None = None) -> ClaimAnswer:
     """Wait, or stop the run: the slots after this one would wait as long for the same missing node."""
     times = look.times
     if look.now < times.deadline:
-        pause = wait_seconds(times.started, look.now, times.deadline)
+        due = next_due(group, look.undo, look.claims, times.slot) if group else times.started
+        pause = claim_seconds(due, times.started, look.now, times.deadline)
         return _answer("waiting", reason, times, wait_seconds=pause)
     why = f"{reason} until {times.deadline.isoformat()}{_why(look)}"
     look.world.store.stop(look.run, why)

@@ -63,7 +63,7 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     cluster = world.cluster(request.run.cluster)
     patience = timedelta(minutes=group.drain.deadline_minutes)
     before = request.drain or Drained(status="draining", reason="", started=now, deadline=now + patience)
-    node = cluster.node_of(request.instance, hint=before.node or "")
+    node = cluster.node_of(request.instance, hint=before.node or world.instances.private_dns(request.instance))
     if node is None:
         gone = f"{request.instance} has no node any more"
         return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})

@@ -17,11 +17,12 @@ from pydantic import BaseModel
 
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
+from gpuops.adapters.memory import Memory
 from gpuops.adapters.policies import Policies
 from gpuops.domain.admission.answers import Found, Quarantined
 from gpuops.domain.admission.event import Hook, Ignored, Launch, read_event
 from gpuops.domain.admission.node import ALIVE, HELD, decide_find
-from gpuops.domain.admission.pace import beats, first_seconds, poll_seconds
+from gpuops.domain.admission.pace import beats, boot_seen, first_seconds, poll_seconds
 from gpuops.domain.errors import Invalid, Refused
 from gpuops.domain.policy import Admission, GroupPolicy, Policy
 from gpuops.domain.run import Execution, Run
@@ -41,7 +42,9 @@ class Request(BaseModel):
 Connect = Callable[[str], Cluster]
 
 
-def find(request: Request, now: datetime, policy: Policy, instances: Instances, connect: Connect) -> Found:
+def find(
+    request: Request, now: datetime, policy: Policy, instances: Instances, connect: Connect, *, memory: Memory
+) -> Found:
     """Decide whose event this is, then look for the node. Who comes with many others looks after a pause of its own."""
     launch = read_event(request.event)
     if isinstance(launch, Ignored):
@@ -51,18 +54,22 @@ def find(request: Request, now: datetime, policy: Policy, instances: Instances, 
     if group is None and launched:
         return Found(status="ignored", reason=f"{launch.instance}: group {launch.group} is not in the policy")
     if group is not None and request.find is None and launch.told != "asked" and (judged or launched):
-        return later(launch, run_of(request.execution, group, policy.version), group, now)
+        return later(launch, run_of(request.execution, group, policy.version), group, now, memory)
     unasked = request.find is None or request.find.hint is None
     if launched and unasked and (hook := instances.launch_hook(launch.group)):
         return Found(status="ignored", reason=f"{launch.instance}: the group's hook {hook.name} has it admitted")
     if group is None or not judged:
         return hand_on(launch, instances, unchecked(launch, request.execution, group, policy, now))
     run = run_of(request.execution, group, policy.version)
-    return look(launch, request, run, group, now, instances=instances, connect=connect)
+    found = look(launch, request, run, group, now, instances=instances, connect=connect)
+    if found.status == "found" and found.since is not None and launch.told != "asked" and not launch.replaces_root:
+        heartbeat = found.hook.heartbeat_seconds if found.hook else None
+        memory.keep_usual_boot(run.group, boot_seen(memory.usual_boot(run.group), now - found.since, heartbeat))
+    return found
 
 
-def later(launch: Launch, run: Run, group: GroupPolicy, now: datetime) -> Found:
-    """Ask nobody about an instance that has just begun to boot."""
+def later(launch: Launch, run: Run, group: GroupPolicy, now: datetime, memory: Memory) -> Found:
+    """Ask nobody about an instance that has just begun to boot; look when nodes of its group usually are there."""
     return Found(
         status="waiting",
         reason=f"{launch.instance} has just been launched",
@@ -72,7 +79,7 @@ def later(launch: Launch, run: Run, group: GroupPolicy, now: datetime) -> Found:
         deadline=now + timedelta(minutes=group.admission.deadline_minutes),
         since=now,
         beat=now,
-        wait_seconds=first_seconds(launch.instance),
+        wait_seconds=first_seconds(launch.instance, memory.usual_boot(run.group)),
     )
 
 
@@ -187,4 +194,4 @@ def handler(request: Request, now: datetime) -> Found:
         policy = policies.at(request.run.policy) if request.run else policies.latest()
     except (Invalid, Refused) as fault:
         return unreadable(request, fault, instances)
-    return find(request, now, policy, instances, Cluster.connect)
+    return find(request, now, policy, instances, Cluster.connect, memory=Memory.from_env())

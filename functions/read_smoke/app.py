@@ -2,8 +2,8 @@
 
 In:  {"run": {...}, "node": "...", "smoke"?: <start_smoke's answer>, "verdict"?: <previous answer>, "abandon"?: true,
       "hook"?, "instance"?, "now": "..."}
-Out: {"status": "running" | "next" | "passed" | "failed" | "gone", "reason", "stage", "driver", "cuda", "product",
-      "uuids", "evidence", "proved", "faulty"}
+Out: {"status": "running" | "next" | "passed" | "failed" | "gone" | "skipped", "reason", "stage", "driver", "cuda",
+      "product", "uuids", "evidence", "proved", "faulty"}
 """
 
 from datetime import datetime
@@ -48,6 +48,8 @@ def read(request: Request, now: datetime, cluster: Cluster, jobs: Jobs, metrics:
     """A judgement whose answer was lost finds its Job gone: the machine then starts it again; we may create none."""
     if request.abandon or request.smoke is None:
         return abandon(request, jobs)
+    if request.smoke.status == "skipped":
+        return Smoked(status="skipped", reason=request.smoke.reason)
     stage = Stage.model_validate(request.smoke.model_dump())
     state, overdue = jobs.state(stage.job), now >= stage.deadline
     if state is None:

@@ -20,6 +20,9 @@ from gpuops.slots import give_slot_back
 PATIENCE = timedelta(minutes=60)
 """Termination hooks of others may hold an instance; Auto Scaling's own default for them is one hour."""
 
+GONE_SECONDS = 90
+"""An instance takes a minute to end, and its Node goes after it; its successor needs longer, so nobody waits for it."""
+
 
 class Deadline(Rest):
     """What the answer before said."""
@@ -27,13 +30,20 @@ class Deadline(Rest):
     deadline: datetime
 
 
+class Host(BaseModel):
+    """What the drain said."""
+
+    node: str | None = None
+
+
 class RetireNode(BaseModel):
-    """One drained old instance of an open change."""
+    """One drained old instance of an open change; its Node's name is known from its drain."""
 
     run: Run
     change: Change
     instance: str
     decrement: bool
+    drain: Host | None = None
     retire: Deadline | None = None
 
 
@@ -57,7 +67,7 @@ def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
     run, name = request.run, request.instance
     world.store.check_fence(run, request.change.fence)
     times = request.retire or Deadline(deadline=now + PATIENCE)
-    group = world.groups.describe(run.group)
+    group = world.groups.describe(run.group, lambda _: True)
     if group.instance(name) and (halt := halt_of_stop(world.wishes.stop())):
         return _resting(times, halt, now)
     deadline = times.deadline + times.lost(now)
@@ -65,13 +75,15 @@ def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
         if request.decrement:
             world.store.give_back(run, name)
         world.groups.terminate(name, decrement=request.decrement)
-        return _retiring(f"{name} is terminated", deadline, now)
+        reason = f"{name} is terminated"
+        return RetireAnswer(status="retiring", reason=reason, deadline=deadline, wait_seconds=GONE_SECONDS)
     waiting = _waits_for(request, [instance.id for instance in group.instances], world)
     if waiting is None:
         give_slot_back(run, name, world)
         return RetireAnswer(status="retired", reason=f"{name} and its Node are gone", deadline=deadline)
     if now < deadline:
-        return _retiring(waiting, deadline, now)
+        pause = wait_seconds(deadline - PATIENCE, now, deadline)
+        return RetireAnswer(status="retiring", reason=waiting, deadline=deadline, wait_seconds=pause)
     world.store.stop(run, f"{name}: {waiting} until {deadline.isoformat()}")
     return RetireAnswer(status="overdue", reason=f"{waiting} until {deadline.isoformat()}", deadline=deadline)
 
@@ -84,14 +96,10 @@ def _resting(times: Deadline, halt: Halt, now: datetime) -> RetireAnswer:
     )
 
 
-def _retiring(reason: str, deadline: datetime, now: datetime) -> RetireAnswer:
-    pause = wait_seconds(deadline - PATIENCE, now, deadline)
-    return RetireAnswer(status="retiring", reason=reason, deadline=deadline, wait_seconds=pause)
-
-
 def _waits_for(request: RetireNode, left: list[str], world: World) -> str | None:
     """What is not gone yet; a node lost count of would be counted on by the scheduler."""
     if request.instance in left:
         return f"{request.instance} is still terminating"
-    node = world.cluster(request.run.cluster).node_of(request.instance)
-    return f"Node {node.name} is still there" if node else None
+    cluster, name = world.cluster(request.run.cluster), request.drain.node if request.drain else None
+    node = cluster.node(name) if name else cluster.node_of(request.instance)
+    return f"Node {node.name} is still there" if node and node.instance == request.instance else None

@@ -63,7 +63,7 @@ def begin(request: Request, now: datetime, here: Here) -> Started:
     if plan.status == "refused":
         raise Refused(plan.reason)
     if plan.status == "skipped":
-        return Started(status="skipped", reason=plan.reason, run=run, deadline=now)
+        return Started(status="skipped", reason=plan.reason, run=run, deadline=now, wait_seconds=0)
     shot = plan.shots[0]
     stage = Started(reason="", run=run, deadline=now, shot=shot, left=plan.shots[1:], expected=expected)
     return fire(request, stage, now + _time(shot), here)

@@ -39,6 +39,15 @@ def test_a_group_is_seen_with_its_images(groups: Groups) -> None:
     assert "LaunchTemplateName" not in group.launch["LaunchTemplate"]
 
 
+def test_ec2_is_not_asked_about_what_is_known(groups: Groups) -> None:
+    """Auto Scaling's own word stays: zone, state and template; the other one has its name as well."""
+    known = min(instance.id for instance in groups.describe("gpu").instances)
+    one, other = sorted(groups.describe("gpu", lambda i: i.id == known).instances, key=lambda i: i.id != known)
+
+    assert (one.ami, one.launched, one.host, one.in_service, one.template is None) == ("", None, "", True, False)
+    assert (other.ami, bool(other.launched), other.host.endswith(".internal")) == (OLD.ami, True, True)
+
+
 def test_a_group_that_is_not_there_is_bad_input(groups: Groups) -> None:
     """The message names it."""
     with pytest.raises(Invalid, match="'none' does not exist"):

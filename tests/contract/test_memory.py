@@ -1,7 +1,8 @@
 """What outlives a run: failures in a row and faulty GPUs; against moto's DynamoDB in process.
 
 Covered: counting (repeated, by many, after a success), opening (twice, after a success, an operator's own suspension),
-resuming (half-open, closed by an operator, opened again meanwhile), GPUs remembered, refreshed and forgotten.
+resuming (half-open, closed by an operator, opened again meanwhile), GPUs remembered, refreshed and forgotten; how
+a group's nodes usually come.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from moto import mock_aws
 
 from gpuops.adapters.memory import Memory
+from gpuops.domain.admission.pace import Boot
 from gpuops.domain.faults.breaker import Breaker
 from tests.fakes.rotation import NOW
 from tests.fakes.world import table
@@ -34,6 +36,14 @@ def fail(memory: Memory, of: str) -> Breaker:
 def opened(memory: Memory, *, suspended: bool = True) -> Breaker:
     """An open breaker of one failure."""
     return memory.open_breaker(fail(memory, "i-1"), NOW, "run-1", suspended=suspended)
+
+
+def test_how_a_groups_nodes_usually_come_is_remembered(memory: Memory) -> None:
+    """The last word counts; each group has its own."""
+    assert memory.usual_boot("gpu") is None
+    memory.keep_usual_boot("gpu", Boot(300, 0))
+    memory.keep_usual_boot("gpu", Boot(170, 900))
+    assert (memory.usual_boot("gpu"), memory.usual_boot("other")) == (Boot(170, 900), None)
 
 
 def test_a_failure_counts_once_however_often_it_is_told(memory: Memory) -> None:

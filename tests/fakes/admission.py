@@ -9,7 +9,9 @@ from datetime import datetime
 
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
+from gpuops.adapters.memory import Memory
 from gpuops.domain.admission.event import Hook
+from gpuops.domain.admission.pace import Boot
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Unavailable
 from gpuops.domain.keys import (
@@ -147,6 +149,21 @@ class FakeCluster(Cluster):
             raise Unavailable(f"node {node.name} was replaced meanwhile")
         merged = {key: value for key, value in {**current.annotations, **annotations}.items() if value is not None}
         self.known[node.name] = replace(current, annotations=merged, **fields)  # type: ignore[arg-type]
+
+
+class FakeMemory(Memory):
+    """How long a group's nodes usually take."""
+
+    def __init__(self, usual: Boot | None = None) -> None:
+        self.usual = usual
+
+    def usual_boot(self, group: str) -> Boot | None:
+        """See Memory."""
+        return self.usual
+
+    def keep_usual_boot(self, group: str, boot: Boot) -> None:
+        """See Memory."""
+        self.usual = boot
 
 
 class FakeInstances(Instances):

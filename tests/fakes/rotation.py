@@ -3,7 +3,7 @@
 # ruff: noqa: D102 - a fake's methods are described where the adapter stands
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -80,10 +80,11 @@ class Groups:
     """What the next terminations fail with, before they did anything."""
     calls: list[tuple[str, Any]] = field(default_factory=list)
 
-    def describe(self, name: str) -> Group:
+    def describe(self, name: str, known: Callable[[Instance], bool] | None = None) -> Group:
         if name != self.group.name:
             raise Invalid(f"Auto Scaling group {name!r} does not exist, or is being deleted")
-        return self.group
+        blind = (replace(i, ami="") if known is not None and known(i) else i for i in self.group.instances)
+        return replace(self.group, instances=tuple(blind))
 
     def describe_all(self, names: Iterable[str]) -> dict[str, Group]:
         return {name: self.group for name in names if name == self.group.name}
@@ -190,6 +191,9 @@ class Cluster:
 
     def node_of(self, instance: str, hint: str = "") -> Node | None:
         return next((n for n in self.all_nodes if n.instance == instance), None)
+
+    def node(self, name: str) -> Node | None:
+        return next((n for n in self.all_nodes if n.name == name), None)
 
     def pods_on(self, name: str) -> list[Pod]:
         return self.pods.get(name, [])

@@ -77,6 +77,9 @@ class World:
 
     policies = executions = bus = reports = instances = types = registry = pipelines = property(lambda self: self)
 
+    def private_dns(self, instance: str) -> str:
+        return f"node-{instance}"
+
     @property
     def wishes(self) -> Wishes:
         return Wishes(self.store._table)

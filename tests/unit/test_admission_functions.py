@@ -17,7 +17,7 @@ from gpuops.domain.keys import (
     Taint,
 )
 from gpuops.domain.policy import GroupPolicy, Policy
-from tests.fakes.admission import FakeCluster, FakeInstances
+from tests.fakes.admission import FakeCluster, FakeInstances, FakeMemory
 from tests.fakes.apps import load_app
 
 FIND, CHECK, ADMIT = (load_app(name) for name in ("find_node", "check_node", "admit_instance"))
@@ -57,7 +57,7 @@ def find(
 ) -> Any:
     """One call of find_node."""
     given = {"event": EVENT, "execution": {"id": RUN["execution"], "name": "run-1", "machine": "admit_node"}, **more}
-    return FIND.find(FIND.Request.model_validate(given), now, policy, instances, lambda _: cluster)
+    return FIND.find(FIND.Request.model_validate(given), now, policy, instances, lambda _: cluster, memory=FakeMemory())
 
 
 def test_find_waits_with_a_heartbeat_and_then_finds() -> None:
@@ -100,7 +100,7 @@ def test_find_hands_on_what_it_must_not_judge_before_it_asks_the_cluster(policy:
 
     mine = {"id": RUN["execution"], "name": "run-1", "machine": "admit_node"}
     request = FIND.Request.model_validate({"event": EVENT, "execution": mine})
-    handed = FIND.find(request, NOW, policy, instances, unreachable)
+    handed = FIND.find(request, NOW, policy, instances, unreachable, memory=FakeMemory())
 
     assert (handed.status, handed.reason, instances.beats) == ("unchecked", says, 0)
     assert (handed.instance, handed.hook, handed.deadline) == (INSTANCE, HOOK, LATER)

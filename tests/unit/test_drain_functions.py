@@ -12,7 +12,7 @@ from gpuops.domain.errors import Conflict
 from gpuops.domain.keys import CORDONED_BY
 from gpuops.domain.policy import Budget, GroupPolicy
 from gpuops.domain.rotation.wish import GlobalStop
-from tests.fakes.admission import FakeCluster
+from tests.fakes.admission import FakeCluster, FakeInstances
 from tests.fakes.apps import load_app
 from tests.unit.test_admission_functions import INSTANCE, NAME, NOW, RUN
 
@@ -67,6 +67,7 @@ class SmallWorld(World):
     def __init__(self, cluster: FakeCluster) -> None:
         self.store = self.policies = self.budgets = self.held = Held()  # type: ignore[assignment]
         self.wishes = self.wished = Wishes()  # type: ignore[assignment]
+        self.instances = FakeInstances()
         self._cluster = cluster
 
     def cluster(self, name: str) -> FakeCluster:

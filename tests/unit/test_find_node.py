@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from gpuops.domain.admission.event import Hook
+from gpuops.domain.admission.pace import Boot
 from gpuops.domain.keys import BOOT_BEFORE, QUARANTINED
 from gpuops.domain.policy import Policy
-from tests.fakes.admission import FakeCluster, FakeInstances
+from tests.fakes.admission import FakeCluster, FakeInstances, FakeMemory
 from tests.fakes.apps import load_app
 from tests.unit.test_admission_functions import EVENT, GROUP, HOOK, INSTANCE, NAME, NODE, NOW, OBSERVED, POLICY, RUN
 
@@ -52,12 +53,21 @@ class Counted(FakeInstances):
 
 
 def look(
-    instances: FakeInstances, cluster: FakeCluster, event: Any, seconds: int = 0, policy: Policy = POLICY, **more: Any
+    instances: FakeInstances,
+    cluster: FakeCluster,
+    event: Any,
+    seconds: int = 0,
+    policy: Policy = POLICY,
+    *,
+    memory: FakeMemory | None = None,
+    **more: Any,
 ) -> Any:
     """One look, so many seconds after the first."""
     given = {"event": event, "execution": {"id": RUN["execution"], "name": "run-1", "machine": "admit_node"}, **more}
     now = NOW + timedelta(seconds=seconds)
-    return FIND.find(FIND.Request.model_validate(given), now, policy, instances, lambda _: cluster)
+    return FIND.find(
+        FIND.Request.model_validate(given), now, policy, instances, lambda _: cluster, memory=memory or FakeMemory()
+    )
 
 
 def looks(
@@ -178,3 +188,19 @@ def test_a_node_that_never_restarts_is_overdue(event: Any) -> None:
     overdue = look(instances, cluster, event, 86_400, find=before.model_dump(), quarantine=continued(NOW))
 
     assert (overdue.status, overdue.hook) == ("overdue", None)
+
+
+def test_the_next_launch_of_the_group_is_looked_at_when_this_one_was_found() -> None:
+    """What was seen is kept with the hook's timeout, and only where an event told of the launch."""
+    memory, instances, empty, there = FakeMemory(), Counted(), FakeCluster(), FakeCluster(NODE)
+    first = look(instances, empty, EVENT, memory=memory)
+    look(instances, empty, EVENT, 100, find=first.model_dump(), memory=memory)
+    assert memory.usual_boot("gpu") is None
+
+    found = look(instances, there, EVENT, 200, find=first.model_dump(), memory=memory)
+
+    assert (found.status, memory.usual_boot("gpu")) == ("found", Boot(200, 900))
+    assert look(instances, empty, EVENT, memory=memory).wait_seconds >= 190 > first.wait_seconds
+    asked = FakeMemory()
+    assert look(instances, there, {"group": "gpu", "instance": INSTANCE}, memory=asked).status == "found"
+    assert asked.usual_boot("gpu") is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuops.domain.admission.pace import beats, first_seconds, poll_seconds
+from gpuops.domain.admission.pace import Boot, beats, boot_seen, first_seconds, poll_seconds
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 FAR = NOW + timedelta(hours=4)
@@ -64,3 +64,39 @@ def test_a_hook_hears_of_us_three_times_in_its_timeout(
     heard = None if last is None else NOW - timedelta(seconds=last)
 
     assert beats(heard, NOW, heartbeat) is expected
+
+
+def test_the_first_look_comes_when_nodes_of_the_group_usually_are_there() -> None:
+    """A little before, spread over ten seconds; a group that is said to take for ever is looked at in ten minutes."""
+    usual = [first_seconds(name, Boot(200, 900)) for name in INSTANCES]
+
+    assert (min(usual) >= 190, max(usual) <= 200, len(set(usual)) > 5) == (True, True, True)
+    assert first_seconds("i-1", Boot(86_400, 0)) <= 610
+
+
+@pytest.mark.parametrize("heartbeat", [30, 120, 300])
+def test_the_first_look_is_in_time_for_the_hook(heartbeat: int) -> None:
+    """A group that boots for longer than its hook waits would lose each newcomer."""
+    assert first_seconds("i-1", Boot(600, heartbeat)) == heartbeat / 3
+
+
+def test_what_is_usual_follows_what_is_seen() -> None:
+    """The first time counts whole, each later one half; one slow boot is forgotten after a few."""
+    assert boot_seen(None, timedelta(seconds=170), 900) == Boot(170, 900)
+    assert boot_seen(Boot(200, 900), timedelta(seconds=100), None) == Boot(150, 0)
+    usual = Boot(900, 7200)
+    for _ in range(6):
+        usual = boot_seen(usual, timedelta(seconds=first_seconds("i-1", usual)), 7200)
+    assert usual.seconds < 900 * 0.9
+
+
+def test_a_hundred_launches_of_a_known_group_stay_below_the_limit_too() -> None:
+    """Their events come as EC2 lets them run: over ten seconds."""
+    looks: Counter[int] = Counter()
+    for number, name in enumerate(INSTANCES):
+        begun, at = number // 10, first_seconds(name, Boot(170, 900))
+        while at < 600:
+            looks[begun + at] += 1
+            at += poll_seconds(name, NOW, NOW + timedelta(seconds=at), FAR, 900)
+
+    assert max(looks.values()) <= LIMIT

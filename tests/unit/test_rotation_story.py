@@ -15,7 +15,7 @@ from moto import mock_aws
 from gpuops.adapters.claims import Claims
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.claim import Claim
-from tests.fakes.rotation import ARN, LT, NEW, NOW, instance, run
+from tests.fakes.rotation import ARN, LT, NEW, NOW, instance, node, run
 from tests.fakes.steps import (
     CLOSE,
     OPEN,
@@ -228,7 +228,7 @@ def test_an_overdue_claim_stops_the_nodes_that_have_not_begun(world: World) -> N
 
     late = claim(world, change, 0, waiting.deadline, claim=waiting.model_dump())
 
-    assert (waiting.wait_seconds, waiting.deadline - NOW) == (20, timedelta(hours=1))
+    assert (waiting.wait_seconds, waiting.deadline - NOW) == (180, timedelta(hours=1))
     assert (waiting.status, late.status) == ("waiting", "overdue")
     assert claim(world, change, 1).status == "stopped"
 
@@ -299,6 +299,10 @@ def test_a_node_that_outlives_its_instance_is_waited_for(world: World) -> None:
         run=run(), change=change, instance=gone, decrement=False, retire={"deadline": waiting.deadline}
     )
     late = RETIRE.retire(request, waiting.deadline, world)
+    drained = request.model_copy(update={"drain": RETIRE.Host(node=f"node-{gone}")})
+    assert RETIRE.retire(drained, NOW, world).reason == waiting.reason
+    world.connected.all_nodes = [replace(node(instance(7)), name=f"node-{gone}")]
+    assert RETIRE.retire(drained, NOW, world).status == "retired", "the name is another instance's by now"
 
     assert (waiting.status, waiting.reason) == ("retiring", f"Node node-{gone} is still there")
     assert (waiting.wait_seconds, late.wait_seconds) == (20, 0)

@@ -186,6 +186,8 @@ def test_a_mig_node_is_left_alone() -> None:
     answer = scene.start()
 
     assert (answer.status, scene.jobs.started, "MIG" in answer.reason) == ("skipped", [], True)
+    read = scene.read()
+    assert (read.status, read.reason, answer.wait_seconds) == ("skipped", answer.reason, 0)
 
 
 def test_another_runs_smoke_on_the_node_is_a_conflict() -> None:

@@ -93,7 +93,7 @@ def test_the_number_of_pods_is_bounded() -> None:
     assert plan(TENANT, node=Node("n", gpus=999), free={"a": 9999}).shots[0].pods == MAX_PODS
 
 
-@pytest.mark.parametrize(("seconds", "pause"), [(30, 10), (600, 10), (1800, 18), (86_400, 300)])
+@pytest.mark.parametrize(("seconds", "pause"), [(30, 15), (600, 15), (1800, 18), (86_400, 300)])
 def test_the_pauses_of_the_longest_stage_fit_an_executions_history(seconds: int, pause: int) -> None:
     """Ten events a look, at most."""
     shot = Shot(stage="diagnostic", pods=1, timeout_seconds=seconds)

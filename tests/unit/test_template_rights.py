@@ -33,6 +33,7 @@ WRITES = {
     "JudgeCanary": {"UpdateItem undo"},
     "OpenRollback": {"UpdateItem undo", "PutItem release"},
     "ClaimNode": {"PutItem claim", "UpdateItem undo"},
+    "FindNode": {"PutItem boot"},
     "DrainNode": {"UpdateItem undo", "UpdateItem budget"},
     "RetireNode": {"UpdateItem undo", "UpdateItem budget", "DeleteItem budget"},
     "ReturnNode": {"UpdateItem undo", "UpdateItem budget", "DeleteItem budget"},

@@ -11,6 +11,8 @@ from gpuops.adapters.table import NEW, Condition, Table
 from gpuops.domain.rotation.claim import Claim
 from gpuops.domain.run import Run
 
+SLOT = "slot#"
+"""Sort keys of the claims themselves; two items beside each keep its nodes from being claimed twice."""
 TURN = "turn"
 """Sort key beside a group's claims: how many old instances went before their successors came."""
 
@@ -28,14 +30,13 @@ class Claims:
 
     def of(self, group: str) -> list[Claim]:
         """Return the group's claims."""
-        found = self._table.query(f"claim#{group}")
-        return [Claim.model_validate_json(item["body"]) for item in found if "body" in item]
+        return [Claim.model_validate_json(item["body"]) for item in self._table.query(f"claim#{group}", SLOT)]
 
     def add(self, claim: Claim) -> bool:
         """Claim for a turn that has none yet; False when turn, old or new instance is taken: look at the claims."""
         mine = {"run": claim.run}
         items = {f"old#{claim.old}": mine, f"new#{claim.new}": mine}
-        items[f"slot#{claim.slot}"] = {**mine, "body": claim.model_dump_json()}
+        items[f"{SLOT}{claim.slot}"] = {**mine, "body": claim.model_dump_json()}
         return self._table.put_all(f"claim#{claim.group}", items)
 
     def go_first(self, claim: Claim, turn: int) -> bool:
@@ -45,13 +46,13 @@ class Claims:
         """
         mine: dict[str, Any] = {"run": claim.run}
         items = {f"old#{claim.old}": mine, TURN: {**mine, "turn": turn + 1}}
-        items[f"slot#{claim.slot}"] = {**mine, "body": claim.model_dump_json()}
+        items[f"{SLOT}{claim.slot}"] = {**mine, "body": claim.model_dump_json()}
         unchanged = Condition("turn = :turn", {":turn": turn}) if turn else NEW
         return self._table.put_all(f"claim#{claim.group}", items, only_if={TURN: unchanged})
 
     def fill(self, before: Claim, claim: Claim) -> bool:
         """Give a claim that went first its new instance; False when that is taken, or the claim changed since."""
-        mine, slot = {"run": claim.run}, f"slot#{claim.slot}"
+        mine, slot = {"run": claim.run}, f"{SLOT}{claim.slot}"
         items = {f"new#{claim.new}": mine, slot: {**mine, "body": claim.model_dump_json()}}
         unchanged = Condition("body = :before", {":before": before.model_dump_json()})
         return self._table.put_all(f"claim#{claim.group}", items, only_if={slot: unchanged})

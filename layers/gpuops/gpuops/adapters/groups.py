@@ -4,7 +4,7 @@ Every act is a goal that may be asked for twice. boto3 is not allowed to repeat 
 termination with decrement that was lost on its way back would shrink the group a second time.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -39,17 +39,22 @@ class Groups:
         """Build it for the function's own account and region."""
         return cls(client("autoscaling", attempts=1), client("ec2"))
 
-    def describe(self, name: str) -> Group:
-        """Return the group with its instances and their images. Raises: Invalid when there is no such group."""
-        found = self.describe_all([name])
+    def describe(self, name: str, known: Callable[[Instance], bool] | None = None) -> Group:
+        """Return the group with its instances and their images. Raises: Invalid when there is no such group.
+
+        EC2 is not asked about the `known` ones: in a large group they are nearly all, and their images are left empty.
+        """
+        found = self.describe_all([name], known)
         if name not in found:
             raise Invalid(f"Auto Scaling group {name!r} does not exist, or is being deleted")
         return found[name]
 
-    def describe_all(self, names: Sequence[str]) -> dict[str, Group]:
+    def describe_all(self, names: Sequence[str], known: Callable[[Instance], bool] | None = None) -> dict[str, Group]:
         """Return those of the groups that exist and stay, by name, with their instances and their images."""
         raws = self._raws(names)
-        machines = self._machines([item["InstanceId"] for raw in raws for item in raw["Instances"]])
+        items = [item for raw in raws for item in raw["Instances"]]
+        asked = [item["InstanceId"] for item in items if known is None or not known(_instance(item, {}))]
+        machines = self._machines(asked)
         return {raw["AutoScalingGroupName"]: _group(raw, machines) for raw in raws}
 
     def total(self, names: Sequence[str]) -> int:
@@ -162,6 +167,7 @@ def _instance(item: dict[str, Any], machines: dict[str, dict[str, Any]]) -> Inst
         template=Template(id=spec["LaunchTemplateId"], version=str(spec["Version"])) if spec else None,
         protected=item.get("ProtectedFromScaleIn", False),
         launched=machine.get("LaunchTime"),
+        host=machine.get("PrivateDnsName", ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the table remembers beyond a run: failures in a row of a group, GPUs that proved to be faulty.
+"""What the table remembers beyond a run: failures in a row of a group, its nodes' usual boot, GPUs that are faulty.
 
 A failure is counted as a name in a set, so that a repeated call counts once and a hundred at once are all counted.
 """
@@ -10,6 +10,7 @@ from typing import Self
 
 from gpuops.adapters.aws import client
 from gpuops.adapters.table import ONE, Condition, Item, Table
+from gpuops.domain.admission.pace import Boot
 from gpuops.domain.faults.breaker import Breaker, Kind
 from gpuops.domain.faults.gpu import GpuRecord
 
@@ -28,6 +29,17 @@ class Memory:
     def from_env(cls) -> Self:
         """Build it over the table in TABLE_NAME."""
         return cls(Table(client("dynamodb"), os.environ["TABLE_NAME"]))
+
+    # When nodes of a group usually are there.
+
+    def usual_boot(self, group: str) -> Boot | None:
+        """Return how the group's last nodes came, or None where none was found yet."""
+        item = self._table.get(f"boot#{group}")
+        return Boot(item["seconds"], item["heartbeat"]) if item else None
+
+    def keep_usual_boot(self, group: str, boot: Boot) -> None:
+        """Remember it; of two at once either is as good."""
+        self._table.put(f"boot#{group}", ONE, {"seconds": boot.seconds, "heartbeat": boot.heartbeat})
 
     # Failures in a row.
 

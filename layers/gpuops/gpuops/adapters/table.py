@@ -94,13 +94,14 @@ class Table:
         """Delete the item; False when the condition did not hold."""
         return self._done("delete", pk, "delete_item", Key=self._key(pk, sk), **self._conditions(only_if, {}))
 
-    def query(self, pk: str) -> list[Item]:
-        """Return every item under the partition key, in the order of the sort key."""
+    def query(self, pk: str, prefix: str = "") -> list[Item]:
+        """Return every item under the partition key whose sort key begins so, in the order of the sort key."""
+        begins, value = (" AND begins_with(sk, :prefix)", {":prefix": prefix}) if prefix else ("", {})
         with translated(f"query {pk}"):
             pages = self._dynamodb.get_paginator("query").paginate(
                 TableName=self._name,
-                KeyConditionExpression="pk = :pk",
-                ExpressionAttributeValues=self._typed({":pk": pk}),
+                KeyConditionExpression=f"pk = :pk{begins}",
+                ExpressionAttributeValues=self._typed({":pk": pk, **value}),
                 ConsistentRead=True,
             )
             return [self._plain(item) for page in pages for item in page["Items"]]

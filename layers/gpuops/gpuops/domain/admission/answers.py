@@ -105,8 +105,11 @@ class Shot(BaseModel):
 
     @property
     def wait_seconds(self) -> int:
-        """A hundred looks, or fewer: a diagnostic of a day must fit an execution's history."""
-        return min(max(10, self.timeout_seconds // 100), 300)
+        """A hundred looks, or fewer: a diagnostic of a day must fit an execution's history.
+
+        No container starts, computes and ends sooner than in a quarter of a minute.
+        """
+        return min(max(15, self.timeout_seconds // 100), 300)
 
 
 class Started(_Answer):

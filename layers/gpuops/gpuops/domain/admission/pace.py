@@ -3,32 +3,67 @@
 EC2 gives an account and region 100 requests at once for each Describe action, and 20 more per second (EC2 developer
 guide, "Request throttling"). Auto Scaling publishes no number, and all of its actions share one bucket (AWS re:Post,
 "autoscaling API calls throttled"), so none of them is asked more than 20 times in a second by us. Whoever comes from an
-event looks first after a pause of its own, and then ever more seldom; an instance's own name decides when, so that a
-repeated call decides the same.
+event looks first when nodes of its group usually are there, and then ever more seldom; an instance's own name spreads
+that, so that a repeated call decides the same.
 """
 
 import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 FIRST, FIRST_SPREAD = timedelta(seconds=15), timedelta(seconds=30)
 """A GPU instance registers a minute after its launch at the earliest: nothing is lost by not looking at once."""
+USUAL_SHARE, USUAL_SPREAD = 0.95, timedelta(seconds=10)
+"""A little before the usual time, or a group that was slow once would be thought slow for ever."""
+USUAL_LONGEST = timedelta(minutes=10)
 SHORTEST, LONGEST = timedelta(seconds=15), timedelta(seconds=60)
-SHARE = 6
-"""What is looked at again is noticed at most a sixth of the time late that it was waited for."""
+SHARE = 10
+"""What is looked at again is noticed at most a tenth of the time late that it was waited for, and a half of that."""
+GPUS = timedelta(seconds=10)
+"""The device plugin tells a Ready node's GPUs within seconds."""
 SPREAD = 0.5
 BEATS = 3
 """Heartbeats in one timeout of the hook: one may get lost."""
 
 
-def first_seconds(who: str) -> int:
-    """Return the pause before the first look."""
-    return math.ceil((FIRST + FIRST_SPREAD * _chance(who)).total_seconds())
+@dataclass(frozen=True)
+class Boot:
+    """How the group's last nodes came."""
+
+    seconds: int
+    """From an instance's launch event until its node was found."""
+    heartbeat: int
+    """The timeout of the hook that waited meanwhile; 0 without one. No event tells it."""
 
 
-def poll_seconds(who: str, since: datetime, now: datetime, deadline: datetime, heartbeat: int | None = None) -> int:
+def first_seconds(who: str, usual: Boot | None = None) -> int:
+    """Return the pause before the first look: until nodes of the group usually are there, and in time for its hook."""
+    if usual is None:
+        return math.ceil((FIRST + FIRST_SPREAD * _chance(who)).total_seconds())
+    pause = min(timedelta(seconds=usual.seconds * USUAL_SHARE), USUAL_LONGEST) + USUAL_SPREAD * _chance(who)
+    if usual.heartbeat:
+        pause = min(pause, timedelta(seconds=usual.heartbeat) / BEATS)
+    return math.ceil(pause.total_seconds())
+
+
+def boot_seen(before: Boot | None, found: timedelta, heartbeat: int | None) -> Boot:
+    """Return what is usual from now on: the mean of what was and of what was seen."""
+    seen = found.total_seconds()
+    return Boot(math.ceil(seen if before is None else (before.seconds + seen) / 2), heartbeat or 0)
+
+
+def poll_seconds(
+    who: str,
+    since: datetime,
+    now: datetime,
+    deadline: datetime,
+    heartbeat: int | None = None,
+    *,
+    shortest: timedelta = SHORTEST,
+) -> int:
     """Return the pause before the next look: never past the deadline, and in time for the hook's next heartbeat."""
-    pause = min(max(SHORTEST, (now - since) / SHARE), LONGEST) * (1 + SPREAD * _chance(f"{who}/{now.isoformat()}"))
+    pause = min(max(shortest, (now - since) / SHARE), LONGEST) * (1 + SPREAD * _chance(f"{who}/{now.isoformat()}"))
     if heartbeat is not None:
         pause = min(pause, timedelta(seconds=heartbeat) / BEATS)
     if now < deadline:

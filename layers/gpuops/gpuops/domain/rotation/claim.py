@@ -8,11 +8,13 @@ when its newcomer is there, because only then is known in which zones Auto Scali
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from gpuops.domain.cluster import Node
+from gpuops.domain.keys import ADMITTED
 from gpuops.domain.rotation.change import Stage, Undo
 from gpuops.domain.rotation.group import Group, Instance
 
@@ -31,6 +33,8 @@ class Claim(BaseModel):
     """Empty while an old instance that goes first has no successor yet."""
     node: str = ""
     """Name of the new instance's Node."""
+    took: int = 0
+    """Seconds from its launch until it was admitted; 0 where that is not known."""
     decrement: bool
     """Whether the slot gives back one node of the surge."""
     stage: Stage = "forward"
@@ -64,7 +68,17 @@ def with_newcomer(claim: Claim, free: Iterable[Instance], nodes: Iterable[Node])
     """Return the claim with the first of the new instances whose node is admitted, or None."""
     admitted = {node.instance: node for node in nodes if node.admitted}
     new = next((instance for instance in free if instance.id in admitted), None)
-    return claim.model_copy(update={"new": new.id, "node": admitted[new.id].name}) if new else None
+    if new is None:
+        return None
+    node = admitted[new.id]
+    return claim.model_copy(update={"new": new.id, "node": node.name, "took": _took(new, node)})
+
+
+def _took(instance: Instance, node: Node) -> int:
+    """How long it took from the launch to the admission: AWS dates the one, we the other, so they may be compared."""
+    if instance.launched is None:
+        return 0
+    return max(0, int((datetime.fromisoformat(node.annotations[ADMITTED]) - instance.launched).total_seconds()))
 
 
 def shortage(group: Group, undo: Undo, free: int) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 from gpuops.domain.cluster import Pod
 from gpuops.domain.policy import Drain
 from gpuops.domain.rotation.patience import Patience
-from gpuops.domain.rotation.waiting import wait_seconds
+from gpuops.domain.rotation.waiting import SOON, wait_seconds
 
 TERMINATING = "terminating"
 MAX_NAMED = 10
@@ -74,7 +74,9 @@ def decide_drain(
     going = tuple(pod for pod in staying if pod not in waiting)
     begun = deadline - timedelta(minutes=policy.deadline_minutes)
     ends = (patience.until - patience.notice, *graced.values())
-    pause = wait_seconds(clock.started, now, *ends) if graced else wait_seconds(begun, now, deadline, limit)
+    pause = (
+        wait_seconds(clock.started, now, *ends) if graced else wait_seconds(begun, now, deadline, limit, soonest=SOON)
+    )
     return DrainDecision(
         evict=() if forced else going,
         delete=going if forced else (),

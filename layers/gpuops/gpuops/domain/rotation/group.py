@@ -36,6 +36,8 @@ class Instance:
     protected: bool = False
     launched: datetime | None = None
     """By EC2's clock, which may be compared with `now`."""
+    host: str = ""
+    """Its private DNS name, which is its Node's name by default."""
 
     @property
     def leaving(self) -> bool:

@@ -2,7 +2,7 @@
 
 Every look costs nine events of an execution's history, which ends at 25,000: a fixed pause of 20 s would end a drain
 that waits for a training Job after sixteen hours. So the pause grows with what was waited already, and what is looked
-at again is noticed at most a twenty-fourth of that time late.
+at again is noticed at most a twenty-fourth of that time late. The first looks come when the thing can first be true.
 """
 
 import math
@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 SHORTEST, LONGEST = timedelta(seconds=20), timedelta(minutes=15)
 HOUR, LONGEST_REST = timedelta(hours=1), timedelta(hours=4)
 SHARE = 24
+SOON, SOON_SHARE = timedelta(seconds=5), 2
+"""Pods that end at once have ended by then."""
 LOOKS, LOOKS_BEFORE_A_DATE = 480, 120
 """Waits of months, too, come to about so many looks: past five days their pauses may be longer than the longest."""
 
@@ -19,10 +21,14 @@ SHORTEST_WATCH, LONGEST_WATCH = timedelta(minutes=1), timedelta(minutes=5)
 WATCHES = 20
 
 
-def wait_seconds(since: datetime, now: datetime, *ends: datetime) -> int:
-    """Return the pause before the next look, never past the next of the ends: at each of them something is decided."""
-    longest = max(LONGEST, (max(ends) - since) / LOOKS)
-    pause = min(max(SHORTEST, (now - since) / SHARE), longest)
+def wait_seconds(since: datetime, now: datetime, *ends: datetime, soonest: timedelta = SHORTEST) -> int:
+    """Return the pause before the next look, never past the next of the ends: at each of them something is decided.
+
+    From `soonest` on it grows fast to the shortest pause of a long wait.
+    """
+    waited, longest = now - since, max(LONGEST, (max(ends) - since) / LOOKS)
+    shortest = min(max(soonest, waited / SOON_SHARE), SHORTEST)
+    pause = min(max(shortest, waited / SHARE), longest)
     left = min((end - now for end in ends if end > now), default=pause)
     return max(1, math.ceil(min(pause, left).total_seconds()))
 
