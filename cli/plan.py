@@ -61,10 +61,12 @@ def plan_group(policy: GroupPolicy, fleet: Policy, now: datetime, world: World) 
         target = planning.target_of(order, policy, world)
         release = world.releases.seen(policy.group, target.ami) or SeenRelease(target=target, seen=now)
         decision = planning.decide(order, fleet, release, now, world)
+        surge = planning.surge_of(decision, world)
     except FAULTS as error:
         return {**of_group, "status": "error", "reason": f"{type(error).__name__}: {error}"}
     seen = {"first_seen": release.seen.isoformat()}
-    return {**of_group, "target": target.model_dump() | seen, **decision.model_dump(mode="json")}
+    cost = {"gpu_hours": surge.gpu_hours, "dollars": surge.dollars, "cost": surge.said}
+    return {**of_group, "target": target.model_dump() | seen, **decision.model_dump(mode="json"), **cost}
 
 
 def _tell(plan: Plan) -> None:
@@ -78,6 +80,8 @@ def _tell(plan: Plan) -> None:
     for place, node in enumerate(plan.get("nodes", ()), start=1):
         role = ", canary" if node["canary"] else ", gives back the surge" if node["decrement"] else ""
         say(f"  node {place:<3} {node['instance']}: {node['reason']}{role}")
+    if plan.get("nodes"):
+        say(f"  surge    {plan['surge']}: {plan['cost']}")
     for change in plan.get("changes", ()):
         say(f"  change   {change}")
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from gpuops import planning
 from gpuops.adapters.world import World
 from gpuops.domain.rotation.approval import Pending, approval_notice
-from gpuops.domain.rotation.cost import Surge, estimate_surge, prices
 from gpuops.domain.rotation.messages import RotationPlan
 from gpuops.domain.run import Run
 from gpuops.entry import entry
@@ -53,17 +53,7 @@ def ask(request: RequestApproval, now: datetime, world: World) -> Asked:
     pending = Pending(run=run.id, token=request.token, at=now, expires=expires)
     world.wishes.ask(pending)
     if not world.wishes.is_told(run.id):
-        surge = _surge(request.plan, world)
+        surge = planning.surge_of(request.plan, world)
         world.people.tell(approval_notice(request.plan, policy, surge, world.people.stack, expires))
         world.wishes.note_told(pending)
     return Asked(reason=f"asked whether {run.group} may roll, until {expires.isoformat()}", expires=expires)
-
-
-def _surge(plan: RotationPlan, world: World) -> Surge:
-    """What the surge would cost: the canaries', then the others'; every node is taken to be of the first one's type."""
-    if not plan.nodes:
-        return Surge(0, None, "no node is replaced")
-    kind, gpus = world.instances.type_of(plan.nodes[0].instance)
-    canaries = sum(node.canary for node in plan.nodes)
-    phases = ((canaries, canaries), (len(plan.nodes) - canaries, plan.surge)) if plan.strategy == "surge" else ()
-    return estimate_surge(phases, gpus, kind, prices())

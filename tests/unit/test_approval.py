@@ -8,13 +8,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from pydantic import ValidationError
 
+from gpuops import planning
 from gpuops.adapters.executions import Executions
 from gpuops.adapters.people import People
 from gpuops.domain.errors import Invalid, Refused
@@ -287,7 +288,7 @@ def test_a_plan_without_nodes_costs_nothing(world: Here) -> None:
     """Its launch template alone is off the target."""
     planned = plan(world).model_copy(update={"nodes": (), "surge": 0})
 
-    assert ASK._surge(planned, world).said == "about 0 GPU-hours (no node is replaced)"
+    assert planning.surge_of(planned, cast("Any", world)).said == "about 0 GPU-hours (no node is replaced)"
 
 
 @pytest.mark.parametrize(

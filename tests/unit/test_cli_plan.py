@@ -56,6 +56,7 @@ def test_a_roll_is_told_with_its_order_and_its_changes(world: World) -> None:
 
     assert (plan["status"], plan["surge"], plan["until"], plan["target"]["ami"]) == ("roll", 1, None, NEW)
     assert [node["instance"] for node in plan["nodes"]] == [instance(n).id for n in (0, 2, 1)]
+    assert (plan["gpu_hours"], plan["dollars"]) == (1.5, 0.789)
     told = run().stderr
     assert "train/gpu: roll: 3 of 3 instances do not run 1.36.3-20261101" in told
     assert f"node 3   {instance(1).id}: us-east-1b, 1 training pods" in told

@@ -12,6 +12,7 @@ from gpuops.domain.errors import Invalid
 from gpuops.domain.faults.breaker import SHARING_LIMIT, holds
 from gpuops.domain.policy import GroupPolicy, Pinned, Policy
 from gpuops.domain.rotation.bake import judge_alarms
+from gpuops.domain.rotation.cost import Surge, estimate_surge, prices
 from gpuops.domain.rotation.facts import NO_FACTS
 from gpuops.domain.rotation.gates import Situation, Target
 from gpuops.domain.rotation.group import Group, TemplateVersion
@@ -114,6 +115,16 @@ def _against(release: SeenRelease, group: Group, images: set[str], now: datetime
     names = {one.target.ami: one.target.release for one in known}
     shown = world.images.describe({*running, release.target.ami})
     return against(release, {ami: names.get(ami, "") for ami in running}, shown, now)
+
+
+def surge_of(plan: Decision, world: World) -> Surge:
+    """What the surge would cost: the canaries', then the others'; every node is taken to be of the first one's type."""
+    if not plan.nodes:
+        return Surge(0, None, "no node is replaced")
+    kind, gpus = world.instances.type_of(plan.nodes[0].instance)
+    canaries = sum(node.canary for node in plan.nodes)
+    phases = ((canaries, canaries), (len(plan.nodes) - canaries, plan.surge)) if plan.strategy == "surge" else ()
+    return estimate_surge(phases, gpus, kind, prices())
 
 
 def _templates(group: Group, policy: GroupPolicy, world: World) -> list[TemplateVersion]:
