@@ -12,12 +12,13 @@ from pydantic import BaseModel
 from gpuops.adapters.spare import take_out_spare
 from gpuops.adapters.world import World
 from gpuops.domain.keys import label_of
-from gpuops.domain.rotation.change import Undo
+from gpuops.domain.rotation.change import Managed, Undo
 from gpuops.domain.rotation.group import Template
 from gpuops.domain.rotation.restore import arriving, lopsided, plan_restore
 from gpuops.domain.rotation.stage import unreturned
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+from gpuops.managed import close_managed
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -54,6 +55,8 @@ def close(run: Run, world: World) -> CloseAnswer:
         _let_go(run, world)
         what = f"; {len(restored)} things put back" if restored else ""
         return CloseAnswer(reason=f"the run had no open change{what}", restored=restored)
+    if undo.managed:
+        return _close_managed(undo, undo.managed, world)
     restored, _ = _settings(undo, world)
     cluster = world.cluster(run.cluster)
     restored += _marks(run, world, cluster)
@@ -72,6 +75,15 @@ def close(run: Run, world: World) -> CloseAnswer:
     restored += shrunk + again + smokes + late
     reason = f"{len(restored)} things put back, {len(left)} left"
     return CloseAnswer(reason=reason, restored=restored, left=left, surplus=surplus)
+
+
+def _close_managed(undo: Undo, managed: Managed, world: World) -> CloseAnswer:
+    """EKS's own group: only what the run itself wrote is put back."""
+    cluster = world.cluster(undo.run.cluster)
+    restored, left = close_managed(undo, managed, world, lambda: _marks(undo.run, world, cluster))
+    restored += _smokes(undo.run.group, world, cluster)
+    _let_go(undo.run, world)
+    return CloseAnswer(reason=f"{len(restored)} things put back, {len(left)} left", restored=restored, left=left)
 
 
 def _unshare(run: Run, world: World) -> tuple[str, ...]:

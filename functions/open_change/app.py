@@ -25,6 +25,7 @@ from gpuops.domain.rotation.messages import Change, Opening, RotationPlan
 from gpuops.domain.rotation.stage import next_stage
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+from gpuops.managed import managed_originals, open_managed
 
 PATIENCE = timedelta(minutes=10)
 """How long the change of one node's sharing may take that was begun before; the next one sees that a roll is open."""
@@ -78,6 +79,8 @@ def open_change(request: OpenChange, now: datetime, world: World) -> Change:
     undo = world.store.undo(run.group) or _write_originals(group, request, now, world)
     if undo.run.id != run.id:
         raise Conflict(f"the change of {run.group} by run {undo.run.id} is not put back yet")
+    if request.plan.managed:
+        return open_managed(undo, request.plan.managed, group, fence, world)
     if request.stage == "forward" and undo.stage == "canary":
         undo = _widen(undo, group, request, world)
     undo = create_versions(undo, world)
@@ -91,11 +94,12 @@ def open_change(request: OpenChange, now: datetime, world: World) -> Change:
 
 def _write_originals(group: Group, request: OpenChange, now: datetime, world: World) -> Undo:
     """Write down what the group was, before the first act on it."""
+    plan = request.plan
+    managed = managed_originals(plan.managed, request.run.cluster, world) if plan.managed else None
     moved = tuple(
         Moved(source=template, resolved=world.templates.read(template).template)
-        for template in templates_of(group.launch)
+        for template in (() if managed else templates_of(group.launch))
     )
-    plan = request.plan
     order = tuple(node.instance for node in plan.nodes)
     undo = originals(
         group,
@@ -107,6 +111,7 @@ def _write_originals(group: Group, request: OpenChange, now: datetime, world: Wo
         order=order,
         strategy=plan.strategy,
         candidates=order[: plan.candidates],
+        managed=managed,
     ).model_copy(update={"gangs": {node.instance: node.gang for node in plan.nodes if node.gang}})
     world.store.write_undo(undo)
     world.releases.pardon(request.run.group, plan.target.ami)

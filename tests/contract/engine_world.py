@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -103,15 +103,16 @@ class World:
 
 
 @contextmanager
-def world(*, seed: str = "1") -> Iterator[World]:
-    """A fresh clock and region."""
+def world(*, seed: str = "1", clients: Mapping[str, Any] | None = None) -> Iterator[World]:
+    """A fresh clock and region; `clients` stand in for services that moto does not know well enough."""
+    own = clients or {}
     clock = Clock(EPOCH, seed=seed, settle_seconds=0.0)
     with mock_aws():
         made = World(clock)
         engine.install(
             clock,
             made.invoke,
-            client_for=lambda service, _: client(service),
+            client_for=lambda service, _: own.get(service) or client(service),
             authorise=made.authorise,
             listener=made.tell,
         )

@@ -26,6 +26,7 @@ from gpuops.domain.drivers.workloads import Use
 from gpuops.domain.policy import Canary, Policy, parse_policy
 from gpuops.domain.rotation.bake import Alarm
 from gpuops.domain.rotation.lock import Execution
+from tests.fakes.nodegroups import Disruptions, Nodegroups
 from tests.fakes.rotation import ARN, NOW, POLICY, Cluster, Groups, Images, Templates
 
 
@@ -59,6 +60,8 @@ class World:
     images: Images = field(default_factory=Images)
     connected: Cluster = field(default_factory=Cluster)
     alarms: Alarms = field(default_factory=Alarms)
+    nodegroups: Nodegroups = field(default_factory=Nodegroups)
+    blocked: Disruptions = field(default_factory=Disruptions)
     policy: str = POLICY
     running: set[str] = field(default_factory=set)
     told: list[dict[str, Any]] = field(default_factory=list)
@@ -128,6 +131,9 @@ class World:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def disruptions(self, cluster: Cluster) -> Disruptions:
+        return self.blocked
 
     def jobs(self, cluster: Cluster) -> Self:
         return self

@@ -38,6 +38,12 @@ HAPPY: dict[str, dict[str, Any]] = {
     "ReturnNode": {"status": "returned", "node": "old"},
     "CloseChange": {"status": "closed"},
     "WriteReport": {"status": "written", "html": "reports/roll-1.html", "json_": "reports/roll-1.json"},
+    "AwaitJobs": {
+        "status": "ready",
+        "since": LATER,
+        "ask": {"Version": "1.36", "ReleaseVersion": "r1", "Force": False},
+    },
+    "JudgeUpdate": {"status": "updated", "deadline": LATER},
     "FindNode": {"status": "found", "run": RUN, "instance": "i-1", "node": "node-1", "hook": None, "deadline": LATER},
     "ConfigureNode": {"status": "configured", "config": "exclusive", "replicas": 1},
     "CheckNode": {"status": "ready", "gpus": 1, "allocatable": 1},
@@ -55,6 +61,13 @@ HAPPY: dict[str, dict[str, Any]] = {
 
 NODE = {"run": RUN, "change": CHANGE, "instance": "i-1", "decrement": False}
 """Input of replace_node."""
+UPDATE = {
+    "run": RUN,
+    "change": CHANGE,
+    "target": {"ami": "ami-1", "release": "r1"},
+    "managed": {"nodegroup": "gpu", "strategy": None},
+}
+"""Input of update_managed_group."""
 SMOKE = {"run": RUN, "node": "node-1"}
 """Input of smoke_node."""
 LAUNCHED = {"group": "gpu", "instance": "i-0123456789abcdef0"}

@@ -100,13 +100,13 @@ def fails(error: Exception, times: int = 1_000) -> Answer:
     return answer
 
 
-def run(machine: str, data: Any, lambdas: Given | None = None) -> Result:
+def run(machine: str, data: Any, lambdas: Given | None = None, clients: Mapping[str, Any] | None = None) -> Result:
     """Run statemachines/<machine>.asl.json; functions that are not given answer happily.
 
     A child machine really runs, unless `lambdas` holds its name: then the callable's answer is its output, what it
-    raises is its failure, and None means that there is no such machine.
+    raises is its failure, and None means that there is no such machine. `clients` answer the machine's own calls.
     """
-    with world() as here:
+    with world(clients=clients) as here:
         stage = _Stage(here, dict(lambdas or {}))
         started = here.start(stage.machine(machine), data)
         result = here.result(started)

@@ -96,7 +96,8 @@ def test_what_is_changed_carries_the_clusters_own_name(function: str) -> None:
     for statement in statements(function):
         changes = [a for a in statement["Action"] if _changes(a)]
         service = changes[0].partition(":")[0] if changes else ""
-        wanted = {f"{service}:ResourceTag/gpuops:cluster": OURS}
+        prefix = "aws" if service == "eks" else service
+        wanted = {f"{prefix}:ResourceTag/gpuops:cluster": OURS}
         assert not changes or statement["Condition"]["StringEquals"] == wanted, changes
 
 
@@ -114,6 +115,17 @@ def test_instances_and_their_tags_come_from_launch_templates_only(function: str)
     assert tagging["Condition"] == {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
 
 
+def test_only_a_node_group_of_this_cluster_that_carries_its_name_is_updated() -> None:
+    """Nobody can stop EKS's update, so who may begin one stands in one place."""
+    policies = RESOURCES["UpdateManagedGroup"]["Properties"]["Policies"]
+    found = [
+        s for policy in policies for s in policy.get("Statement", ()) if "eks:UpdateNodegroupVersion" in s["Action"]
+    ]
+
+    assert [s["Condition"] for s in found] == [{"StringEquals": {"aws:ResourceTag/gpuops:cluster": OURS}}]
+    assert found[0]["Resource"]["Fn::Sub"].endswith(":nodegroup/${ClusterName}/*/*")
+
+
 def test_events_are_told_as_gpuops_and_heard_for_this_cluster_only() -> None:
     """Another cluster's stack hears its own; another hook's launches are not ours to admit."""
     (told,) = [s for s in statements("DetectRelease") if s["Action"] == ["events:PutEvents"]]
@@ -126,6 +138,7 @@ def test_events_are_told_as_gpuops_and_heard_for_this_cluster_only() -> None:
 
 
 def _changes(action: str) -> bool:
-    """Whether the action changes a group or a launch template."""
+    """Whether the action changes a group, a node group or a launch template."""
     service, _, name = action.partition(":")
-    return (service == "autoscaling" and not name.startswith("Describe")) or action == "ec2:CreateLaunchTemplateVersion"
+    of_groups = service in {"autoscaling", "eks"} and not name.startswith("Describe")
+    return of_groups or action == "ec2:CreateLaunchTemplateVersion"

@@ -84,7 +84,7 @@ def collect(
     versions = _templates(group, policy, world)
     images = {version.ami for version in versions if version.ami} | set(override_amis(group.launch))
     opposed = _against(release, group, images, now, world)
-    undo = world.store.undo(policy.group)
+    undo, nodegroup = world.store.undo(policy.group), policy.nodegroup
     carried = carried_by(group, target, policy.cluster, world)
     current = not carried.loads and images == {target.ami}
     types = types_of(group.launch, [version.data for version in versions])
@@ -95,7 +95,7 @@ def collect(
         template_amis=frozenset(images),
         loads=carried.loads,
         facts=NO_FACTS if current else look(policy, target, types, carried, world, remember=run is not None),
-        adds_startup_taint=any(with_startup_taint(version.user_data) != version.user_data for version in versions),
+        adds_startup_taint=not group.managed and any(_lacks_startup_taint(version) for version in versions),
         seen=release.seen,
         stop=None if begun else world.wishes.stop(),
         condemned=condemned.reason if (condemned := world.releases.condemned(policy.group, target.ami)) else None,
@@ -105,6 +105,7 @@ def collect(
         unrestored=undo.run.id if undo and undo.run.id != run else None,
         broken=_broken(name, world),
         full=no_slot(fleet, world),
+        nodegroup=world.nodegroups.describe(policy.cluster, nodegroup) if nodegroup else None,
     )
 
 
@@ -130,7 +131,7 @@ def surge_of(plan: Decision, world: World) -> Surge:
 def _templates(group: Group, policy: GroupPolicy, world: World) -> list[TemplateVersion]:
     """What the group launches from. Raises: Invalid for user data of another family: its nodes would never join."""
     versions = [world.templates.read(template) for template in templates_of(group.launch)]
-    for version in versions:
+    for version in versions if not group.managed else ():
         family = parse_user_data(version.user_data).family
         if family != policy.ami.family:
             what = f"launch template {version.template.id} version {version.template.version}"
@@ -146,6 +147,11 @@ def _broken(group: str, world: World) -> str | None:
     if launch is None or not launch.suspended:
         return None
     return f"launches: {launch.failures} failures in a row, the last one: {launch.why}; Launch is suspended"
+
+
+def _lacks_startup_taint(version: TemplateVersion) -> bool:
+    """Whether the roll would add it; what EKS made for a node group of its own is not ours to read."""
+    return with_startup_taint(version.user_data) != version.user_data
 
 
 def _refusal(order: Order, policy: GroupPolicy) -> str | None:

@@ -52,7 +52,7 @@ class Eks:
         """A managed node group as it is before the story: full, in service, ACTIVE."""
         template = self._hands.make_template(group, release) if group.custom_ami else None
         self._hands.make(group, release)
-        self._nodegroups[group.nodegroup] = Nodegroup(
+        self._nodegroups[group.nodegroup] = made = Nodegroup(
             group=group,
             cluster=self.cluster.name,
             ami_type=CUSTOM if group.custom_ami else ami_type(release),
@@ -64,6 +64,8 @@ class Eks:
             update_config=dict(group.update_config),
             template=template,
         )
+        if group.startup_taint and group.size:
+            self._hands.retarget(made, release.ami)
 
     def list_clusters(self, _params: Params) -> dict[str, Any]:
         """The one cluster."""

@@ -59,10 +59,11 @@ class Hands:
         return {"id": made["LaunchTemplateId"], "name": name, "version": "1"}
 
     def make(self, group: Group, release: Release) -> None:
-        """EKS's launch template and its Auto Scaling group, full at once."""
+        """EKS's launch template and its Auto Scaling group, full at once, with nodes that nothing keeps closed."""
         tags = {"eks:cluster-name": self.cluster.name, "eks:nodegroup-name": group.nodegroup}
         name = f"eks-{uuid_of(self.seed, 'lt', group.name)}"
-        data = template_data(_labelled(group, release.ami), release, self.cluster)
+        settled = group.model_copy(update={"startup_taint": group.startup_taint and not group.size})
+        data = template_data(_labelled(settled, release.ami), release, self.cluster)
         made = self._templates.create_launch_template(template_request(name, data, tags))
         template = str(made["LaunchTemplate"]["LaunchTemplateId"])
         request = group_request(group, template, self.cluster.name, self.subnets(group))

@@ -1,17 +1,19 @@
-"""EKS managed node groups: what their nodes register with, which no user data of ours says."""
+"""EKS managed node groups: what they are, what their nodes register with, and the one setting that a roll changes."""
 
 from typing import Any, Self
 
 from gpuops.adapters.aws import client, translated
 from gpuops.domain.config.node_drift import Declared
-from gpuops.domain.keys import Taint
+from gpuops.domain.keys import STARTUP_TAINT_KEY, Taint
+from gpuops.domain.rotation.group import Template
+from gpuops.domain.rotation.nodegroup import Nodegroup, UpdateStrategy
 
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}
 """The EKS API's own spelling (its reference, data type Taint)."""
 
 
 class Nodegroups:
-    """Reads node groups; writes nothing."""
+    """Managed node groups of one account and region. All methods raise Invalid, Conflict, Unavailable or Refused."""
 
     def __init__(self, eks: Any) -> None:
         self._eks = eks
@@ -21,15 +23,54 @@ class Nodegroups:
         """Build it for the function's own account and region."""
         return cls(client("eks"))
 
+    def describe(self, cluster: str, name: str) -> Nodegroup:
+        """Return the node group as it is now. Raises: Invalid when there is none."""
+        found = self._describe(cluster, name)
+        issues = found.get("health", {}).get("issues", [])
+        return Nodegroup(
+            name=name,
+            status=found["status"],
+            version=found.get("version", ""),
+            release=found.get("releaseVersion", ""),
+            ami_type=found.get("amiType", ""),
+            groups=tuple(group["name"] for group in found.get("resources", {}).get("autoScalingGroups", [])),
+            strategy=(found.get("updateConfig") or {}).get("updateStrategy", "DEFAULT"),
+            template=_template(found.get("launchTemplate")),
+            startup_taint=any(taint["key"] == STARTUP_TAINT_KEY for taint in found.get("taints") or ()),
+            issues=tuple(f"{issue.get('code')}: {issue.get('message')}" for issue in issues),
+        )
+
+    def set_strategy(self, cluster: str, name: str, strategy: UpdateStrategy, token: str) -> None:
+        """Let EKS change the update strategy, which takes it a while. Idempotent by `token`.
+
+        Raises: Conflict while EKS is at work on the node group.
+        """
+        with translated(f"update the configuration of node group {name}"):
+            self._eks.update_nodegroup_config(
+                clusterName=cluster,
+                nodegroupName=name,
+                updateConfig={"updateStrategy": strategy},
+                clientRequestToken=token,
+            )
+
     def declared(self, cluster: str, name: str) -> Declared:
-        """Return the labels and taints of the group. Raises: Invalid when there is none; Unavailable, Refused."""
-        with translated(f"describe node group {name}"):
-            found = self._eks.describe_nodegroup(clusterName=cluster, nodegroupName=name)["nodegroup"]
+        """Return the labels and taints of the group. Raises: Invalid when there is none."""
+        found = self._describe(cluster, name)
         return Declared(
             source=f"node group {name}",
             labels=found.get("labels") or {},
             taints=tuple(_taint(taint) for taint in found.get("taints") or ()),
         )
+
+    def _describe(self, cluster: str, name: str) -> dict[str, Any]:
+        with translated(f"describe node group {name}"):
+            answer = self._eks.describe_nodegroup(clusterName=cluster, nodegroupName=name)
+        found: dict[str, Any] = answer["nodegroup"]
+        return found
+
+
+def _template(raw: dict[str, str] | None) -> Template | None:
+    return Template(id=raw["id"], version=raw["version"]) if raw else None
 
 
 def _taint(raw: dict[str, str]) -> Taint:

@@ -32,6 +32,7 @@ from gpuops.adapters.wishes import Wishes
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
+    from gpuops.adapters.disruptions import Disruptions
     from gpuops.adapters.jobs import Jobs
     from gpuops.adapters.metrics import Metrics
     from gpuops.adapters.objects import Objects
@@ -168,6 +169,12 @@ class World:
         from gpuops.adapters.workloads import Workloads  # noqa: PLC0415 - the same
 
         return Workloads(cluster.kube)
+
+    def disruptions(self, cluster: "Cluster") -> "Disruptions":
+        """The disruption budgets of a cluster, over the same connection."""
+        from gpuops.adapters.disruptions import Disruptions  # noqa: PLC0415 - the same
+
+        return Disruptions(cluster.kube)
 
     def objects(self, cluster: "Cluster") -> "Objects":
         """What gpuops installs in a cluster, over the same connection."""

@@ -4,9 +4,10 @@ A key that is accepted and does nothing would be a promise broken in silence, so
 code honours, and everything else is an error.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 from gpuops.domain.nodeview import Family
 from gpuops.domain.policy.canary import Canary, RollBack
@@ -135,9 +136,16 @@ class GroupPolicy(Part):
     """What its workloads need of a driver."""
     allow_downgrade: bool = False
     """Roll also to a release that was withdrawn, or that is older, or has an older driver, than what the group runs."""
-    strategy: Literal["surge", "terminate_first"] = "surge"
+    nodegroup: Name | None = None
+    """Name of the EKS managed node group that made the Auto Scaling group; only EKS may update such a group."""
+    strategy: Literal["surge", "terminate_first", "managed"] = "surge"
     """`surge`: new nodes first, old ones after. `terminate_first`: an old node goes before its successor comes, where
-    capacity is fixed (a reservation, a capacity block): the group never grows, and is smaller by a node meanwhile."""
+    capacity is fixed (a reservation, a capacity block): the group never grows, and is smaller by a node meanwhile.
+    `managed`: EKS's own update of a managed node group, which cannot be paused, cancelled or undone: order, surge,
+    patience and floor are EKS's, there is no canary, and of `drain` only `on_deadline: force` counts."""
+    update_strategy: Literal["DEFAULT", "MINIMAL"] | None = None
+    """Of EKS's update: `DEFAULT` adds nodes first, `MINIMAL` terminates first, where GPUs are scarce. Not given: as the
+    node group says."""
     surge: Annotated[int, Field(ge=1, le=40)] = 1
     """Extra nodes, and so nodes replaced at a time; an inline Map runs at most 40. With `terminate_first`: nodes out of
     service at a time."""
@@ -164,3 +172,12 @@ class GroupPolicy(Part):
     """The configuration of the device plugin that the group's nodes carry: `exclusive`, a rung, or a profile's name."""
     sharing_wait_minutes: Annotated[int, Field(ge=1, le=10_080)] = 360
     """How long a change of `sharing` waits for GPU pods to leave a node by themselves, before the run gives up."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Refuse keys that would do nothing."""
+        if (self.strategy == "managed") != (self.nodegroup is not None):
+            raise PydanticCustomError("nodegroup", "`strategy: managed` and `nodegroup` belong together")
+        if self.update_strategy and self.strategy != "managed":
+            raise PydanticCustomError("update_strategy", "`update_strategy` is for `strategy: managed`")
+        return self

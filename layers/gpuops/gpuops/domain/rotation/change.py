@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.launch import override_amis, retarget, with_amis
+from gpuops.domain.rotation.nodegroup import UpdateStrategy
 from gpuops.domain.rotation.strategy import Strategy
 from gpuops.domain.run import Run
 
@@ -33,6 +34,17 @@ class Moved(BaseModel):
     new: Template | None = None
     back: Template | None = None
     """Our version of the original, by which nodes go back: newcomers are told apart by their version."""
+
+
+class Managed(BaseModel):
+    """What a managed node group was before its roll."""
+
+    model_config = ConfigDict(frozen=True)
+
+    nodegroup: str
+    strategy: UpdateStrategy
+    release: str
+    """To which a new node group would have to be pinned, to go back."""
 
 
 class Undo(BaseModel):
@@ -67,6 +79,8 @@ class Undo(BaseModel):
     """The instances of this stage that are to go, as the plan names them: who costs least goes first."""
     candidates: tuple[str, ...] = ()
     """Those that are as idle as the canaries: which of them those are is decided by zone."""
+    managed: Managed | None = None
+    """Of a managed node group: then nothing else is put back."""
     decremented: frozenset[str] = frozenset()
     """Instances whose termination gives back one node of the surge; noted before each such termination."""
     settled: frozenset[str] = frozenset()
@@ -152,6 +166,7 @@ def originals(
     order: tuple[str, ...] = (),
     strategy: Strategy = "surge",
     candidates: tuple[str, ...] = (),
+    managed: Managed | None = None,
 ) -> Undo:
     """Return what must be written down before the first act on the group; with candidates, canaries go first."""
     return Undo(
@@ -169,6 +184,7 @@ def originals(
         strategy=strategy,
         order=order,
         candidates=candidates,
+        managed=managed,
     )
 
 

@@ -15,6 +15,7 @@ from gpuops.domain.rotation.closed import Closed
 from gpuops.domain.rotation.fact_gates import first_refusal
 from gpuops.domain.rotation.facts import NO_FACTS, Facts
 from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.nodegroup import Nodegroup, busy, never
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.windows import next_opening, wall_clock
 from gpuops.domain.rotation.wish import GlobalStop
@@ -68,6 +69,8 @@ class Situation:
     """What failed in this group so often that it is not tried again."""
     full: str | None = None
     """Why no further node of the fleet may be closed now."""
+    nodegroup: Nodegroup | None = None
+    """The managed node group that the policy names."""
 
 
 Gate = Callable[[Situation, datetime], Closed | None]
@@ -106,6 +109,15 @@ def gate_withdrawn_or_older(situation: Situation, _now: datetime) -> Closed | No
     if situation.older:
         return Closed(f"{release} goes backwards: {situation.older} (allow_downgrade would roll to it)", never=True)
     return None
+
+
+def gate_managed(situation: Situation, _now: datetime) -> Closed | None:
+    """What EKS manages only EKS may update, one thing at a time, and not to everything."""
+    nodegroup = situation.nodegroup
+    if why := never(nodegroup, situation.group, situation.policy, situation.target.release):
+        return Closed(why, never=True)
+    why = busy(nodegroup) if nodegroup else None
+    return Closed(why) if why else None
 
 
 def gate_hold_days(situation: Situation, now: datetime) -> Closed | None:
@@ -158,6 +170,7 @@ def gate_window(situation: Situation, now: datetime) -> Closed | None:
 GATES: tuple[Gate, ...] = (
     gate_originals_put_back,
     gate_global_stop,
+    gate_managed,
     gate_condemned,
     gate_withdrawn_or_older,
     gate_alarms,

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.facts import Sight, sight_of
 from gpuops.domain.rotation.gates import Closed, Situation, Target, first_closed
+from gpuops.domain.rotation.nodegroup import MANAGED, ManagedPlan, Nodegroup, managed_changes, plan_managed
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
 from gpuops.domain.rotation.strategy import Strategy, choose_strategy
 
@@ -58,6 +59,8 @@ class Decision(BaseModel):
     """What is known of the AMI, and what the group needs."""
     until: AwareDatetime | None = None
     """When what holds it ends by itself; None where nothing holds it, or a person has to act."""
+    managed: ManagedPlan | None = None
+    """Where EKS's own update replaces the nodes."""
 
 
 def decide_rotation(situation: Situation, now: datetime) -> Decision:
@@ -88,6 +91,8 @@ def _held(closed: Closed, situation: Situation) -> Decision:
 
 def _roll(situation: Situation) -> Decision:
     """The order of the nodes, and everything that changes around them."""
+    if situation.nodegroup:
+        return _managed(situation, situation.nodegroup)
     policy, ordered = situation.policy, order_nodes(situation.loads)
     canaries, chosen = _canaries(ordered, policy), choose_strategy(policy)
     surge, grows = min(policy.surge, len(ordered) - canaries), chosen.strategy == "surge"
@@ -102,12 +107,9 @@ def _roll(situation: Situation) -> Decision:
         )
         for place, load in enumerate(ordered)
     )
-    reason = f"{len(nodes)} of {len(situation.group.staying)} instances do not run {_name(situation.target)}"
-    if policy.mode != "apply":
-        reason = f"mode {policy.mode}: {reason}"
     return Decision(
-        status="roll" if policy.mode == "apply" else "planned",
-        reason=reason,
+        status=_status(policy),
+        reason=_reason(situation),
         nodes=nodes,
         surge=surge,
         strategy=chosen.strategy,
@@ -124,6 +126,32 @@ def _canaries(ordered: Sequence[NodeLoad], policy: GroupPolicy) -> int:
     while 0 < whole < len(ordered) and ordered[whole].gang and ordered[whole].gang == ordered[whole - 1].gang:
         whole += 1
     return whole if whole <= min(max(policy.surge, canaries), MAX_CANARIES) else canaries
+
+
+def _managed(situation: Situation, nodegroup: Nodegroup) -> Decision:
+    """EKS replaces the nodes, in an order of its own: ours is only for whoever reads the plan."""
+    ordered = order_nodes(situation.loads)
+    return Decision(
+        status=_status(situation.policy),
+        reason=_reason(situation),
+        nodes=tuple(PlannedNode(instance=load.instance, decrement=False, reason=load.reason) for load in ordered),
+        strategy=MANAGED,
+        strategy_reason="only EKS may update what it manages",
+        changes=managed_changes(nodegroup, situation.policy, _name(situation.target)),
+        managed=plan_managed(nodegroup, situation.policy),
+        settled=True,
+    )
+
+
+def _status(policy: GroupPolicy) -> Status:
+    return "roll" if policy.mode == "apply" else "planned"
+
+
+def _reason(situation: Situation) -> str:
+    """How far the group is from its target; who only observes says so."""
+    old, size, mode = len(situation.loads), len(situation.group.staying), situation.policy.mode
+    reason = f"{old} of {size} instances do not run {_name(situation.target)}"
+    return reason if mode == "apply" else f"mode {mode}: {reason}"
 
 
 def _candidates(ordered: Sequence[NodeLoad], canaries: int) -> int:

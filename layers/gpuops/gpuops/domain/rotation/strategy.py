@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from gpuops.domain.policy import GroupPolicy
 
-Strategy = Literal["surge", "terminate_first"]
+Strategy = Literal["surge", "terminate_first", "managed"]
 
 
 class Chosen(BaseModel):
