@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from gpuops.adapters.nodegroups import Nodegroups
+from gpuops.domain.errors import Conflict, Invalid
 from tests.contract.fleet_world import NEW, OLD, FleetWorld, fleet_world
 
 ASG = "eks-gpu-0a1b2c3d"
@@ -204,3 +206,29 @@ def test_an_update_is_found_only_under_its_node_group(world: FleetWorld) -> None
     started = begin(world, **TARGET)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         world.client("eks").describe_update(name="train", updateId=started)
+
+
+def test_the_adapter_reads_a_node_group_and_sets_its_strategy_once(world: FleetWorld) -> None:
+    """The same token is the same update; while EKS is at work, another one is a Conflict."""
+    stage(world, startup_taint=True)
+    adapter = Nodegroups(world.client("eks"))
+    found = adapter.describe("train", "gpu")
+    assert (found.status, found.release, found.groups) == ("ACTIVE", OLD.release, (ASG,))
+    assert (found.strategy, found.template, found.startup_taint) == ("DEFAULT", None, True)
+    for _ in range(2):
+        adapter.set_strategy("train", "gpu", "MINIMAL", "token-1")
+    with pytest.raises(Conflict, match="update the configuration of node group gpu"):
+        adapter.set_strategy("train", "gpu", "DEFAULT", "token-2")
+    world.clock.advance(60)
+    assert (adapter.describe("train", "gpu").strategy, adapter.describe("train", "gpu").status) == ("MINIMAL", "ACTIVE")
+    with pytest.raises(Invalid, match="ResourceNotFoundException"):
+        adapter.describe("train", "other")
+
+
+def test_the_adapter_reads_a_custom_images_launch_template(world: FleetWorld) -> None:
+    """By id and number, as an update has to name it."""
+    stage(world, custom_ami=True)
+    found = Nodegroups(world.client("eks")).describe("train", "gpu")
+    assert (found.custom, found.release) == (True, OLD.ami)
+    assert found.template is not None
+    assert found.template.version == "1"
