@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel
 
+from gpuops.adapters.halting import why_halted
 from gpuops.adapters.world import World
-from gpuops.domain.errors import Refused
+from gpuops.domain.errors import Conflict, Refused
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.drain import must_go
 from gpuops.domain.rotation.gates import Target
-from gpuops.domain.rotation.halt import decide_halt
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.nodegroup import UPDATING, ManagedPlan, busy, update_request
 from gpuops.domain.rotation.waiting import rest_seconds, wait_seconds
@@ -64,13 +64,14 @@ def await_jobs(request: AwaitJobs, now: datetime, world: World) -> JobsAnswer:
     """Raises: Conflict when the run lost the group; Refused when it was cancelled, or EKS would refuse the update."""
     run, since = request.run, request.jobs.since if request.jobs else now
     world.store.check_fence(run, request.change.fence)
-    wish = world.wishes.wish(run.id)
+    undo = world.store.undo(run.group)
+    if undo is None:
+        raise Conflict(f"run {run.id} has no open change of {run.group}")
+    wish, policy = world.wishes.wish(run.id), world.policies.at(run.policy).group(run.group)
     if wish and wish.wish == "cancel":
         raise Refused(f"{wish.said}; EKS's update had not begun")
-    if halt := decide_halt(wish, world.wishes.stop()):
-        pause = rest_seconds(since, now, halt.until)
-        return JobsAnswer(status="waiting", reason=halt.reason, since=since, wait_seconds=pause)
-    policy = world.policies.at(run.policy).group(run.group)
+    if halt := why_halted(undo, policy, now, world):
+        return JobsAnswer(status="waiting", reason=halt.reason, since=since, wait_seconds=halt.seconds(now))
     until = since + timedelta(hours=policy.job_grace_hours)
     jobs = _jobs(request, world) if now < until else []
     if jobs:

@@ -164,6 +164,17 @@ def test_a_cancelled_run_ends_before_eks_begins_and_a_paused_one_waits(world: Wo
         wait(world, change)
 
 
+def test_eks_begins_in_a_window_only(world: World) -> None:
+    """Jobs may have ended after it closed."""
+    world.connected.pods = {}
+    _, change = opened(world)
+    world.policy = GROUP % ", windows: [{days: [tue], from: '01:00', to: '02:00'}]"
+
+    asked = wait(world, change)
+
+    assert (asked.status, asked.reason) == ("waiting", "outside its windows until Tue 2026-11-24 01:00 UTC")
+
+
 def test_eks_at_work_is_waited_for_and_a_sick_node_group_is_not(world: World) -> None:
     """Setting the strategy takes EKS a while; a degraded group would be refused."""
     world.connected.pods = {}
