@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from gpuops.adapters.budgets import BUDGETS, Budgets, selector_text
+from gpuops.adapters.disruptions import BUDGETS, Disruptions, selector_text
 from gpuops.adapters.kube import Kube
 
 
@@ -44,7 +44,7 @@ def test_only_exhausted_budgets_of_pods_on_these_nodes_are_named() -> None:
     kube = FakeKube([web, api, budget("roomy", 1, matchLabels={"app": "roomy"}), idle])
     kube.pods = {("n2", "app=web"), ("n1", "app=api"), ("n3", "app=idle")}
 
-    found = Budgets(cast("Kube", kube)).blocking(["n1", "n2"])
+    found = Disruptions(cast("Kube", kube)).blocking(["n1", "n2"])
 
     assert found == [
         "disruption budget ml/web (1 healthy, 1 needed)",
