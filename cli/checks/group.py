@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 
@@ -10,11 +9,10 @@ from cli.checks.facts import Check, Hook, NodeGroup, Template, Unseen
 from gpuops.domain.errors import Invalid
 from gpuops.domain.keys import HOOK_PREFIX, STARTUP_TAINT, STARTUP_TAINT_KEY
 from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.quotas import QUOTAS, quota_code
 from gpuops.domain.userdata import with_startup_taint
 
 TAG = "gpuops:cluster"
-QUOTAS = {"g": "L-DB2E81BA", "vt": "L-DB2E81BA", "p": "L-417A185B"}
-"""Running On-Demand G and VT, and P instances, in vCPUs (Service Quotas, service code ec2)."""
 
 
 def judge_group(seen: NodeGroup | Unseen, policy: GroupPolicy) -> Iterator[Check]:
@@ -107,12 +105,6 @@ def _ours(hooks: tuple[Hook, ...]) -> list[Hook]:
 
 def _name(hooks: tuple[Hook, ...]) -> str:
     return next((hook.name for hook in _ours(hooks)), f"{HOOK_PREFIX}-admit")
-
-
-def quota_code(instance_type: str) -> str | None:
-    """Return the quota that On-Demand instances of the type count against; None for a family without GPUs."""
-    letters = re.match("[a-z]*", instance_type)
-    return QUOTAS.get(letters[0]) if letters else None
 
 
 def vcpus_needed(seen: Mapping[str, NodeGroup | Unseen], policies: Mapping[str, GroupPolicy]) -> dict[str, int]:

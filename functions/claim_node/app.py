@@ -11,10 +11,9 @@ Out: {"status": "claimed" | "taken" | "filled" | "waiting" | "gone" | "stopped" 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -24,16 +23,16 @@ from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict
 from gpuops.domain.policy import GroupPolicy
-from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, shortage, with_newcomer
 from gpuops.domain.rotation.claiming import Times
 from gpuops.domain.rotation.first import Limits, in_service, why_not_out
 from gpuops.domain.rotation.group import Group
-from gpuops.domain.rotation.messages import Change, ClaimAnswer, ClaimStatus
-from gpuops.domain.rotation.newcomers import claim_seconds, needs_no_look, next_due
+from gpuops.domain.rotation.messages import Change, ClaimAnswer
+from gpuops.domain.rotation.newcomers import needs_no_look
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.pairing import Pairing
+from gpuops.patience import Look, answer, begin, lacking, wait, wait_for_instance
 
 
 class ClaimNode(BaseModel):
@@ -51,19 +50,6 @@ class ClaimNode(BaseModel):
         return (self.claim and self.claim.slot) or self.instance
 
 
-@dataclass(frozen=True)
-class Look:
-    """What one call sees."""
-
-    run: Run
-    now: datetime
-    world: World
-    undo: Undo
-    policy: GroupPolicy
-    claims: Sequence[Claim]
-    times: Times
-
-
 @entry(ClaimNode)
 def handler(request: ClaimNode, now: datetime) -> ClaimAnswer:
     """Claim; a second call finds the first one's claim."""
@@ -78,7 +64,7 @@ def claim(request: ClaimNode, now: datetime, world: World) -> ClaimAnswer:
     if undo is None:
         raise Conflict(f"run {run.id} has no open change of {run.group}")
     policy = world.policies.at(run.policy).group(run.group)
-    times = _times(request, now, timedelta(minutes=policy.claim_deadline_minutes))
+    times = _times(request, now, policy)
     look = Look(run, now, world, undo, policy, world.claims.of(run.group), times)
     mine = next((item for item in look.claims if item.slot == request.slot), None)
     if mine and mine.first:
@@ -86,11 +72,11 @@ def claim(request: ClaimNode, now: datetime, world: World) -> ClaimAnswer:
     return _chosen(mine, times) if mine else _take_turn(request, look)
 
 
-def _times(request: ClaimNode, now: datetime, patience: timedelta) -> Times:
+def _times(request: ClaimNode, now: datetime, policy: GroupPolicy) -> Times:
     """The clock of this wait; it begins anew for the successor of a node that went first."""
     before = request.claim
     if before is None or before.status == "taken":
-        return Times(slot=request.slot, started=now, deadline=now + patience)
+        return begin(request.slot, now, policy)
     return before.model_copy(update={"slot": request.slot})
 
 
@@ -99,12 +85,12 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
     claimed = {item.new for item in look.claims}
     group = look.world.groups.describe(look.run.group, partial(needs_no_look, look.undo, claimed))
     turn = decide_turn(group, look.undo, look.claims, decrement=request.decrement)
-    gone = _answer("gone", turn.reason, look.times) if turn.status == "gone" else None
+    gone = answer("gone", turn.reason, look.times) if turn.status == "gone" else None
     if barred := gone or _barred(look):
         return barred
     look = replace(look, times=look.times.after_rest(look.now))
     if turn.old is None:
-        return _waiting(turn.reason, look, group)
+        return wait(turn.reason, look, group)
     wanted = Claim(
         group=group.name,
         run=look.run.id,
@@ -119,7 +105,7 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
         return _chosen(pair.found, look.times)
     if look.undo.strategy == "terminate_first":
         return _go_first(wanted, group, pairing.nodes, look)
-    return _waiting(pair.why or "somebody else was quicker", look, group)
+    return wait_for_instance(pair.why or "somebody else was quicker", group, look)
 
 
 def _go_first(wanted: Claim, group: Group, nodes: Sequence[Node], look: Look) -> ClaimAnswer:
@@ -127,17 +113,19 @@ def _go_first(wanted: Claim, group: Group, nodes: Sequence[Node], look: Look) ->
     out = look.policy.surge
     limits = Limits(out=out, floor=look.policy.floor.of(look.undo.desired, out))
     if why := why_not_out(group, look.undo, look.claims, in_service(group, nodes), limits):
-        return _waiting(why, look)
+        return wait_for_instance(why, group, look)
+    if any(item.out for item in look.claims) and lacking(group, look):
+        return wait_for_instance("a node that went first has no successor yet", group, look)
     first = wanted.model_copy(update={"first": True, "decrement": False})
     if look.world.claims.go_first(first, sum(item.first for item in look.claims)):
         return _chosen(first, look.times)
-    return _waiting("another node goes first at this moment", look)
+    return wait("another node goes first at this moment", look)
 
 
 def _succeed(mine: Claim, look: Look) -> ClaimAnswer:
     """The old node goes, or went, first: once it is gone, find its successor."""
     if not mine.out:
-        return _answer("filled", f"node {mine.node} came for {mine.old}", look.times, node=mine.node)
+        return answer("filled", f"node {mine.node} came for {mine.old}", look.times, node=mine.node)
     group = look.world.groups.describe(look.run.group)
     if group.instance(mine.old):
         return _chosen(mine, look.times)
@@ -145,21 +133,21 @@ def _succeed(mine: Claim, look: Look) -> ClaimAnswer:
     nodes = look.world.cluster(look.run.cluster).nodes() if free else []
     found = with_newcomer(mine, free, nodes)
     if found and look.world.claims.fill(mine, found):
-        return _answer("filled", f"node {found.node} came for {mine.old}", look.times, node=found.node)
+        return answer("filled", f"node {found.node} came for {mine.old}", look.times, node=found.node)
     if why := why_condemned(look.undo, look.policy, look.world):
-        return _answer("condemned", why, look.times)
-    return _waiting(f"{mine.old} is gone; {shortage(group, look.undo, len(free))}", look, group)
+        return answer("condemned", why, look.times)
+    return wait_for_instance(f"{mine.old} is gone; {shortage(group, look.undo, len(free))}", group, look, chosen=True)
 
 
 def _barred(look: Look) -> ClaimAnswer | None:
     """Say so where no further node of the run may be begun: never more, or not now, without a deadline running."""
     if why := why_condemned(look.undo, look.policy, look.world):
-        return _answer("condemned", why, look.times)
+        return answer("condemned", why, look.times)
     if why := look.undo.stopped or why_cancelled(look.undo, look.world):
-        return _answer("stopped", f"the run stopped: {why}", look.times)
+        return answer("stopped", f"the run stopped: {why}", look.times)
     if halt := why_halted(look.undo, look.policy, look.now, look.world):
         resting = look.times.resting or look.now
-        return _answer("waiting", halt.reason, look.times, wait_seconds=halt.seconds(look.now), resting=resting)
+        return answer("waiting", halt.reason, look.times, wait_seconds=halt.seconds(look.now), resting=resting)
     return None
 
 
@@ -167,29 +155,5 @@ def _chosen(mine: Claim, times: Times) -> ClaimAnswer:
     """Which old instance the slot replaces; nothing of this changes any more."""
     known = {"instance": mine.old, "decrement": mine.decrement}
     if mine.first:
-        return _answer("taken", f"{mine.old} goes before its successor comes", times, **known)
-    return _answer("claimed", f"node {mine.node} is ready for what runs on {mine.old}", times, node=mine.node, **known)
-
-
-def _waiting(reason: str, look: Look, group: Group | None = None) -> ClaimAnswer:
-    """Wait, or stop the run: the slots after this one would wait as long for the same missing node."""
-    times = look.times
-    if look.now < times.deadline:
-        due = next_due(group, look.undo, look.claims, times.slot) if group else times.started
-        pause = claim_seconds(due, times.started, look.now, times.deadline)
-        return _answer("waiting", reason, times, wait_seconds=pause)
-    why = f"{reason} until {times.deadline.isoformat()}{_why(look)}"
-    look.world.store.stop(look.run, why)
-    return _answer("overdue", why, times)
-
-
-def _answer(status: ClaimStatus, reason: str, times: Times, **more: Any) -> ClaimAnswer:
-    return ClaimAnswer(
-        status=status, reason=reason, slot=times.slot, started=times.started, deadline=times.deadline, **more
-    )
-
-
-def _why(look: Look) -> str:
-    """What became of the newcomers: in our own words if we turned them away, else in Auto Scaling's."""
-    why = look.undo.abandoned or look.world.groups.last_failure(look.run.group, look.undo.at)
-    return f"; {why}" if why else ""
+        return answer("taken", f"{mine.old} goes before its successor comes", times, **known)
+    return answer("claimed", f"node {mine.node} is ready for what runs on {mine.old}", times, node=mine.node, **known)

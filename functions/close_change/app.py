@@ -14,7 +14,8 @@ from gpuops.adapters.world import World
 from gpuops.domain.keys import label_of
 from gpuops.domain.rotation.change import Managed, Undo
 from gpuops.domain.rotation.group import Template
-from gpuops.domain.rotation.restore import arriving, lopsided, plan_restore
+from gpuops.domain.rotation.owner import owner_of, to_commit
+from gpuops.domain.rotation.restore import arriving, is_rolled, lopsided, plan_restore
 from gpuops.domain.rotation.stage import unreturned
 from gpuops.domain.run import Run
 from gpuops.entry import entry
@@ -62,6 +63,7 @@ def close(run: Run, world: World) -> CloseAnswer:
     restored += _marks(run, world, cluster)
     shrunk, surplus = take_out_spare(undo, world, cluster)
     again, left = _settings(undo, world)
+    left += _to_commit(undo, world)
     smokes = _smokes(run.group, world, cluster)
     world.claims.forget(run)
     if surplus:
@@ -123,6 +125,15 @@ def _settings(undo: Undo, world: World) -> tuple[tuple[str, ...], tuple[str, ...
     world.groups.unprotect(name, goals.unprotect)
     notes = tuple(note for note in (uneven, unreturned(group, undo)) if note)
     return goals.restored, goals.left + notes
+
+
+def _to_commit(undo: Undo, world: World) -> tuple[str, ...]:
+    """What to write into the text from which Terraform or CloudFormation makes the group, once it is rolled."""
+    group = world.groups.describe(undo.run.group)
+    if not undo.versions() or not is_rolled(group, undo):
+        return ()
+    owner = owner_of([group.tags, *world.templates.tags([moved.source.id for moved in undo.moved])])
+    return (to_commit(owner, undo, group),) if owner else ()
 
 
 def _marks(run: Run, world: World, cluster: "Cluster") -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from gpuops import planning
 from gpuops.adapters.world import World
+from gpuops.domain.errors import Conflict
 from gpuops.domain.policy import GroupPolicy, Policy
 from gpuops.domain.rotation.messages import Begun, Order, RotationPlan
 from gpuops.domain.run import Execution, Run
@@ -37,7 +38,10 @@ def handler(request: PlanRotation, now: datetime) -> RotationPlan:
 
 
 def plan(request: PlanRotation, now: datetime, world: World) -> RotationPlan:
-    """Look at everything, decide once. Raises: Invalid for an order that cannot be acted on."""
+    """Look at everything, decide once.
+
+    Raises: Invalid for an order that cannot be acted on; Conflict naming the run whose change of the group is open.
+    """
     policy = world.policies.at(request.run.policy) if request.run else world.policies.latest()
     of_group = planning.policy_of(request.event, policy)
     run = request.run or _new_run(request, of_group, policy)
@@ -45,6 +49,8 @@ def plan(request: PlanRotation, now: datetime, world: World) -> RotationPlan:
     release = world.releases.see(run.group, target, now)
     begun = request.begin is not None
     decision = planning.decide(request.event, policy, release, now, world, run=run.id, begun=begun)
+    if decision.holder and run.mode == "apply":
+        raise Conflict(decision.reason)
     return RotationPlan(run=run, target=target, **decision.model_dump())
 
 

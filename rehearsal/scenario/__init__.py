@@ -9,6 +9,7 @@ from rehearsal.scenario.kinds import collection
 from rehearsal.scenario.model import Scenario
 from rehearsal.scenario.story import (
     AlarmState,
+    Bounds,
     MachineFault,
     Moment,
     Patch,
@@ -27,6 +28,7 @@ __all__ = [
     "Alarm",
     "AlarmState",
     "Board",
+    "Bounds",
     "Expect",
     "ExpectedExecution",
     "ExpectedObject",

@@ -93,7 +93,7 @@ def _astray(scenario: Scenario) -> Iterator[tuple[Place, str]]:
     about: list[tuple[Place, str | None]] = []
     for i, moment in enumerate(scenario.timeline):
         key = next(iter(moment.model_fields_set - {"at"}))
-        about += [(("timeline", i, key, name), name) for name in moment.desired or ()]
+        about += [(("timeline", i, key, name), name) for name in moment.desired or moment.limits or ()]
         about.append((("timeline", i, key) if key == "terminate" else ("timeline", i, key, "group"), moment.group))
     about += [(("expect", "nodes", i, "group"), nodes.group) for i, nodes in enumerate(scenario.expect.nodes)]
     for key in ("suspended", "groups"):

@@ -115,6 +115,13 @@ class Withdrawal(Part):
     """What becomes of the image itself."""
 
 
+class Bounds(Part):
+    """New sizes between which a group may be, as Terraform or a person sets them; the one left out stays."""
+
+    min: int | None = Field(default=None, ge=0)
+    max: int | None = Field(default=None, ge=0)
+
+
 class Moment(Part):
     """One thing that happens at a simulated second."""
 
@@ -127,10 +134,12 @@ class Moment(Part):
     start: Start | None = None
     steer: Steer | None = None
     capacity: dict[str, dict[str, int]] | None = None
-    """New capacity: zone → instance type → instances."""
+    """New capacity: zone → instance type → instances; below zero, others get so many of those that come free next."""
     scale: Scale | None = None
     desired: dict[Name, Annotated[int, Field(ge=0)]] | None = None
     """By group, the size that somebody asks for, as Cluster Autoscaler does."""
+    limits: dict[Name, Bounds] | None = None
+    """By group, the minimum and maximum that somebody sets."""
     terminate: Name | None = None
     """Takes the first instance in service from this group; Auto Scaling launches another."""
     policy: str | None = None

@@ -14,6 +14,7 @@ from rehearsal.kube import Json
 from rehearsal.scenario import (
     Alarm,
     AlarmState,
+    Bounds,
     MachineFault,
     Moment,
     Patch,
@@ -103,6 +104,7 @@ class Plot:
             "capacity": world.fleet.set_capacity,
             "scale": self._scale,
             "desired": self._desire,
+            "limits": self._limit,
             "terminate": self._terminate,
             "policy": self.upload_policy,
             "delete": lambda named: kube.delete(f"{collection(named.kind, named.namespace)}/{named.name}"),
@@ -183,6 +185,13 @@ class Plot:
         autoscaling = self._world.region.account.client("autoscaling")
         for group, size in sizes.items():
             autoscaling.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=size)
+
+    def _limit(self, limits: Mapping[str, Bounds]) -> None:
+        autoscaling = self._world.region.account.client("autoscaling")
+        for group, bounds in limits.items():
+            given = {"MinSize": bounds.min, "MaxSize": bounds.max}
+            sizes = {key: size for key, size in given.items() if size is not None}
+            autoscaling.update_auto_scaling_group(AutoScalingGroupName=group, **sizes)
 
     def _terminate(self, group: str) -> None:
         autoscaling = self._world.region.account.client("autoscaling")

@@ -109,9 +109,10 @@ ROWS: dict[str, Asker] = dict(
             "ec2",
             "DescribeInstances DescribeInstanceStatus DescribeInstanceTypes DescribeInstanceTypeOfferings "
             "DescribeImages DescribeLaunchTemplates DescribeLaunchTemplateVersions DescribeVolumes DescribeSubnets "
-            "DescribeTags DescribeAvailabilityZones",
+            "DescribeTags DescribeAvailabilityZones DescribeCapacityReservations",
             _ALL,
         ),
+        *_rows("servicequotas", "GetServiceQuota", _ALL),
         *_rows("ec2", "CreateLaunchTemplateVersion DeleteLaunchTemplateVersions ModifyLaunchTemplate", row(r.template)),
         *_rows("ec2", "TerminateInstances RebootInstances", row(r.instances)),
         *_rows("ec2", "CreateTags DeleteTags", row(r.tagged)),

@@ -131,11 +131,15 @@ class Templates:
 
     versions: list[dict[str, Any]] = field(default_factory=lambda: [{"ImageId": OLD, "UserData": USER_DATA}])
     tokens: dict[str, Template] = field(default_factory=dict)
+    tagged: dict[str, str] = field(default_factory=dict)
 
     def read(self, template: Template) -> TemplateVersion:
         newest = len(self.versions)
         number = {"$Latest": newest, "$Default": 1}.get(template.version) or int(template.version)
         return TemplateVersion(Template(id=LT, version=str(number)), self.versions[number - 1], newest)
+
+    def tags(self, templates: Iterable[str]) -> list[dict[str, str]]:
+        return [self.tagged for _ in templates]
 
     def create(self, source: TemplateVersion, changes: dict[str, str], token: str, description: str) -> Template:
         if token not in self.tokens:

@@ -8,6 +8,7 @@ The table is the real adapter over moto's DynamoDB, because what a condition ref
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, Self
 
 import boto3
@@ -75,6 +76,9 @@ class World:
     smokes: dict[str, str] = field(default_factory=dict)
     """Smoke Jobs of the group by name, with their nodes."""
 
+    room: dict[str, Any] = field(default_factory=dict)
+    """What `rooms` knows: reservation, addresses, quota, vcpus; the rest is unknown."""
+
     builds: dict[str, str] = field(default_factory=dict)
     """Images of Image Builder, each with its pipeline."""
 
@@ -105,6 +109,11 @@ class World:
 
     def pipeline_of(self, image: str) -> str | None:
         return self.builds.get(image)
+
+    @property
+    def rooms(self) -> Any:
+        known = ("reservation", "addresses", "quota", "vcpus")
+        return SimpleNamespace(**{name: lambda _asked, name=name: self.room.get(name) for name in known})
 
     def cluster(self, name: str) -> Cluster:
         return self.connected

@@ -11,6 +11,7 @@ from samtranslator.yaml_helper import yaml_parse
 from gpuops import entry
 from gpuops.domain import errors
 from gpuops.domain.faults.breaker import LAUNCH_SUSPENDED
+from gpuops.domain.rotation.capacity import CAPACITY_HELD
 
 ROOT = Path(__file__).parents[2]
 QUEUED = "ApproximateNumberOfMessagesVisible"
@@ -107,4 +108,4 @@ def test_cloudwatch_shows_every_alarm_of_the_template() -> None:
     assert alarms
     assert [name for name in alarms if f"${{{name}.Arn}}" not in text] == []
     watched = {template["Resources"][name]["Properties"]["MetricName"] for name in alarms}
-    assert watched <= {LAUNCH_SUSPENDED, "Decided", QUEUED} | error_names()
+    assert watched <= {LAUNCH_SUSPENDED, CAPACITY_HELD, "Decided", QUEUED} | error_names()

@@ -13,7 +13,7 @@ import pytest
 
 from cli.checks.agents import judge_exporter, judge_metrics, judge_plugin, judge_reach
 from cli.checks.facts import Agent, Check, Cluster, Hook, Inside, NodeGroup, Sight, Stack, Template, Unseen, look
-from cli.checks.group import judge_group, judge_quotas, quota_code, vcpus_needed
+from cli.checks.group import judge_group, judge_quotas, vcpus_needed
 from cli.checks.inside import contains
 from cli.checks.stack import (
     judge_alarms,
@@ -27,6 +27,7 @@ from cli.checks.stack import (
 from gpuops.domain.errors import Refused
 from gpuops.domain.keys import STARTUP_TAINT, STARTUP_TAINT_KEY
 from gpuops.domain.policy import Approval, ClusterPolicy, GroupPolicy, Policy
+from gpuops.domain.quotas import quota_code
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.userdata import parse_user_data
 

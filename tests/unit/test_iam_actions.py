@@ -16,7 +16,7 @@ ROLE = "arn:aws:iam::123456789012:role/gpuops-plan"
 GROUP = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:unknown:autoScalingGroupName/gpu"
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/gpuops"
 TEMPLATE = "arn:aws:ec2:us-east-1:123456789012:launch-template/lt-1"
-BOTOCORE = {"states": "stepfunctions", "tag": "resourcegroupstaggingapi"}
+BOTOCORE = {"states": "stepfunctions", "tag": "resourcegroupstaggingapi", "servicequotas": "service-quotas"}
 
 
 class World:

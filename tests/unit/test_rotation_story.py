@@ -15,7 +15,7 @@ from moto import mock_aws
 from gpuops.adapters.claims import Claims
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.claim import Claim
-from tests.fakes.rotation import ARN, LT, NEW, NOW, instance, node, run
+from tests.fakes.rotation import ARN, LT, NEW, NOW, POLICY, instance, node, run
 from tests.fakes.steps import (
     CLOSE,
     OPEN,
@@ -129,7 +129,17 @@ def test_a_dead_holders_lock_is_taken_but_not_its_change(world: World) -> None:
 
     with pytest.raises(Conflict, match="by run run-1 is not put back yet"):
         OPEN.open_change(OPEN.OpenChange(run=planned.run, plan=planned), NOW, world)
-    assert plan(world, name="run-3").status == "hold"
+    with pytest.raises(Conflict, match="the change of run run-1 is not put back yet"):
+        plan(world, name="run-3")
+
+
+def test_a_second_event_in_mid_roll_names_the_first(world: World) -> None:
+    """A duplicate is no fault, but it may not wait and roll again; who only observes is just told."""
+    opened(world)
+
+    with pytest.raises(Conflict, match="the change of run run-1 is not put back yet"):
+        plan(world, name="run-2")
+    assert plan(replace(world, policy=POLICY.replace("apply", "observe")), name="run-2").status == "hold"
 
 
 def test_a_lost_fence_stops_every_act(world: World) -> None:

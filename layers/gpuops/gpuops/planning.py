@@ -12,6 +12,7 @@ from gpuops.domain.errors import Invalid
 from gpuops.domain.faults.breaker import SHARING_LIMIT, holds
 from gpuops.domain.policy import GroupPolicy, Pinned, Policy
 from gpuops.domain.rotation.bake import judge_alarms
+from gpuops.domain.rotation.capacity import why_scarce
 from gpuops.domain.rotation.cost import Surge, estimate_surge, prices
 from gpuops.domain.rotation.facts import NO_FACTS
 from gpuops.domain.rotation.gates import Situation, Target
@@ -21,6 +22,7 @@ from gpuops.domain.rotation.messages import Order
 from gpuops.domain.rotation.plan import Decision, decide_rotation
 from gpuops.domain.rotation.release import SeenRelease
 from gpuops.domain.rotation.standing import Against, against
+from gpuops.domain.rotation.strategy import RECENT, Room
 from gpuops.domain.userdata import parse_user_data, with_startup_taint
 from gpuops.facts import carried_by, look
 from gpuops.slots import no_slot
@@ -65,7 +67,22 @@ def decide(
     situation = collect(order.group, fleet, release, now, world, run=run, begun=begun)
     if situation.loads and situation.policy.canary.watches_alarms:
         situation = replace(situation, ringing=judge_alarms(world.alarms.look(situation.policy.canary, now)))
+    if situation.policy.strategy == "auto" and situation.loads:
+        situation = replace(situation, room=room_of(situation.group, now, world))
     return decide_rotation(replace(situation, condemned=None) if order.insists else situation, now)
+
+
+def room_of(group: Group, now: datetime, world: World) -> Room:
+    """Return what is known of whether the group could grow. Raises: Unavailable; Invalid where its template is gone."""
+    data = world.templates.read(templates_of(group.launch)[0]).data
+    kind, rooms = data.get("InstanceType"), world.rooms
+    return Room(
+        reservation=rooms.reservation(data),
+        addresses=rooms.addresses(group.subnets),
+        quota_vcpus=rooms.quota(kind) if kind and not data.get("InstanceMarketOptions") else None,
+        vcpus=rooms.vcpus(kind) if kind else None,
+        scarce=why_scarce(world.groups.last_failure(group.name, now - RECENT)),
+    )
 
 
 def collect(

@@ -153,6 +153,7 @@ def _group(raw: dict[str, Any], machines: dict[str, dict[str, Any]]) -> Group:
         suspended=frozenset(item["ProcessName"] for item in raw.get("SuspendedProcesses", [])),
         protects_new=raw.get("NewInstancesProtectedFromScaleIn", False),
         tags={item["Key"]: item.get("Value", "") for item in raw.get("Tags", [])},
+        subnets=tuple(filter(None, raw.get("VPCZoneIdentifier", "").split(","))),
     )
 
 

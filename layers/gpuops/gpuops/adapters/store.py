@@ -17,6 +17,7 @@ from gpuops.adapters.table import NEW, ONE, Condition, Table
 from gpuops.domain.errors import Conflict
 from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.lock import Lock
+from gpuops.domain.rotation.strategy import Strategy
 from gpuops.domain.run import Run
 
 Kind = Literal["rotation", "lock"]
@@ -89,8 +90,9 @@ class Store:
         item = self._table.get(f"undo#{group}")
         if item is None:
             return None
-        extra = {name: item.get(name) for name in WORDS}
+        extra: dict[str, Any] = {name: item.get(name) for name in WORDS}
         extra |= {name: frozenset(item.get(name, ())) for name in SETS}
+        extra |= {"strategy": item["strategy"]} if "strategy" in item else {}
         return Undo.model_validate_json(item["body"]).model_copy(update=extra)
 
     def write_undo(self, undo: Undo, *, begins: bool = False) -> None:
@@ -126,6 +128,15 @@ class Store:
     def claim_next(self, run: Run, instances: Iterable[str]) -> None:
         """Let the claims for these old instances come before all others; a closed change claims nothing."""
         self._change_undo(run, "ADD together :value", set(instances))
+
+    def hold(self, run: Run, why: str) -> bool:
+        """Note that the run waits for capacity, and why; False when that was noted before, or its change is closed."""
+        first = Condition("run = :run AND attribute_not_exists(held)", {":run": run.id})
+        return self._table.set(f"undo#{run.group}", "SET held = :value", {":value": why}, only_if=first)
+
+    def fall_back(self, run: Run, strategy: Strategy) -> bool:
+        """Let the run go on in another way; False when its change is closed already."""
+        return self._change_undo(run, "SET strategy = :value", strategy)
 
     def tell_abandoned(self, group: str, why: str, failed: str | None = None) -> None:
         """Tell the group's open change, if there is one, why a newcomer was turned away, and which failed at it."""

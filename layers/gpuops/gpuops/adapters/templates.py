@@ -4,6 +4,7 @@ The copy is made from botocore's own model of what can be sent, so a field that 
 botocore knows it, and what only an answer carries (`MetadataOptions.State`, `Operator.Managed`) falls away.
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 from gpuops.adapters.aws import client, translated
@@ -49,6 +50,18 @@ class Templates:
             data=found[0]["LaunchTemplateData"],
             latest=int(newest[0]["VersionNumber"]),
         )
+
+    def tags(self, templates: Sequence[str]) -> list[dict[str, str]]:
+        """Return the tags of each launch template, by id or name. Raises: Invalid where one is gone."""
+        found: list[dict[str, Any]] = []
+        for key, names in (
+            ("LaunchTemplateIds", [name for name in templates if name.startswith("lt-")]),
+            ("LaunchTemplateNames", [name for name in templates if not name.startswith("lt-")]),
+        ):
+            if names:
+                with translated(f"describe launch templates {', '.join(names)}"):
+                    found += self._ec2.describe_launch_templates(**{key: names})["LaunchTemplates"]
+        return [{tag["Key"]: tag["Value"] for tag in template.get("Tags", [])} for template in found]
 
     def create(self, source: TemplateVersion, changes: dict[str, str], token: str, description: str) -> Template:
         """Return a new version: the source with the changes.

@@ -25,6 +25,7 @@ from gpuops.adapters.policies import Policies
 from gpuops.adapters.registry import Registry
 from gpuops.adapters.releases import Releases
 from gpuops.adapters.reports import Reports
+from gpuops.adapters.rooms import Rooms
 from gpuops.adapters.store import Store
 from gpuops.adapters.templates import Templates
 from gpuops.adapters.turns import Turns
@@ -101,6 +102,11 @@ class World:
     def instances(self) -> Instances:
         """Single instances and their launch hooks."""
         return Instances.from_env()
+
+    @cached_property
+    def rooms(self) -> Rooms:
+        """Whether more instances could be had."""
+        return Rooms.from_env()
 
     @cached_property
     def registry(self) -> Registry:

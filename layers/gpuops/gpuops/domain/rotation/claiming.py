@@ -13,9 +13,12 @@ class Times(Rest):
     slot: str = ""
     started: datetime
     deadline: datetime
+    lacking: datetime | None = None
+    """Since when an instance has been missing for want of capacity."""
 
     def after_rest(self, now: datetime) -> Self:
         """Return the times as if the run had not rested."""
         lost = self.lost(now)
         times = {"started": self.started + lost, "deadline": self.deadline + lost}
-        return self.model_copy(update={**times, "resting": None})
+        lacking = self.lacking + lost if self.lacking else None
+        return self.model_copy(update={**times, "lacking": lacking, "resting": None})

@@ -15,3 +15,5 @@ class Closed:
     """Only the clock is waited for, so the plan behind the gate is told, and may be approved meanwhile."""
     never: bool = False
     """The plan can never be right, however long one waits: it is rejected instead of held."""
+    holder: str | None = None
+    """Name of the run that has the group, where that is why."""

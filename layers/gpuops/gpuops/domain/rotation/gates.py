@@ -17,6 +17,7 @@ from gpuops.domain.rotation.facts import NO_FACTS, Facts
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.nodegroup import Nodegroup, busy, never
 from gpuops.domain.rotation.order import NodeLoad
+from gpuops.domain.rotation.strategy import NOTHING_KNOWN, Room
 from gpuops.domain.rotation.windows import next_opening, wall_clock
 from gpuops.domain.rotation.wish import GlobalStop
 
@@ -71,6 +72,8 @@ class Situation:
     """Why no further node of the fleet may be closed now."""
     nodegroup: Nodegroup | None = None
     """The managed node group that the policy names."""
+    room: Room = NOTHING_KNOWN
+    """What is known of whether more instances could be had; looked at where the policy says `auto`."""
 
 
 Gate = Callable[[Situation, datetime], Closed | None]
@@ -78,7 +81,8 @@ Gate = Callable[[Situation, datetime], Closed | None]
 
 def gate_originals_put_back(situation: Situation, _now: datetime) -> Closed | None:
     """Originals that nobody restored would be overwritten by ours."""
-    return Closed(f"the change of run {situation.unrestored} is not put back yet") if situation.unrestored else None
+    first = situation.unrestored
+    return Closed(f"the change of run {first} is not put back yet", holder=first) if first else None
 
 
 def gate_condemned(situation: Situation, _now: datetime) -> Closed | None:

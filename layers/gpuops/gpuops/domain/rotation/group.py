@@ -63,6 +63,8 @@ class Group:
     suspended: frozenset[str] = frozenset()
     protects_new: bool = False
     tags: dict[str, str] = field(default_factory=dict)
+    subnets: tuple[str, ...] = ()
+    """Into which it launches."""
 
     @property
     def managed(self) -> str | None:

@@ -101,6 +101,7 @@ class ClaimAnswer(Rest):
     status: ClaimStatus
     reason: str
     slot: str
+    """The place in the plan, whichever instance it turns out to replace."""
     instance: str | None = None
     """The old instance that this slot replaces, once it is chosen."""
     decrement: bool | None = None
@@ -109,5 +110,7 @@ class ClaimAnswer(Rest):
     """The new node, once claimed."""
     started: AwareDatetime
     deadline: AwareDatetime
+    lacking: AwareDatetime | None = None
+    """Since when an instance has been missing for want of capacity."""
     wait_seconds: int = 0
     """Before the next call, if it is still waiting."""

@@ -61,6 +61,8 @@ class Decision(BaseModel):
     """When what holds it ends by itself; None where nothing holds it, or a person has to act."""
     managed: ManagedPlan | None = None
     """Where EKS's own update replaces the nodes."""
+    holder: str | None = None
+    """Name of the run that has the group, where that holds it."""
 
 
 def decide_rotation(situation: Situation, now: datetime) -> Decision:
@@ -83,7 +85,8 @@ def _held(closed: Closed, situation: Situation) -> Decision:
     if closed.never:
         return Decision(status="reject", reason=closed.reason)
     waits = closed.until is not None and situation.policy.mode == "apply"
-    held = Decision(status="wait" if waits else "hold", reason=closed.reason, until=closed.until)
+    status: Status = "wait" if waits else "hold"
+    held = Decision(status=status, reason=closed.reason, until=closed.until, holder=closed.holder)
     if not closed.planned:
         return held
     return _roll(situation).model_copy(update=held.model_dump(include={"status", "reason", "until"}))
@@ -94,9 +97,10 @@ def _roll(situation: Situation) -> Decision:
     if situation.nodegroup:
         return _managed(situation, situation.nodegroup)
     policy, ordered = situation.policy, order_nodes(situation.loads)
-    canaries, chosen = _canaries(ordered, policy), choose_strategy(policy)
-    surge, grows = min(policy.surge, len(ordered) - canaries), chosen.strategy == "surge"
-    last = len(ordered) - surge
+    canaries = _canaries(ordered, policy)
+    surge = min(policy.surge, len(ordered) - canaries)
+    chosen = choose_strategy(policy, situation.group.desired, max(canaries, surge), situation.room)
+    grows, last = chosen.strategy == "surge", len(ordered) - surge
     nodes = tuple(
         PlannedNode(
             instance=load.instance,
