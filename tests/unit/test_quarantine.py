@@ -15,7 +15,7 @@ from moto import mock_aws
 from gpuops.adapters.store import Store
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Unhealthy
-from gpuops.domain.keys import ADMITTED, BOOT_BEFORE, CORDONED_BY, QUARANTINED, STARTUP_TAINT
+from gpuops.domain.keys import ADMITTED, BOOT_BEFORE, CORDONED_BY, CUDA, DRIVER, QUARANTINED, STARTUP_TAINT
 from tests.fakes.admission import FakeCluster, FakeInstances
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import NOW as ROLL_NOW
@@ -137,7 +137,7 @@ def test_an_instance_that_left_is_not_called_continued() -> None:
 
 
 def test_the_restarted_node_is_admitted_and_opened_again() -> None:
-    """Our cordon, our taint, our notes: nothing of ours stays."""
+    """Our cordon, our taint, our notes: nothing of ours stays but that it was admitted, and what its smoke saw."""
     cluster, instances = FakeCluster(NODE), FakeInstances()
     quarantine(cluster, instances)
     instances.state = "InService"
@@ -147,7 +147,7 @@ def test_the_restarted_node_is_admitted_and_opened_again() -> None:
 
     node = cluster.known[NAME]
     assert [answer.status for answer in answers] == ["admitted", "admitted"]
-    assert (node.unschedulable, node.taints, set(node.annotations)) == (False, (GPU_TAINT,), {ADMITTED})
+    assert (node.unschedulable, node.taints, set(node.annotations)) == (False, (GPU_TAINT,), {ADMITTED, DRIVER, CUDA})
 
 
 def test_a_cordon_that_is_not_ours_survives_the_admission() -> None:
