@@ -4,7 +4,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.checks.facts import Cluster, Hook, NodeGroup, Stack, Template, Unseen, look
+from cli.checks.facts import Cluster, Hook, Managed, NodeGroup, Stack, Template, Unseen, look
 from gpuops.adapters.aws import client
 from gpuops.adapters.groups import Groups
 from gpuops.adapters.policies import Policies
@@ -126,7 +126,16 @@ def see_group(name: str) -> NodeGroup:
         hooks=tuple(Hook(h["LifecycleHookName"], h["DefaultResult"], h["HeartbeatTimeout"]) for h in launching),
         templates=tuple(_template(version) for version in versions),
         cpus=_cpus(_types(group, versions)),
+        managed=look(lambda: _managed(group)) if group.managed else None,
     )
+
+
+def _managed(group: Group) -> Managed:
+    """Return the EKS node group that made the Auto Scaling group, whose tags name both it and its cluster."""
+    named = {"clusterName": group.tags["eks:cluster-name"], "nodegroupName": group.managed}
+    found = client("eks").describe_nodegroup(**named)["nodegroup"]
+    taints = frozenset(str(taint["key"]) for taint in found.get("taints") or ())
+    return Managed(str(found["nodegroupArn"]), found.get("tags") or {}, taints)
 
 
 def _template(version: TemplateVersion) -> Template:

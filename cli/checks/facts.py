@@ -95,6 +95,16 @@ class Template:
 
 
 @dataclass(frozen=True)
+class Managed:
+    """The EKS node group behind an Auto Scaling group."""
+
+    arn: str
+    tags: Mapping[str, str]
+    taints: frozenset[str]
+    """Keys of the taints that its nodes register with."""
+
+
+@dataclass(frozen=True)
 class NodeGroup:
     """An Auto Scaling group of the policy."""
 
@@ -103,6 +113,8 @@ class NodeGroup:
     templates: tuple[Template, ...]
     cpus: Mapping[str, int]
     """vCPUs of each instance type that it may launch."""
+    managed: Managed | Unseen | None = None
+    """None where EKS did not make it."""
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from cli.checks.facts import Check, Hook, NodeGroup, Template, Unseen
+from cli.checks.managed import TAG, judge_managed
 from gpuops.domain.errors import Invalid
 from gpuops.domain.keys import HOOK_PREFIX, STARTUP_TAINT, STARTUP_TAINT_KEY
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.quotas import QUOTAS, quota_code
 from gpuops.domain.userdata import with_startup_taint
-
-TAG = "gpuops:cluster"
 
 
 def judge_group(seen: NodeGroup | Unseen, policy: GroupPolicy) -> Iterator[Check]:
@@ -21,6 +20,9 @@ def judge_group(seen: NodeGroup | Unseen, policy: GroupPolicy) -> Iterator[Check
     if isinstance(seen, Unseen):
         mend = f"aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names {name}"
         yield Check(f"{name}: group", ok=False, found=f"cannot read: {seen.reason}", mend=mend)
+        return
+    if seen.group.managed:
+        yield from judge_managed(seen, policy)
         return
     yield _group_tag(seen, policy)
     for template in seen.templates:

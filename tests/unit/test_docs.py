@@ -1,5 +1,6 @@
 """What is written about the code stays true: generated pages are current, decisions stay short enough to be read."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -15,6 +16,15 @@ def test_the_generated_pages_are_current(capsys: pytest.CaptureFixture[str]) -> 
     main = runpy.run_path(str(DOCS / "generate.py"))["main"]
 
     assert main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_no_page_bears_the_marks_of_a_merge() -> None:
+    """Half of two tables is neither."""
+    pages = [*DOCS.rglob("*.md"), *DOCS.parent.glob("*.md")]
+    marked = [page.name for page in pages if re.search(r"^(<{7}|>{7}|={7}$)", page.read_text(), re.MULTILINE)]
+
+    assert pages
+    assert marked == []
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:

@@ -12,7 +12,20 @@ from dataclasses import replace
 import pytest
 
 from cli.checks.agents import judge_exporter, judge_metrics, judge_plugin, judge_reach
-from cli.checks.facts import Agent, Check, Cluster, Hook, Inside, NodeGroup, Sight, Stack, Template, Unseen, look
+from cli.checks.facts import (
+    Agent,
+    Check,
+    Cluster,
+    Hook,
+    Inside,
+    Managed,
+    NodeGroup,
+    Sight,
+    Stack,
+    Template,
+    Unseen,
+    look,
+)
 from cli.checks.group import judge_group, judge_quotas, vcpus_needed
 from cli.checks.inside import contains
 from cli.checks.stack import (
@@ -263,3 +276,37 @@ def test_a_group_that_asks_for_approvals_needs_a_topic(parameter: str | None) ->
     assert ("arn:topic" if parameter else "every run of gpu is refused") in check.found
     assert list(judge_approvals(Policy(version="v1", groups=(POLICY,)), stack)) == []
     assert list(judge_approvals(UNSEEN, stack)) == list(judge_approvals(Policy(version="v1", groups=(asks,)), UNSEEN))
+
+
+def of_managed(managed: Managed | Unseen, nodegroup: str | None = "gpu") -> dict[str, Check]:
+    """The lines about a group that EKS made."""
+    seen = group()
+    made = replace(seen.group, tags={"eks:nodegroup-name": "gpu", "eks:cluster-name": "demo"})
+    policy = GroupPolicy(
+        cluster="demo", group="eks-gpu-0a", nodegroup=nodegroup, strategy="managed" if nodegroup else "surge"
+    )
+    checks = judge_group(replace(seen, group=made, managed=managed), policy)
+    return {check.name.removeprefix("eks-gpu-0a: "): check for check in checks}
+
+
+def test_a_managed_group_is_mended_through_eks_alone() -> None:
+    """A hook, a tag or a template of ours on what EKS owns would be in its way."""
+    arn = "arn:aws:eks:us-east-1:123456789012:nodegroup/demo/gpu/1"
+    good = of_managed(Managed(arn, {"gpuops:cluster": "demo"}, frozenset({STARTUP_TAINT_KEY})))
+    bare = of_managed(Managed(arn, {}, frozenset()), nodegroup=None)
+
+    assert all(check.ok for check in good.values())
+    assert {name for name, check in bare.items() if not check.ok} == {
+        "node group",
+        "tag of the node group",
+        "startup taint",
+    }
+    assert not any("aws autoscaling" in check.mend or "aws ec2" in check.mend for check in bare.values())
+    assert f"tag-resource --resource-arn {arn} --tags gpuops:cluster=demo" in bare["tag of the node group"].mend
+
+
+def test_a_managed_group_that_cannot_be_read_is_not_well() -> None:
+    """Not knowing is never well."""
+    checks = of_managed(UNSEEN)
+
+    assert (checks["node group"].ok, checks["tag and taint of the node group"].ok) == (True, False)

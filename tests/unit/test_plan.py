@@ -113,7 +113,7 @@ def test_a_change_that_is_not_put_back_holds() -> None:
     """Its originals would be lost under ours."""
     decision = decide_rotation(replace(SITUATION, unrestored="run-0"), NOW)
 
-    assert (decision.status, decision.reason) == ("hold", "the change of run run-0 is not put back yet")
+    assert (decision.status, decision.reason) == ("hold", "run run-0 has the group: its change is not put back yet")
 
 
 def test_observe_and_recommend_only_plan() -> None:

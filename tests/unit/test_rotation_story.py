@@ -129,7 +129,7 @@ def test_a_dead_holders_lock_is_taken_but_not_its_change(world: World) -> None:
 
     with pytest.raises(Conflict, match="by run run-1 is not put back yet"):
         OPEN.open_change(OPEN.OpenChange(run=planned.run, plan=planned), NOW, world)
-    with pytest.raises(Conflict, match="the change of run run-1 is not put back yet"):
+    with pytest.raises(Conflict, match="run run-1 has the group"):
         plan(world, name="run-3")
 
 
@@ -137,7 +137,7 @@ def test_a_second_event_in_mid_roll_names_the_first(world: World) -> None:
     """A duplicate is no fault, but it may not wait and roll again; who only observes is just told."""
     opened(world)
 
-    with pytest.raises(Conflict, match="the change of run run-1 is not put back yet"):
+    with pytest.raises(Conflict, match="run run-1 has the group"):
         plan(world, name="run-2")
     assert plan(replace(world, policy=POLICY.replace("apply", "observe")), name="run-2").status == "hold"
 

@@ -6,6 +6,7 @@ remembered of the release, and how, is the business of whoever asks.
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Invalid
@@ -101,7 +102,6 @@ def collect(
     versions = _templates(group, policy, world)
     images = {version.ami for version in versions if version.ami} | set(override_amis(group.launch))
     opposed = _against(release, group, images, now, world)
-    undo, nodegroup = world.store.undo(policy.group), policy.nodegroup
     carried = carried_by(group, target, policy.cluster, world)
     current = not carried.loads and images == {target.ami}
     types = types_of(group.launch, [version.data for version in versions])
@@ -114,16 +114,25 @@ def collect(
         facts=NO_FACTS if current else look(policy, target, types, carried, world, remember=run is not None),
         adds_startup_taint=not group.managed and any(_lacks_startup_taint(version) for version in versions),
         seen=release.seen,
-        stop=None if begun else world.wishes.stop(),
-        condemned=condemned.reason if (condemned := world.releases.condemned(policy.group, target.ami)) else None,
         gone=opposed.gone,
         withdrawn=opposed.withdrawn,
         older=opposed.older,
-        unrestored=undo.run.id if undo and undo.run.id != run else None,
-        broken=_broken(name, world),
+        stop=None if begun else world.wishes.stop(),
         full=no_slot(fleet, world),
-        nodegroup=world.nodegroups.describe(policy.cluster, nodegroup) if nodegroup else None,
+        **_remembered(policy, target, world, run),
     )
+
+
+def _remembered(policy: GroupPolicy, target: Target, world: World, run: str | None) -> dict[str, Any]:
+    """What the table, and EKS, know of the group itself."""
+    undo, condemned = world.store.undo(policy.group), world.releases.condemned(policy.group, target.ami)
+    owner = policy.nodegroup
+    return {
+        "condemned": condemned.reason if condemned else None,
+        "unrestored": undo.run.id if undo and undo.run.id != run else None,
+        "broken": _broken(policy.group, world),
+        "nodegroup": world.nodegroups.describe(policy.cluster, owner) if owner else None,
+    }
 
 
 def _against(release: SeenRelease, group: Group, images: set[str], now: datetime, world: World) -> Against:

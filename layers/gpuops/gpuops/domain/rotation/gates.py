@@ -82,7 +82,7 @@ Gate = Callable[[Situation, datetime], Closed | None]
 def gate_originals_put_back(situation: Situation, _now: datetime) -> Closed | None:
     """Originals that nobody restored would be overwritten by ours."""
     first = situation.unrestored
-    return Closed(f"the change of run {first} is not put back yet", holder=first) if first else None
+    return Closed(f"run {first} has the group: its change is not put back yet", holder=first) if first else None
 
 
 def gate_condemned(situation: Situation, _now: datetime) -> Closed | None:

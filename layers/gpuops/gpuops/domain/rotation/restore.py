@@ -190,12 +190,11 @@ def _words(
 ) -> tuple[str, ...]:
     """What is put back, for the report."""
     words = [f"resumed {name}" for name in resume]
-    if launch is not None:
-        words.append("launch template " + ", ".join(f"{t.id} version {t.version}" for t in templates_of(launch)))
+    named = [f"{template.id} version {template.version}" for template in templates_of(launch)] if launch else []
+    words += [f"launch template {', '.join(named)}"] if named else []
     if protects is not None:
         words.append(f"protection of new instances {'on' if protects else 'off'}")
-    if unprotect:
-        words.append(f"protection of {len(unprotect)} instances off")
+    words += [f"protection of {len(unprotect)} instances off"] if unprotect else []
     if maximum is not None:
         words.append(f"maximum size {maximum}")
     return tuple(words)
