@@ -379,6 +379,7 @@ def test_the_zones_of_a_pods_volumes_are_those_that_all_of_them_have(
     shared = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
     volume = {"capacity": {"storage": "1Gi"}, "hostPath": {"path": "/data"}, **shared}
     volume["nodeAffinity"] = {"required": {"nodeSelectorTerms": [term]}}
+    volume["claimRef"] = {"namespace": "default", "name": "bound"}  # or the binder may give it to the other claim
     assert admin("POST", "/api/v1/persistentvolumes", {"metadata": {"name": "pv"}, "spec": volume})[0] == 201
     for name, more in (("bound", {"volumeName": "pv"}), ("unbound", {})):
         spec = {**shared, "resources": {"requests": {"storage": "1Gi"}}, **more}
