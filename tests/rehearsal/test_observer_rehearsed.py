@@ -43,9 +43,14 @@ NAMED = {
 
 
 def scenario() -> Scenario:
-    """The roll that `budget` rehearses, with a second group that nobody rolls and a training Job."""
+    """The roll that `budget` rehearses, with a second group that nobody rolls and a training Job.
+
+    Without a canary, whose bake would have the roll end after the harm that is done to its report.
+    """
     plain = load("budget")
     (group,) = plain.groups
+    assert isinstance(plain.policy, dict)
+    rolled = [{**policy, "canary": {"nodes": 0}} for policy in plain.policy["groups"]]
     spare = group.model_copy(update={"name": SPARE, "labels": {**group.labels, "pool": "spare"}})
     tolerations = plain.workloads[-1].tolerations
     inference = plain.workloads[-1].model_copy(update={"min_available": 1, "gpus": 0})
@@ -57,6 +62,7 @@ def scenario() -> Scenario:
         "groups": (group, spare),
         "workloads": (*plain.workloads[:-1], inference, type(inference).model_validate(training)),
         "expect": expect,
+        "policy": {"groups": rolled},
     }
     return plain.model_copy(update=changes)
 
