@@ -7,6 +7,7 @@ server does nothing but import and fork.
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Collection
 from functools import cache
@@ -44,6 +45,12 @@ class Shelf:
         paths = [*unpacked, link_runtime(self.folder)]
         return Forks(paths, ahead, base_environment(self.folder), self.folder / "libraries.log")
 
+    def close(self) -> None:
+        """End every server, and remove the folder; with the process at the latest, however it ends."""
+        with self._lock:
+            self._close_all_but(())
+        self._guard.stop()
+
     def _close_all_but(self, used: Collection[Layers]) -> None:
         """Layers that were deployed anew leave nobody behind."""
         for key in [key for key in self._servers if key[0] not in used]:
@@ -52,5 +59,7 @@ class Shelf:
 
 @cache
 def shelf() -> Shelf:
-    """The one of this process."""
-    return Shelf(scratch_directory())
+    """The one of this process, which waits for its end: nobody who looks right after it finds the folder."""
+    made = Shelf(scratch_directory())
+    atexit.register(made.close)
+    return made
