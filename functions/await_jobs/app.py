@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from gpuops.adapters.halting import why_halted
 from gpuops.adapters.world import World
-from gpuops.domain.errors import Conflict, Refused
+from gpuops.domain.errors import Refused
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.drain import must_go
 from gpuops.domain.rotation.gates import Target
@@ -64,13 +64,11 @@ def await_jobs(request: AwaitJobs, now: datetime, world: World) -> JobsAnswer:
     """Raises: Conflict when the run lost the group; Refused when it was cancelled, or EKS would refuse the update."""
     run, since = request.run, request.jobs.since if request.jobs else now
     world.store.check_fence(run, request.change.fence)
-    undo = world.store.undo(run.group)
-    if undo is None:
-        raise Conflict(f"run {run.id} has no open change of {run.group}")
+    undo = world.store.change_of(run)
     wish, policy = world.wishes.wish(run.id), world.policies.at(run.policy).group(run.group)
     if wish and wish.wish == "cancel":
         raise Refused(f"{wish.said}; EKS's update had not begun")
-    if halt := why_halted(undo, policy, now, world):
+    if halt := why_halted(undo, policy, wish, now, world):
         return JobsAnswer(status="waiting", reason=halt.reason, since=since, wait_seconds=halt.seconds(now))
     until = since + timedelta(hours=policy.job_grace_hours)
     jobs = _jobs(request, world) if now < until else []

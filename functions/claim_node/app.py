@@ -21,7 +21,6 @@ from gpuops.adapters.halting import why_cancelled, why_halted
 from gpuops.adapters.verdicts import why_condemned
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Conflict
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, shortage, with_newcomer
 from gpuops.domain.rotation.claiming import Times
@@ -60,9 +59,7 @@ def claim(request: ClaimNode, now: datetime, world: World) -> ClaimAnswer:
     """Raises: Conflict when the run does not hold the group any more."""
     run = request.run
     world.store.check_fence(run, request.change.fence)
-    undo = world.store.undo(run.group)
-    if undo is None:
-        raise Conflict(f"run {run.id} has no open change of {run.group}")
+    undo = world.store.change_of(run)
     policy = world.policies.at(run.policy).group(run.group)
     times = _times(request, now, policy)
     look = Look(run, now, world, undo, policy, world.claims.of(run.group), times)
@@ -143,9 +140,10 @@ def _barred(look: Look) -> ClaimAnswer | None:
     """Say so where no further node of the run may be begun: never more, or not now, without a deadline running."""
     if why := why_condemned(look.undo, look.policy, look.world):
         return answer("condemned", why, look.times)
-    if why := look.undo.stopped or why_cancelled(look.undo, look.world):
+    wish = look.world.wishes.wish(look.run.id)
+    if why := look.undo.stopped or why_cancelled(look.undo, wish, look.world):
         return answer("stopped", f"the run stopped: {why}", look.times)
-    if halt := why_halted(look.undo, look.policy, look.now, look.world):
+    if halt := why_halted(look.undo, look.policy, wish, look.now, look.world):
         resting = look.times.resting or look.now
         return answer("waiting", halt.reason, look.times, wait_seconds=halt.seconds(look.now), resting=resting)
     return None

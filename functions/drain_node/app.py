@@ -72,7 +72,7 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     before = _after_rest(before, now)
     if request.change is not None:
         if hold := Closing(request.run, policy, cluster, world).close(node):
-            return _held(request, before, hold, now, world)
+            return _held(request, before, hold, group, now=now, world=world)
         if before.held is not None:
             before = before.model_copy(update={"started": now, "deadline": now + patience, "held": None})
     answer = _evict(before, now, group, cluster, node.name)
@@ -120,9 +120,9 @@ def _evict(before: Drained, now: datetime, group: GroupPolicy, cluster: Cluster,
     )
 
 
-def _held(request: Request, before: Drained, hold: Hold, now: datetime, world: World) -> Drained:
+def _held(request: Request, before: Drained, hold: Hold, group: GroupPolicy, *, now: datetime, world: World) -> Drained:
     """Leave the node as it is, and look again; a hold that outlasts the policy's patience stops the run."""
-    wait = decide_hold(hold, before.held, world.policies.at(request.run.policy).group(request.run.group), now)
+    wait = decide_hold(hold, before.held, group, now)
     if wait.overdue:
         world.store.stop(request.run, f"{request.instance}: {wait.reason}")
     return before.model_copy(

@@ -12,7 +12,6 @@ from pydantic import AwareDatetime, BaseModel
 
 from gpuops.adapters import canaries
 from gpuops.adapters.world import World
-from gpuops.domain.errors import Conflict
 from gpuops.domain.faults.xids import xid_table
 from gpuops.domain.rotation.bake import Bake, Look, Verdict, judge_alarms, judge_canary
 from gpuops.domain.rotation.change import Undo
@@ -64,9 +63,7 @@ def judge(request: JudgeCanary, now: datetime, world: World) -> Judged:
     """Raises: Conflict when the run does not hold the group any more; Invalid for an alarm that does not exist."""
     run = request.run
     world.store.check_fence(run, request.change.fence)
-    undo = world.store.undo(run.group)
-    if undo is None or undo.run.id != run.id:
-        raise Conflict(f"run {run.id} has no open change of {run.group}")
+    undo = world.store.change_of(run)
     since = request.judge.since if request.judge else now
     if (wish := world.wishes.wish(run.id)) and wish.wish == "cancel":
         return Judged(status="stopped", reason=wish.said, since=since)

@@ -125,8 +125,9 @@ def test_the_way_back_is_not_held_by_what_began_it(world: World, halt: str, *, g
         world.wishes.write(wish(halt))
 
     here: Any = world
-    assert why_cancelled(back, here) is None
-    assert (why_halted(back, policy, NOW, here) is None) is goes
+    said = world.wishes.wish(back.run.id)
+    assert why_cancelled(back, said, here) is None
+    assert (why_halted(back, policy, said, NOW, here) is None) is goes
 
 
 def test_the_global_stop_terminates_nothing_and_lets_what_is_going_go(world: World) -> None:

@@ -10,20 +10,18 @@ from gpuops.adapters.world import World
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.halt import Halt, halt_of_stop, halt_of_windows, halt_of_wish
+from gpuops.domain.rotation.wish import Wish
 
 
-def why_cancelled(undo: Undo, world: World) -> str | None:
+def why_cancelled(undo: Undo, wish: Wish | None, world: World) -> str | None:
     """Return who cancelled the run, noting it with the run, so that every slot gives the same reason; or None."""
-    if undo.stage == "back":
-        return None
-    wish = world.wishes.wish(undo.run.id)
-    if wish is None or wish.wish != "cancel":
+    if undo.stage == "back" or wish is None or wish.wish != "cancel":
         return None
     world.store.stop(undo.run, wish.said)
     return wish.said
 
 
-def why_halted(undo: Undo, policy: GroupPolicy, now: datetime, world: World) -> Halt | None:
+def why_halted(undo: Undo, policy: GroupPolicy, wish: Wish | None, now: datetime, world: World) -> Halt | None:
     """Return why no further node is begun for now, or None. Raises: Unavailable, Refused."""
-    halt = halt_of_stop(world.wishes.stop()) or halt_of_wish(world.wishes.wish(undo.run.id))
+    halt = halt_of_stop(world.wishes.stop()) or halt_of_wish(wish)
     return halt or (None if undo.stage == "back" else halt_of_windows(policy, now))

@@ -95,6 +95,13 @@ class Store:
         extra |= {"strategy": item["strategy"]} if "strategy" in item else {}
         return Undo.model_validate_json(item["body"]).model_copy(update=extra)
 
+    def change_of(self, run: Run) -> Undo:
+        """Return the originals of the run's own open change. Raises: Conflict where it has none."""
+        undo = self.undo(run.group)
+        if undo is None or undo.run.id != run.id:
+            raise Conflict(f"run {run.id} has no open change of {run.group}")
+        return undo
+
     def write_undo(self, undo: Undo, *, begins: bool = False) -> None:
         """Write the originals of a change, or more about the same change. Raises: Conflict for another run's.
 
