@@ -17,11 +17,12 @@ from gpuops.adapters.holders import take
 from gpuops.adapters.versions import create_versions
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict
-from gpuops.domain.rotation.change import Moved, Undo, missing_suspensions, open_goals, originals
+from gpuops.domain.rotation.change import Moved, Undo
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.halt import halt_of_stop
 from gpuops.domain.rotation.launch import templates_of
 from gpuops.domain.rotation.messages import Change, Opening, RotationPlan
+from gpuops.domain.rotation.opening import missing_suspensions, open_goals, originals
 from gpuops.domain.rotation.stage import next_stage
 from gpuops.domain.run import Run
 from gpuops.entry import entry
@@ -111,8 +112,7 @@ def _write_originals(group: Group, request: OpenChange, now: datetime, world: Wo
         order=order,
         strategy=plan.strategy,
         candidates=order[: plan.candidates],
-        managed=managed,
-    ).model_copy(update={"gangs": {node.instance: node.gang for node in plan.nodes if node.gang}})
+    ).model_copy(update={"managed": managed, "gangs": {node.instance: node.gang for node in plan.nodes if node.gang}})
     world.store.write_undo(undo)
     world.releases.pardon(request.run.group, plan.target.ami)
     return undo

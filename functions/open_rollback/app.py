@@ -15,11 +15,12 @@ from gpuops.adapters.versions import create_versions
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Refused
 from gpuops.domain.policy import GroupPolicy
-from gpuops.domain.rotation.change import Undo, open_goals
+from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.image import AVAILABLE
 from gpuops.domain.rotation.launch import override_amis
 from gpuops.domain.rotation.load import loads_of
 from gpuops.domain.rotation.messages import Change
+from gpuops.domain.rotation.opening import open_goals
 from gpuops.domain.rotation.order import order_nodes
 from gpuops.domain.rotation.plan import PlannedNode
 from gpuops.domain.rotation.release import Condemned

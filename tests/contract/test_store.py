@@ -12,8 +12,9 @@ from moto import mock_aws
 
 from gpuops.adapters.store import Store
 from gpuops.domain.errors import Conflict, Invalid
-from gpuops.domain.rotation.change import Moved, Undo, originals
+from gpuops.domain.rotation.change import Moved, Undo
 from gpuops.domain.rotation.group import Template
+from gpuops.domain.rotation.opening import originals
 from tests.fakes.rotation import ARN, LT, NOW, TARGET, group, instance, run
 from tests.fakes.world import table
 

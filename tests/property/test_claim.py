@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuops.domain.rotation.change import Moved, Undo, open_goals, originals
+from gpuops.domain.rotation.change import Moved, Undo
 from gpuops.domain.rotation.claim import Claim, claimable, decide_turn
 from gpuops.domain.rotation.group import Group, Instance, Template
+from gpuops.domain.rotation.opening import open_goals, originals
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
 from gpuops.domain.rotation.restore import owed_nodes, plan_shrink
 from gpuops.domain.rotation.stage import next_stage

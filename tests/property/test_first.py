@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuops.domain.rotation.change import Moved, Undo, originals
+from gpuops.domain.rotation.change import Moved, Undo
 from gpuops.domain.rotation.claim import Claim, claimable, decide_turn
 from gpuops.domain.rotation.first import Limits, in_service, why_not_out
 from gpuops.domain.rotation.group import Group, Template
+from gpuops.domain.rotation.opening import originals
 from tests.fakes.rotation import LT, NEW, NOW, TARGET, group, instance, node, run
 
 MOVED = Moved(

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 
 from gpuops.domain.keys import ADMITTED
-from gpuops.domain.rotation.change import Moved, Undo, originals
+from gpuops.domain.rotation.change import Moved, Undo
 from gpuops.domain.rotation.claim import Claim, with_newcomer
 from gpuops.domain.rotation.group import Template
 from gpuops.domain.rotation.newcomers import UNKNOWN, claim_seconds, needs_no_look, next_due
+from gpuops.domain.rotation.opening import originals
 from tests.fakes.rotation import LT, NEW, NOW, TARGET, group, instance, node, run
 
 TARGET_VERSION = Template(id=LT, version="2")

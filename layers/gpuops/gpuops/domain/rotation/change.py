@@ -1,4 +1,4 @@
-"""What an open change took away from a group, and the goals that open it.
+"""What an open change took away from a group, and what its stages make of the group's instances.
 
 Originals are a value written down before the first act, so whoever finds it later, however the run died, can put
 the group back. Goals are computed from them, never from what a half-done attempt left.
@@ -153,52 +153,3 @@ class GroupUpdate:
     max: int | None = None
     desired: int | None = None
     protects_new: bool | None = None
-
-
-def originals(
-    group: Group,
-    run: Run,
-    *,
-    target: Target,
-    surge: int,
-    moved: tuple[Moved, ...],
-    now: datetime,
-    order: tuple[str, ...] = (),
-    strategy: Strategy = "surge",
-    candidates: tuple[str, ...] = (),
-    managed: Managed | None = None,
-) -> Undo:
-    """Return what must be written down before the first act on the group; with candidates, canaries go first."""
-    return Undo(
-        run=run,
-        at=now,
-        target=target,
-        stage="canary" if candidates else "forward",
-        surge=surge,
-        max=group.max,
-        desired=group.desired,
-        launch=group.launch,
-        suspended=group.suspended & set(SUSPENDED),
-        protects_new=group.protects_new,
-        moved=moved,
-        strategy=strategy,
-        order=order,
-        candidates=candidates,
-        managed=managed,
-    )
-
-
-def open_goals(group: Group, undo: Undo) -> GroupUpdate:
-    """Return what is still missing for the stage to be open; a scale-up by somebody else in between is kept."""
-    size = undo.size - undo.given_back(group)
-    return GroupUpdate(
-        launch=undo.opened_launch if group.launch != undo.opened_launch else None,
-        max=size if group.max < size else None,
-        desired=size if undo.surge and group.desired < size else None,
-        protects_new=True if not group.protects_new else None,
-    )
-
-
-def missing_suspensions(group: Group) -> tuple[str, ...]:
-    """Return the processes that still run and must not while the change is open."""
-    return tuple(process for process in SUSPENDED if process not in group.suspended)
