@@ -19,6 +19,7 @@ from rehearsal.stage.perform import perform
 from rehearsal.stage.records import Records
 from rehearsal.world import World
 
+PASSED = ("floor_gpus", "groups", "moved", "job_pods_may_be_evicted", "nodes", "pods", "logs", "metrics", "suspended")
 REPORTED = ("gpuops-rotate-ami", "gpuops-admit-node", "gpuops-apply-gpu-config")
 WAITS_SHOWN = 3
 WHAT_IS_REAL = Path(__file__).parent / "what_is_real.md"
@@ -121,9 +122,8 @@ def _short(key: str) -> str:
 def _observer(world: World, director: Director) -> Observer:
     """Tell the observer where to look and what to expect; it gets nothing else."""
     expected = world.scenario.expect.model_dump(exclude_none=True)
-    passed = ("floor_gpus", "groups", "job_pods_may_be_evicted", "nodes", "pods", "logs", "metrics", "suspended")
     expectations: dict[str, Any] = {
-        **{key: expected[key] for key in passed},
+        **{key: expected[key] for key in PASSED},
         "objects": tuple(_wanted(item) for item in world.scenario.expect.objects),
         "table": director.outputs["StateTableName"],
         "bucket": director.outputs["ReportsBucketName"],

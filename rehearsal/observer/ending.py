@@ -13,12 +13,30 @@ Finding = tuple[str, str]
 
 
 def judge_groups(before: Mapping[str, Group], after: Mapping[str, Group], expected: Expectations) -> Iterator[Finding]:
-    """Sizes, suspended processes and protection are as they were, or as expected."""
+    """Sizes, suspended processes and protection are as they were, or as expected; there is no group more and none less.
+
+    Of a group that has moved, the new one is judged by what the old one was.
+    """
+    successors = find_successors(before, after, expected)
     for name, old in before.items():
-        if name not in after:
+        new = after.get(successors.get(name, name))
+        if new is None:
             yield "group_gone", name
-            continue
-        yield from _judge_group(old, after[name], {**old.sizes, **expected.groups.get(name, {})})
+        elif name in expected.moved and (name in after or name not in successors):
+            yield "group_moved", f"{name}: no group {expected.moved[name]} has taken its place"
+        else:
+            yield from _judge_group(old, new, {**old.sizes, **expected.groups.get(name, {})})
+    for name in sorted(after.keys() - before.keys() - set(successors.values())):
+        yield "group_more", name
+
+
+def find_successors(
+    before: Mapping[str, Group], after: Mapping[str, Group], expected: Expectations
+) -> Mapping[str, str]:
+    """By group, the only new group that the expected pattern fits."""
+    new = after.keys() - before.keys()
+    fits = {name: [each for each in new if fnmatchcase(each, wanted)] for name, wanted in expected.moved.items()}
+    return {name: found[0] for name, found in fits.items() if len(found) == 1}
 
 
 def _judge_group(old: Group, new: Group, sizes: Mapping[str, int]) -> Iterator[Finding]:
@@ -92,11 +110,13 @@ def _reported(execution: Execution, ending: Ending) -> bool:
     return any(key.endswith(f"/{execution.name}.json") for key in ending.reports)
 
 
-def nodes_replaced(before: Mapping[str, Group], after: Mapping[str, Group]) -> int:
+def nodes_replaced(before: Mapping[str, Group], after: Mapping[str, Group], expected: Expectations) -> int:
     """Instances of the beginning that are no longer in their group, as far as others stand in for them."""
     count = 0
+    successors = find_successors(before, after, expected)
     for name, old in before.items():
         was = {i.instance_id for i in old.instances}
-        now = {i.instance_id for i in after[name].instances} if name in after else set()
+        new = after.get(successors.get(name, name))
+        now = {i.instance_id for i in new.instances} if new else set()
         count += min(len(was - now), len(now - was))
     return count

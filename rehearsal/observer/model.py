@@ -41,6 +41,8 @@ class Expectations:
     """Ready admitted GPUs never fall below this once they have reached it."""
     groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Group -> {min, max, desired} at the end, where they are not to be what they were at the start."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Group -> pattern of the one new group that has taken its place at the end; any other new one is too many."""
     job_pods_may_be_evicted: bool = False
     """For scenarios whose policy ends the patience with a Job."""
     lost_after_seconds: float = 900.0

@@ -114,7 +114,7 @@ class Observer:
                 self._say(rule, what)
         return Observed(
             violations=tuple(self._violations),
-            nodes_replaced=nodes_replaced(self._groups, ending.groups),
+            nodes_replaced=nodes_replaced(self._groups, ending.groups, self._expected),
             min_ready_gpus=self._min_gpus,
             evictions=counts.get(EVICTED, 0) - self._evictions.get(EVICTED, 0),
             evictions_refused=counts.get(REFUSED, 0) - self._evictions.get(REFUSED, 0),

@@ -112,5 +112,7 @@ class Expect(Part):
     job_pods_may_be_evicted: bool = False
     """For policies that end the patience with a Job."""
     groups: dict[Name, Sizes] = Field(default_factory=dict)
+    moved: dict[Name, str] = Field(default_factory=dict)
+    """By group, the name, with wildcards, of the new group that has taken its place, with the sizes of the old one."""
     peak_calls: dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+:.+$")], Count] = Field(default_factory=dict)
     """service:action and how often at most the product may call it within one simulated second."""

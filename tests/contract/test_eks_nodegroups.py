@@ -232,3 +232,81 @@ def test_the_adapter_reads_a_custom_images_launch_template(world: FleetWorld) ->
     assert (found.custom, found.release) == (True, OLD.ami)
     assert found.template is not None
     assert found.template.version == "1"
+
+
+def like(found: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """What makes another node group like this one."""
+    keys = ("amiType", "instanceTypes", "labels", "nodeRole", "subnets", "taints", "updateConfig", "capacityType")
+    sizes = {"minSize": 0, "maxSize": 4, "desiredSize": 0}
+    asked = {"clusterName": "train", "nodegroupName": "gpu-new", "scalingConfig": sizes, **TARGET}
+    return {**asked, **{key: found[key] for key in keys if found.get(key)}, **changes}
+
+
+def test_a_node_group_is_made_like_another_one(world: FleetWorld) -> None:
+    """Empty and ACTIVE a minute later, with an Auto Scaling group of its own that bears EKS's tags and no others."""
+    stage(world, taints=["nvidia.com/gpu=true:NoSchedule"], labels={"team": "a"})
+    eks, asked = world.client("eks"), like(nodegroup(world), tags={"mine": "yes"}, clientRequestToken="once")
+    first = eks.create_nodegroup(**asked)["nodegroup"]
+    assert eks.create_nodegroup(**asked)["nodegroup"]["nodegroupArn"] == first["nodegroupArn"]
+    assert (first["status"], first.get("resources")) == ("CREATING", None)
+    with pytest.raises(ClientError, match="ResourceInUseException"):
+        eks.create_nodegroup(**{**asked, "clientRequestToken": "other"})
+    world.clock.advance(70)
+
+    made = eks.describe_nodegroup(clusterName="train", nodegroupName="gpu-new")["nodegroup"]
+    assert (made["status"], made["releaseVersion"], made["tags"]) == ("ACTIVE", NEW.release, {"mine": "yes"})
+    for key in ("taints", "labels", "instanceTypes", "nodeRole"):
+        assert made[key] == nodegroup(world)[key]
+    (name,) = [each["name"] for each in made["resources"]["autoScalingGroups"]]
+    tags = {tag["Key"]: tag["Value"] for tag in world.group(name)["Tags"]}
+    assert (tags["eks:nodegroup-name"], "mine" in tags, "gpuops:cluster" in tags) == ("gpu-new", False, False)
+    assert name.startswith("eks-gpu-new-")
+    world.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=1)
+    world.clock.advance(300)
+    assert [*world.states(name).values()] == ["InService"]
+    assert world.near.booted[-1].ami == NEW.ami
+
+
+def test_a_new_node_group_whose_nodes_do_not_come_has_failed(world: FleetWorld) -> None:
+    """As EKS says, in the words of its health."""
+    stage(world)
+    world.nodes.unready = True
+    sizes = {"minSize": 0, "maxSize": 4, "desiredSize": 1}
+    world.client("eks").create_nodegroup(**like(nodegroup(world), scalingConfig=sizes))
+    world.clock.advance(1200)
+    made = world.client("eks").describe_nodegroup(clusterName="train", nodegroupName="gpu-new")["nodegroup"]
+    assert (made["status"], made["health"]["issues"][0]["code"]) == ("CREATE_FAILED", "NodeCreationFailure")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"releaseVersion": "1.36.9-20270101"}, "not valid"),
+        ({"version": "1.37"}, "not the cluster's"),
+        ({"scalingConfig": {"minSize": 2, "maxSize": 4, "desiredSize": 1}}, "do not fit"),
+        ({"nodeRole": ""}, "node role"),
+        ({"amiType": "CUSTOM"}, "type CUSTOM"),
+    ],
+)
+def test_what_makes_no_node_group_is_refused(world: FleetWorld, changes: dict[str, Any], why: str) -> None:
+    """And none is begun."""
+    stage(world)
+    with pytest.raises(ClientError, match=why):
+        world.client("eks").create_nodegroup(**like(nodegroup(world), **changes))
+    assert world.client("eks").list_nodegroups(clusterName="train")["nodegroups"] == ["gpu"]
+
+
+def test_a_node_group_is_deleted_with_its_nodes(world: FleetWorld) -> None:
+    """Drained, past a budget after a quarter of an hour; then its Auto Scaling group is gone, too."""
+    stage(world)
+    world.nodes.stubborn = True
+    assert world.client("eks").delete_nodegroup(**NAMED)["nodegroup"]["status"] == "DELETING"
+    with pytest.raises(ClientError, match="ResourceInUseException"):
+        world.client("eks").delete_nodegroup(**NAMED)
+    world.clock.advance(600)
+    assert len(images(world)) == 2
+    world.clock.advance(1200)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        nodegroup(world)
+    assert world.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
+    assert len(world.nodes.forced) == 2

@@ -30,6 +30,7 @@ from rehearsal.observer.region import Ending, Execution, Group, Instance
 from rehearsal.observer.sharing import edits_in_use, flips_under_pods, several_cordons, several_plugins
 
 PLAIN = Expectations()
+MOVED = Expectations.read({"moved": {"gpu": "gpu-*"}})
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 SERVING = Instance("i-1", "InService", protected=False)
 GROUP = Group("gpu", {"min": 0, "max": 1, "desired": 1}, frozenset(), protects_new=False, instances=(SERVING,))
@@ -237,6 +238,25 @@ def test_a_group_may_end_as_expected_instead_of_as_it_was() -> None:
     assert rules(judge_groups({"gpu": GROUP}, {}, PLAIN)) == ["group_gone"]
 
 
+def test_a_group_has_moved_where_that_is_expected_and_nowhere_else() -> None:
+    """One new group has taken its place, as it was; the old one is gone, and no other came."""
+    new = {"gpu-2": replace(GROUP, name="gpu-2")}
+    grown = {"gpu-2": replace(GROUP, name="gpu-2", sizes={"min": 0, "max": 9, "desired": 1})}
+    other = {"other": replace(GROUP, name="other")}
+
+    assert rules(judge_groups({"gpu": GROUP}, new, MOVED)) == []
+    assert rules(judge_groups({"gpu": GROUP}, grown, MOVED)) == ["max_size"]
+    assert rules(judge_groups({"gpu": GROUP}, new, PLAIN)) == ["group_gone", "group_more"]
+    assert rules(judge_groups({"gpu": GROUP}, {"gpu": GROUP}, MOVED)) == ["group_moved"]
+    assert rules(judge_groups({"gpu": GROUP}, {"gpu": GROUP, **new}, MOVED)) == ["group_moved"]
+    assert rules(judge_groups({"gpu": GROUP}, {"gpu": GROUP, **other}, PLAIN)) == ["group_more"]
+    assert rules(judge_groups({"gpu": GROUP}, {**new, "gpu-3": GROUP}, MOVED)) == [
+        "group_gone",
+        "group_more",
+        "group_more",
+    ]
+
+
 def test_what_was_there_before_is_not_held_against_anybody() -> None:
     """Somebody else's suspended process, protection, cordon or label stays theirs."""
     odd = replace(GROUP, suspended=frozenset({"AZRebalance"}), instances=(replace(SERVING, protected=True),))
@@ -318,8 +338,11 @@ def test_a_node_counts_as_replaced_when_another_stands_in_for_it() -> None:
     """One that merely went does not."""
     other = replace(SERVING, instance_id="i-9")
 
-    assert nodes_replaced({"gpu": GROUP}, {"gpu": replace(GROUP, instances=(other,))}) == 1
-    assert nodes_replaced({"gpu": GROUP}, {"gpu": replace(GROUP, instances=())}) == 0
+    assert nodes_replaced({"gpu": GROUP}, {"gpu": replace(GROUP, instances=(other,))}, PLAIN) == 1
+    assert nodes_replaced({"gpu": GROUP}, {"gpu": replace(GROUP, instances=())}, PLAIN) == 0
+    moved = {"gpu-2": replace(GROUP, name="gpu-2", instances=(other,))}
+    assert nodes_replaced({"gpu": GROUP}, moved, MOVED) == 1
+    assert nodes_replaced({"gpu": GROUP}, moved, PLAIN) == 0
 
 
 def test_evictions_are_counted_by_code_without_dry_runs() -> None:

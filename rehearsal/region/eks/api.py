@@ -1,7 +1,7 @@
 """The operations of EKS over one cluster, behind moto's response class: moto's own has no updates of node groups.
 
 A node group is one thing at a time: whatever changes it while it is UPDATING is refused. Leaves out: creating, updating
-and deleting clusters and node groups, add-ons, Fargate, updates of the cluster, access entries (the stacks'), and of
+and deleting clusters, add-ons, Fargate, updates of the cluster, access entries (the stacks'), and of
 UpdateNodegroupConfig labels, taints and node repair.
 """
 
@@ -11,8 +11,9 @@ from typing import Any
 from moto.eks.responses import EKSResponse
 from moto.eks.urls import response, url_paths
 
-from rehearsal.region.eks import errors
+from rehearsal.region.eks import asked, errors
 from rehearsal.region.eks.hands import Hands
+from rehearsal.region.eks.making import Making
 from rehearsal.region.eks.model import Nodegroup, Update
 from rehearsal.region.eks.rolling import SETUP_SECONDS, Rolling, UpdateError, drive
 from rehearsal.region.eks.types import CUSTOM, ami_type
@@ -26,6 +27,8 @@ ACTIONS = (
     "describe_cluster",
     "list_clusters",
     "list_nodegroups",
+    "create_nodegroup",
+    "delete_nodegroup",
     "describe_nodegroup",
     "update_nodegroup_version",
     "update_nodegroup_config",
@@ -43,6 +46,7 @@ class Eks:
         self._hands, self._created = hands, moment(hands.timers)
         self._nodegroups: dict[str, Nodegroup] = {}
         self._tokens: dict[str, Update] = {}
+        self._making = Making(hands, self._nodegroups)
 
     def install(self, patches: Patches) -> None:
         """Answer for moto's EKS."""
@@ -86,7 +90,16 @@ class Eks:
     def describe_nodegroup(self, params: Params) -> dict[str, Any]:
         """What it is now."""
         nodegroup = self._find(params)
-        return {"nodegroup": nodegroup.shown(self._hands.group(nodegroup))}
+        return {"nodegroup": nodegroup.shown(self._hands.find(nodegroup))}
+
+    def create_nodegroup(self, params: Params) -> dict[str, Any]:
+        """Begin to make one."""
+        self._check(params)
+        return {"nodegroup": self._making.create(params).shown(None)}
+
+    def delete_nodegroup(self, params: Params) -> dict[str, Any]:
+        """Begin to take one away."""
+        return {"nodegroup": self._making.delete(nodegroup := self._find(params)).shown(self._hands.find(nodegroup))}
 
     def describe_update(self, params: Params) -> dict[str, Any]:
         """How an update stands; of a node group's, the node group must be named."""
@@ -107,11 +120,13 @@ class Eks:
         return self._once(params, nodegroup, lambda: self._begin_config(nodegroup, params))
 
     def _begin_version(self, nodegroup: Nodegroup, params: Params) -> Update:
-        changes = self._custom(nodegroup, params) if nodegroup.custom else self._release(nodegroup, params)
+        changes = asked.template(nodegroup, params) if nodegroup.custom else {}
+        release = None if nodegroup.custom else asked.release(self._hands, nodegroup.ami_type, params)
+        changes |= {"Version": self.cluster.version, "ReleaseVersion": release.release} if release else {}
         update = self._begin(nodegroup, "VersionUpdate", changes)
         if nodegroup.custom:
             nodegroup.template = dict(nodegroup.template or {}) | {"version": changes["LaunchTemplateVersion"]}
-        image = self._hands.image_of(nodegroup.template) if nodegroup.template else self._image(nodegroup, changes)
+        image = release.ami if release else self._hands.image_of(nodegroup.template or {})
         rolling = Rolling(self._hands, nodegroup, image, force=bool(params.get("force")))
 
         def done(error: UpdateError | None) -> None:
@@ -134,31 +149,6 @@ class Eks:
         self._hands.timers.call_later(SETUP_SECONDS, f"eks/{update.id}", lambda: self._end(nodegroup, update, None))
         return update
 
-    def _release(self, nodegroup: Nodegroup, params: Params) -> dict[str, str]:
-        """The release that is meant: without a version EKS takes the cluster's, without a release the latest one."""
-        version = params.get("version") or self.cluster.version
-        if version != self.cluster.version:
-            raise self._invalid(nodegroup, f"Kubernetes version {version} is not the cluster's")
-        known = [release.release for release in self._hands.releases(nodegroup.ami_type)]
-        release = params.get("releaseVersion") or known[-1]
-        if release not in known:
-            raise self._invalid(nodegroup, f"Requested release version {release} is not valid for {version}")
-        return {"Version": version, "ReleaseVersion": release}
-
-    def _custom(self, nodegroup: Nodegroup, params: Params) -> dict[str, str]:
-        """A version of the launch template that the node group was made with, and nothing else."""
-        if params.get("version") or params.get("releaseVersion"):
-            why = "You cannot specify the field version or releaseVersion when using custom AMIs."
-            raise self._invalid(nodegroup, why)
-        asked, own = params.get("launchTemplate") or {}, nodegroup.template or {}
-        if not asked or (asked.get("id") or own["id"], asked.get("name") or own["name"]) != (own["id"], own["name"]):
-            raise self._invalid(nodegroup, "The launch template must be the one that the node group was created with.")
-        return {"LaunchTemplateVersion": str(asked["version"])}
-
-    def _image(self, nodegroup: Nodegroup, changes: dict[str, str]) -> str:
-        wanted = changes["ReleaseVersion"]
-        return next(each.ami for each in self._hands.releases(nodegroup.ami_type) if each.release == wanted)
-
     def _once(self, params: Params, nodegroup: Nodegroup, begin: Callable[[], Update]) -> dict[str, Any]:
         """A repeated token gets the update that it began, whatever became of it."""
         token = str(params.get("clientRequestToken") or "")
@@ -179,9 +169,6 @@ class Eks:
     def _end(self, nodegroup: Nodegroup, update: Update, error: UpdateError | None) -> None:
         update.status, nodegroup.status = "Failed" if error else "Successful", "ACTIVE"
         update.errors = [error.shown] if error else []
-
-    def _invalid(self, nodegroup: Nodegroup, message: str) -> Exception:
-        return errors.invalid(message, self.cluster.name, nodegroup.name)
 
     def _find(self, params: Params) -> Nodegroup:
         self._check(params)

@@ -46,9 +46,18 @@ class Hands:
         """Its Auto Scaling group."""
         return self._autoscaling.world.groups[nodegroup.group.name]
 
+    def find(self, nodegroup: Nodegroup) -> AutoScalingGroup | None:
+        """Its Auto Scaling group, where it is there already."""
+        return self._autoscaling.world.groups.get(nodegroup.group.name)
+
     def subnets(self, group: Group) -> list[str]:
         """The subnets of its zones."""
         return [self._autoscaling.world.compute.subnets[zone] for zone in group.zones]
+
+    def zones(self, subnets: Iterable[str]) -> tuple[str, ...]:
+        """The zones of these subnets. Raises: KeyError for an unknown one."""
+        zone_of = {subnet: zone for zone, subnet in self._autoscaling.world.compute.subnets.items()}
+        return tuple(zone_of[subnet] for subnet in subnets)
 
     def make_template(self, group: Group, release: Release) -> dict[str, str]:
         """The launch template that the user of a custom image made."""
@@ -60,15 +69,33 @@ class Hands:
 
     def make(self, group: Group, release: Release) -> None:
         """EKS's launch template and its Auto Scaling group, full at once, with nodes that nothing keeps closed."""
-        tags = {"eks:cluster-name": self.cluster.name, "eks:nodegroup-name": group.nodegroup}
-        name = f"eks-{uuid_of(self.seed, 'lt', group.name)}"
         settled = group.model_copy(update={"startup_taint": group.startup_taint and not group.size})
-        data = template_data(_labelled(settled, release.ami), release, self.cluster)
-        made = self._templates.create_launch_template(template_request(name, data, tags))
-        template = str(made["LaunchTemplate"]["LaunchTemplateId"])
-        request = group_request(group, template, self.cluster.name, self.subnets(group))
-        request["Tags"] += [{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()]
+        request = group_request(group, self._template(settled, release), self.cluster.name, self.subnets(group))
+        request["Tags"] += self._tags(group)
         self._autoscaling.stage(request)
+
+    def create(self, nodegroup: Nodegroup, release: Release) -> None:
+        """The same for a new node group: its instances come on the clock, its own tags are not passed on."""
+        group = nodegroup.group
+        request = group_request(group, self._template(group, release), self.cluster.name, nodegroup.subnets)
+        self._asked["create_auto_scaling_group"]({**request, "Tags": self._tags(group)})
+
+    def remove(self, nodegroup: Nodegroup) -> None:
+        """Its Auto Scaling group is gone, once it is empty."""
+        del self._autoscaling.world.groups[nodegroup.group.name]
+
+    def _template(self, group: Group, release: Release) -> str:
+        """EKS's own launch template for the group."""
+        tags = {"eks:cluster-name": self.cluster.name, "eks:nodegroup-name": group.nodegroup}
+        data = template_data(_labelled(group, release.ami), release, self.cluster)
+        request = template_request(f"eks-{uuid_of(self.seed, 'lt', group.name)}", data, tags)
+        return str(self._templates.create_launch_template(request)["LaunchTemplate"]["LaunchTemplateId"])
+
+    def _tags(self, group: Group) -> list[dict[str, Any]]:
+        """By which EKS knows its Auto Scaling groups; a node group's own tags are not passed on (EKS user guide)."""
+        tags = {"eks:cluster-name": self.cluster.name, "eks:nodegroup-name": group.nodegroup}
+        tags |= {f"kubernetes.io/cluster/{self.cluster.name}": "owned"}
+        return [{"Key": key, "Value": value, "PropagateAtLaunch": True} for key, value in tags.items()]
 
     def image_of(self, template: dict[str, str]) -> str:
         """The image of the user's launch template, at the version it names. Raises: EC2's own errors."""

@@ -53,6 +53,9 @@ class Nodegroup:
     """The user's own launch template, by id and version."""
     status: str = "ACTIVE"
     updates: dict[str, Update] = field(default_factory=dict)
+    issues: list[dict[str, Any]] = field(default_factory=list)
+    given: dict[str, Any] = field(default_factory=dict)
+    """What it was asked to be described with."""
 
     @property
     def name(self) -> str:
@@ -69,10 +72,16 @@ class Nodegroup:
         percent = self.update_config.get("maxUnavailablePercentage")
         return int(self.update_config["maxUnavailable"]) if percent is None else max(1, size * int(percent) // 100)
 
-    def shown(self, asg: AutoScalingGroup) -> dict[str, Any]:
-        """As AWS describes it; it tells the sizes of its Auto Scaling group."""
+    def _sizes(self, asg: AutoScalingGroup | None) -> dict[str, int]:
+        """Those of its Auto Scaling group; before there is one, what was asked for."""
+        if asg is None:
+            return {"minSize": self.group.min, "maxSize": self.group.max, "desiredSize": self.group.size}
+        names = {"minSize": "MinSize", "maxSize": "MaxSize", "desiredSize": "DesiredCapacity"}
+        return {key: int(asg.settings[setting]) for key, setting in names.items()}
+
+    def shown(self, asg: AutoScalingGroup | None) -> dict[str, Any]:
+        """As AWS describes it; the Auto Scaling group of a new one is not there at first."""
         uuid = uuid_of("nodegroup", self.cluster, self.name)
-        sizes = {"minSize": "MinSize", "maxSize": "MaxSize", "desiredSize": "DesiredCapacity"}
         return {
             "nodegroupName": self.name,
             "nodegroupArn": f"arn:aws:eks:{REGION}:{ACCOUNT}:nodegroup/{self.cluster}/{self.name}/{uuid}",
@@ -82,18 +91,19 @@ class Nodegroup:
             "createdAt": _time(self.created),
             "status": self.status,
             "capacityType": "ON_DEMAND",
-            "scalingConfig": {key: int(asg.settings[setting]) for key, setting in sizes.items()},
+            "scalingConfig": self._sizes(asg),
             "instanceTypes": None if self.template else [self.group.instance_type],
             "subnets": self.subnets,
             "amiType": self.ami_type,
             "nodeRole": f"arn:aws:iam::{ACCOUNT}:role/{self.cluster}-nodes",
             "labels": dict(self.group.labels),
             "taints": [_taint(taint) for taint in self.group.all_taints],
-            "resources": {"autoScalingGroups": [{"name": asg.name}]},
-            "health": {"issues": []},
+            "resources": {"autoScalingGroups": [{"name": asg.name}]} if asg else None,
+            "health": {"issues": list(self.issues)},
             "updateConfig": dict(self.update_config),
             "launchTemplate": self.template,
             "tags": dict(self.tags),
+            **self.given,
         }
 
 
