@@ -1,9 +1,9 @@
 """Claim an admitted new node for one slot of the plan, and choose which old node it stands in for.
 
 Where old nodes go first, the slot takes its old one while enough others serve, and is asked again for the successor
-once that one is gone.
+once that one is gone. Without a change it is a repair that replaces the node, and only the successor is waited for.
 
-In:  {"run": {...}, "change": {...}, "instance": "i-0slot", "decrement": false, "claim"?: <previous answer>,
+In:  {"run": {...}, "change"?: {...}, "instance": "i-0slot", "decrement": false, "claim"?: <previous answer>,
       "now": "..."}
 Out: {"status": "claimed" | "taken" | "filled" | "waiting" | "gone" | "stopped" | "overdue" | "condemned", "reason",
       "slot", "instance": "i-0old", "decrement", "node": "ip-10-0-1-7.ec2.internal", "started", "deadline",
@@ -32,13 +32,14 @@ from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.pairing import Pairing
 from gpuops.patience import Look, answer, begin, lacking, wait, wait_for_instance
+from gpuops.successor import succeed
 
 
 class ClaimNode(BaseModel):
     """One slot of an open change; at first it bears the name of the instance that the plan has in its place."""
 
     run: Run
-    change: Change
+    change: Change | None = None
     instance: str
     decrement: bool
     claim: Times | None = None
@@ -58,6 +59,8 @@ def handler(request: ClaimNode, now: datetime) -> ClaimAnswer:
 def claim(request: ClaimNode, now: datetime, world: World) -> ClaimAnswer:
     """Raises: Conflict when the run does not hold the group any more."""
     run = request.run
+    if request.change is None:
+        return succeed(run, request.instance, request.claim, now, world)
     world.store.check_fence(run, request.change.fence)
     undo = world.store.change_of(run)
     policy = world.policies.at(run.policy).group(run.group)

@@ -1,6 +1,6 @@
 """Terminate a drained instance, with decrement where the plan says so, and see that instance and Node are gone.
 
-In:  {"run": {...}, "change": {...}, "instance": "i-0old", "decrement": false, "retire"?: {"deadline"}, "now": "..."}
+In:  {"run": {...}, "change"?: {...}, "instance": "i-0old", "decrement": false, "retire"?: {"deadline"}, "now": "..."}
 Out: {"status": "retiring" | "retired" | "overdue", "reason", "deadline": "...", "wait_seconds": 20}
 """
 
@@ -37,10 +37,10 @@ class Host(BaseModel):
 
 
 class RetireNode(BaseModel):
-    """One drained old instance of an open change; its Node's name is known from its drain."""
+    """One drained instance, of an open change or of a repair; its Node's name is known from its drain."""
 
     run: Run
-    change: Change
+    change: Change | None = None
     instance: str
     decrement: bool
     drain: Host | None = None
@@ -65,7 +65,8 @@ def handler(request: RetireNode, now: datetime) -> RetireAnswer:
 def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
     """Raises: Conflict when the run does not hold the group any more."""
     run, name = request.run, request.instance
-    world.store.check_fence(run, request.change.fence)
+    if request.change is not None:
+        world.store.check_fence(run, request.change.fence)
     times = request.retire or Deadline(deadline=now + PATIENCE)
     group = world.groups.describe(run.group, lambda _: True)
     if group.instance(name) and (halt := halt_of_stop(world.wishes.stop())):

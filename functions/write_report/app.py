@@ -3,6 +3,7 @@
 In:  the state of the execution: {"execution": {...}, "run"?, "plan"?, "change"?, "judge"?, "nodes"?, "rollback"?,
      "back"?, "close"?, "error"?, "now"};
      of an admission {"execution": {...}, "run"?, "find"?, "check"?, "smoke"?, "admit"?, "error"?, "now"};
+     of a repair {"execution": {...}, "run"?, "event", "isolate"?, "diagnose"?, "close"?, "error"?, "now"};
      of a configuration {"execution": {...}, "apply"?, "error"?, "now"}
 Out: {"status": "written", "reason", "html": "reports/<run>.html", "json": "reports/<run>.json"}
 """
@@ -38,6 +39,10 @@ class WriteReport(BaseModel):
     smoke: dict[str, Any] | None = None
     admit: dict[str, Any] | None = None
     apply: dict[str, Any] | None = None
+    event: dict[str, Any] | None = None
+    """Of a repair: the fault."""
+    isolate: dict[str, Any] | None = None
+    diagnose: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     keep: bool = False
     """Whether a report that is there already stays: reconcile, which knows less than the run did, asks for that."""

@@ -1,13 +1,14 @@
 """One simulated machine: the instance, what boots on it, and how far its kubelet has come."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from rehearsal.kubelets.devices import Devices, Gpu, Sharing, devices_of
 from rehearsal.kubelets.hardware import Hardware, hardware_of
 from rehearsal.kubelets.userdata import Flags, flags_of
 from rehearsal.scenario import Group
+from rehearsal.scenario.world import STARTUP_TAINT
 
 Stage = Literal["booting", "registered", "ready", "silent"]
 
@@ -111,6 +112,8 @@ def machine_of(instance: Instance, release: Release | None, group: Group | None 
         return f"{release.release} never registers"
     if (flags := flags_of(instance.user_data, release.family)) is None:
         return "its user data configures no node"
+    if group is not None and group.admitted and instance.launch <= group.size:
+        flags = replace(flags, taints=tuple(t for t in flags.taints if f"{t['key']}=" not in STARTUP_TAINT))
     hardware = hardware_of(instance.instance_type)
     board = next((b for b in group.boards if b.launch == instance.launch), None) if group else None
     devices = devices_of(instance.instance_id, hardware, board.uuid if board else None)

@@ -108,7 +108,8 @@ def ready_gpus(cluster: Cluster, expected: Expectations) -> int:
 
 def closed_nodes(cluster: Cluster, expected: Expectations) -> int:
     """Nodes that the product has closed, those that it emptied among them."""
-    return sum(expected.cordon_key in annotations(node) for node in cluster.nodes.values())
+    keys = {expected.cordon_key, expected.fault_key}
+    return sum(not keys.isdisjoint(annotations(node)) for node in cluster.nodes.values())
 
 
 def unmatched(cluster: Cluster, groups: Mapping[str, Group]) -> Iterator[str]:

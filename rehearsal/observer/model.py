@@ -68,6 +68,8 @@ class Expectations:
     smoke_label: str = "gpuops/smoke"
     cordon_key: str = "gpuops/cordoned-by"
     """The annotation that a node bears while the product has it closed."""
+    fault_key: str = "gpuops/fault"
+    """The annotation that a node bears while the product has it in quarantine."""
     checkpoint_key: str = "gpuops/checkpoint-requested"
     """The annotation by which the product asks a pod to save its work."""
     sharing_key: str = "gpuops/config-before"

@@ -63,6 +63,8 @@ class Group(Part):
     taints: tuple[Taint, ...] = ()
     startup_taint: bool = False
     """True when the operator has already put our startup taint into the NodeConfig."""
+    admitted: bool = False
+    """Its nodes of the start were admitted before the story, so that taint is no longer on them."""
     hook_heartbeat_seconds: int = Field(default=900, ge=30, le=7200)
     user_data: str | None = None
     """Replaces the NodeConfig made from labels and taints: for groups that are set up wrongly on purpose."""

@@ -19,8 +19,11 @@ from gpuops.domain.keys import (
     BOOT_BEFORE,
     CONFIG_BEFORE,
     CORDONED_BY,
+    FAULT,
+    FAULT_RUN,
     KEPT_FOR,
     PLUGIN_CONFIG_LABEL,
+    QUARANTINE_KEY,
     QUARANTINED,
     SCALE_DOWN_DISABLED,
     Taint,
@@ -85,6 +88,19 @@ class FakeCluster(Cluster):
     def end_quarantine(self, node: Node) -> None:
         """See Cluster."""
         self._set(node, {QUARANTINED: None, BOOT_BEFORE: None})
+
+    def isolate(self, node: Node, run_id: str, why: str, value: str) -> None:
+        """See Cluster."""
+        self._set(node, {FAULT: why, FAULT_RUN: run_id}, unschedulable=True)
+        self.add_taint(node.name, Taint(key=QUARANTINE_KEY, value=value, effect="NoSchedule"))
+
+    def end_isolation(self, node: Node) -> None:
+        """See Cluster."""
+        self.remove_taint(node.name, QUARANTINE_KEY)
+        self._set(self.known[node.name], {FAULT: None, FAULT_RUN: None}, unschedulable=self._still_closed(node))
+
+    def _still_closed(self, node: Node) -> bool:
+        return node.name in self.foreign_cordons or node.cordoned_by is not None
 
     def add_taint(self, name: str, taint: Taint) -> None:
         """See Cluster."""

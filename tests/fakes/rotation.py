@@ -10,7 +10,17 @@ from typing import Any
 
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Invalid
-from gpuops.domain.keys import ADMITTED, CORDONED_BY, KEPT_FOR, SCALE_DOWN_DISABLED, STARTUP_TAINT
+from gpuops.domain.keys import (
+    ADMITTED,
+    CORDONED_BY,
+    FAULT,
+    FAULT_RUN,
+    KEPT_FOR,
+    QUARANTINE_KEY,
+    SCALE_DOWN_DISABLED,
+    STARTUP_TAINT,
+    Taint,
+)
 from gpuops.domain.policy import Ami, GroupPolicy
 from gpuops.domain.rotation.change import GroupUpdate
 from gpuops.domain.rotation.gates import Target
@@ -208,6 +218,25 @@ class Cluster:
 
     def uncordon(self, of: Node) -> None:
         self._mark(of, {k: v for k, v in of.annotations.items() if k != CORDONED_BY}, unschedulable=False)
+
+    def isolate(self, of: Node, run_id: str, why: str, value: str) -> None:
+        taint = Taint(key=QUARANTINE_KEY, value=value, effect="NoSchedule")
+        self._mark(of, {**of.annotations, FAULT: why, FAULT_RUN: run_id}, unschedulable=True)
+        self.add_taint(of.name, taint)
+
+    def end_isolation(self, of: Node) -> None:
+        self.remove_taint(of.name, QUARANTINE_KEY)
+        left = {key: value for key, value in of.annotations.items() if key not in (FAULT, FAULT_RUN)}
+        self._mark(self.node(of.name) or of, left, unschedulable=of.cordoned_by is not None)
+
+    def add_taint(self, name: str, taint: Taint) -> None:
+        self._taint(name, lambda taints: taints if taint in taints else (*taints, taint))
+
+    def remove_taint(self, name: str, key: str) -> None:
+        self._taint(name, lambda taints: tuple(taint for taint in taints if taint.key != key))
+
+    def _taint(self, name: str, change: Callable[[tuple[Taint, ...]], tuple[Taint, ...]]) -> None:
+        self.all_nodes = [replace(n, taints=change(n.taints)) if n.name == name else n for n in self.all_nodes]
 
     def pods_by_node(self) -> dict[str, list[Pod]]:
         return self.pods

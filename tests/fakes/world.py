@@ -84,6 +84,9 @@ class World:
 
     policies = executions = bus = reports = instances = types = registry = pipelines = property(lambda self: self)
 
+    def group_of(self, instance: str) -> str | None:
+        return self.groups.group.name if self.groups.group.instance(instance) else None
+
     def private_dns(self, instance: str) -> str:
         return f"node-{instance}"
 

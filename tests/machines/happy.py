@@ -13,6 +13,12 @@ RUN = {
     "policy": "v1",
     "mode": "apply",
 }
+REPAIR_RUN = {
+    **RUN,
+    "id": "node-1",
+    "execution": "arn:aws:states:us-east-1:123456789012:execution:remediate-gpu:node-1",
+    "machine": "remediate-gpu",
+}
 CHANGE = {"status": "open", "reason": "ok", "fence": 1, "template": {"id": "lt-1", "version": "2"}, "surge": 1}
 
 HAPPY: dict[str, dict[str, Any]] = {
@@ -56,6 +62,10 @@ HAPPY: dict[str, dict[str, Any]] = {
     "SelectNode": {"status": "done"},
     "RelabelNode": {"status": "configured", "config": "r4", "replicas": 4, "deadline": LATER},
     "SettleNode": {"status": "kept"},
+    "IsolateNode": {"status": "closed", "run": REPAIR_RUN, "node": "node-1", "instance": "i-0123456789abcdef0"},
+    "DiagnoseFault": {"action": "replace"},
+    "OpenRepair": {"status": "clear", "since": LATER, "wait_seconds": 60},
+    "CloseRepair": {"status": "repaired"},
     "ListLeftovers": {"status": "listed", "changes": [], "admissions": []},
 }
 
@@ -78,3 +88,5 @@ CONFIG = {"cluster": "demo"}
 """Input of apply_gpu_config."""
 SHARE = {"run": RUN, "node": "node-1", "instance": "i-0123456789abcdef0", "key": "r4", "turn": 1}
 """Input of share_node."""
+FAULT = {"fault": {"node": "node-1", "kind": "xid", "xid": 79, "first_seen": "2026-11-23T10:00:00Z"}}
+"""Input of remediate_gpu."""

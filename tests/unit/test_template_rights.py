@@ -57,6 +57,8 @@ WRITES = {
         "UpdateItem budget",
         *(f"DeleteItem {kind}" for kind in ("breaker", "lock", "open#changes", "budget")),
     },
+    "OpenRepair": {"UpdateItem budget"},
+    "CloseRepair": {"UpdateItem budget", "DeleteItem budget"},
     "ListLeftovers": {"DeleteItem open#changes", "UpdateItem budget", "DeleteItem budget"},
 }
 """What each function writes to the table, beside its journal."""

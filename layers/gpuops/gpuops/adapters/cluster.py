@@ -1,8 +1,8 @@
 """Nodes of one cluster, and its pods: each method is one act, stated as a goal, so that a repeated call does no harm.
 
 Our fields are server-side applied under one manager per purpose (`gpuops-cordon`, `gpuops-admission`, `gpuops-config`,
-`gpuops-keep`, `gpuops-quarantine`), because an apply takes back what its manager no longer names: lifting the cordon is
-applying nothing, it leaves the others alone, and a cordon that somebody else also set stays.
+`gpuops-keep`, `gpuops-quarantine`, `gpuops-fault`), because an apply takes back what its manager no longer names:
+lifting the cordon is applying nothing, it leaves the others alone, and a cordon that somebody else also set stays.
 """
 
 from datetime import datetime
@@ -18,9 +18,12 @@ from gpuops.domain.keys import (
     BOOT_BEFORE,
     CONFIG_BEFORE,
     CORDONED_BY,
+    FAULT,
+    FAULT_RUN,
     FIELD_MANAGER,
     KEPT_FOR,
     PLUGIN_CONFIG_LABEL,
+    QUARANTINE_KEY,
     QUARANTINED,
     SCALE_DOWN_DISABLED,
     Taint,
@@ -82,6 +85,19 @@ class Cluster(Pods):
     def end_quarantine(self, node: Node) -> None:
         """Take that back."""
         self._apply(node, "quarantine", {})
+
+    def isolate(self, node: Node, run_id: str, why: str, value: str) -> None:
+        """Close a node because of a fault, and say why: at once for the scheduler, then by a taint that names it.
+
+        A cordon of a roll's, or of a person's, stands beside this one, and each lifts its own.
+        """
+        self._apply(node, "fault", {FAULT: why, FAULT_RUN: run_id}, spec={"unschedulable": True})
+        self.add_taint(node.name, Taint(key=QUARANTINE_KEY, value=value, effect="NoSchedule"))
+
+    def end_isolation(self, node: Node) -> None:
+        """Take that back: the taint first, so that a node that says why it is closed is closed."""
+        self.remove_taint(node.name, QUARANTINE_KEY)
+        self._apply(node, "fault", {})
 
     def mark_admitted(self, node: Node, now: datetime, seen: dict[str, str]) -> None:
         """Write down when the node passed its admission, and what its smoke saw."""

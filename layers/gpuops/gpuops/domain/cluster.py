@@ -12,6 +12,7 @@ from gpuops.domain.keys import (
     ADMITTED,
     BOOT_BEFORE,
     CORDONED_BY,
+    FAULT_RUN,
     GPU_RESOURCE,
     KEPT_FOR,
     MIG_LABELS,
@@ -93,6 +94,11 @@ class Node:
     def quarantined(self) -> str | None:
         """When an execution last kept it closed for its new root volume."""
         return self.annotations.get(QUARANTINED)
+
+    @property
+    def isolated_by(self) -> str | None:
+        """The run that closed it because of a fault; None for a node in no such quarantine."""
+        return self.annotations.get(FAULT_RUN)
 
     @property
     def restarted(self) -> bool:

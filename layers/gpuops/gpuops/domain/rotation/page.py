@@ -31,6 +31,7 @@ def render_page(report: Report) -> str:
         *_rollback(report),
         *_admission(report),
         *_configuration(report),
+        *_repair(report),
         *_steps(report),
         *_close(report),
     ]
@@ -129,6 +130,20 @@ def _configuration(report: Report) -> Iterable[str]:
         for f in findings
     ]
     yield _table(("what", "is", "reason", ""), rows)
+
+
+def _repair(report: Report) -> Iterable[str]:
+    """What was seen of a GPU, and what was decided."""
+    if not report.isolate:
+        return
+    fault = (report.event or {}).get("fault") or {}
+    facts = {key: fault.get(key) for key in ("kind", "xid", "uuid", "first_seen")}
+    facts |= {"node": report.isolate.get("node"), "instance": report.isolate.get("instance")}
+    decided = report.diagnose or {}
+    facts |= {"action": decided.get("action"), "because": decided.get("reason")}
+    yield "<h2>Fault</h2>"
+    yield _facts([(key, str(value or "unknown")) for key, value in facts.items()])
+    yield _list(fault.get("evidence", ()))
 
 
 def _steps(report: Report) -> Iterable[str]:

@@ -53,6 +53,9 @@ class Report(BaseModel):
     """As it came; what is written of it is `proof`."""
     admit: Line | None = None
     apply: Line | None = None
+    event: Line | None = None
+    isolate: Line | None = None
+    diagnose: Line | None = None
     error: Line | None = None
     lines: list[Line] = []
 
@@ -72,12 +75,17 @@ class Report(BaseModel):
     def good(self) -> bool:
         """Whether what was asked for came about."""
         unreadable = (self.find or {}).get("status") == "unreadable"
-        return self.error is None and self.outcome != "abandoned" and not unreadable
+        return self.error is None and self.outcome not in ("abandoned", "kept") and not unreadable
 
     @property
     def _last(self) -> Line:
         """The answer that decided it: a rotation's plan, a configuration's findings, an admission's last step."""
-        return self.plan or self.apply or self.admit or self.find or {}
+        return self.plan or self.apply or self.admit or self.find or self.repaired
+
+    @property
+    def repaired(self) -> Line:
+        """How a repair ended; of one that is none of ours, why."""
+        return (self.close or self.isolate or {}) if self.isolate else {}
 
     @computed_field  # type: ignore[prop-decorator]
     @property

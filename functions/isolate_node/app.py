@@ -1,0 +1,106 @@
+"""Find the node of a fault and close it, before anything that takes time: cordon, taint, and the reason beside them.
+
+What the table holds for an application's own mistake closes nothing. A node of no group of the policy is not ours.
+
+In:  {"event": {"fault": <GpuFault>}, "execution": {"id", "name", "machine"}, "run"?, "now"}
+Out: {"status": "closed" | "open" | "observed" | "waiting" | "gone" | "ignored", "reason", "run", "node", "instance",
+      "since", "wait_seconds"}
+"""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from gpuops.adapters.cluster import Cluster
+from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node
+from gpuops.domain.faults.actions import closes, diagnose, name_of, words_of
+from gpuops.domain.faults.answers import Isolated, Order
+from gpuops.domain.faults.fault import GpuFault
+from gpuops.domain.faults.xids import xid_table
+from gpuops.domain.policy import GroupPolicy, Policy
+from gpuops.domain.rotation.halt import halt_of_stop
+from gpuops.domain.run import Execution, Run
+from gpuops.entry import entry
+
+
+class Request(BaseModel):
+    """In."""
+
+    event: Order
+    execution: Execution
+    run: Run | None = None
+
+
+@entry(Request)
+def handler(request: Request, now: datetime) -> Isolated:
+    """Close the node; a second call finds it closed."""
+    return isolate(request, now, World())
+
+
+def isolate(request: Request, now: datetime, world: World) -> Isolated:
+    """Raises: Unavailable, Refused, Invalid from the adapters."""
+    fault = request.event.fault
+    policy = world.policies.at(request.run.policy) if request.run else world.policies.latest()
+    name = cluster_of(fault, policy)
+    if name is None:
+        return Isolated(status="ignored", reason=f"cluster {fault.cluster or '(none named)'} is not in the policy")
+    cluster = world.cluster(name)
+    node = find(fault, cluster)
+    if node is None:
+        return Isolated(status="gone", reason=f"{name} has no node {fault.node or fault.instance or '(none named)'}")
+    group = group_of(node, policy, world)
+    if group is None or group.cluster != name:
+        return Isolated(status="ignored", reason=f"{node.name} is in no group of the policy", node=node.name)
+    run = request.run or run_of(request.execution, group, policy.version)
+    known = Isolated(
+        status="observed", reason=f"mode {group.mode}", run=run, node=node.name, instance=node.instance, since=now
+    )
+    return close(fault, node, known, now, cluster=cluster, world=world) if group.mode == "apply" else known
+
+
+def close(fault: GpuFault, node: Node, known: Isolated, now: datetime, *, cluster: Cluster, world: World) -> Isolated:
+    """Close it unless the fault is an application's, or the global stop stands."""
+    diagnosis = diagnose(fault, xid_table())
+    if not closes(diagnosis):
+        return known.model_copy(update={"status": "open", "reason": diagnosis.reason})
+    if halt := halt_of_stop(world.wishes.stop()):
+        return known.model_copy(update={"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)})
+    run = known.run.id if known.run else ""
+    cluster.isolate(node, run, words_of(fault), name_of(fault))
+    return known.model_copy(update={"status": "closed", "reason": f"{node.name} takes no new pods: {words_of(fault)}"})
+
+
+def cluster_of(fault: GpuFault, policy: Policy) -> str | None:
+    """The fault's cluster, or the only one there is; one that the policy does not name is not ours."""
+    named = {group.cluster for group in policy.groups}
+    if fault.cluster:
+        return fault.cluster if fault.cluster in named else None
+    return named.pop() if len(named) == 1 else None
+
+
+def find(fault: GpuFault, cluster: Cluster) -> Node | None:
+    """By its name, else by its instance; a node of that name with another instance came after the fault."""
+    if fault.node:
+        node = cluster.node(fault.node)
+        return node if node and fault.instance in {"", node.instance} else None
+    return cluster.node_of(fault.instance) if fault.instance else None
+
+
+def group_of(node: Node, policy: Policy, world: World) -> GroupPolicy | None:
+    """The policy of the Auto Scaling group that the node's instance is in."""
+    name = world.instances.group_of(node.instance)
+    return next((group for group in policy.groups if group.group == name), None)
+
+
+def run_of(execution: Execution, group: GroupPolicy, version: str) -> Run:
+    """The run that every later step carries."""
+    return Run(
+        id=execution.name,
+        execution=execution.id,
+        machine=execution.machine,
+        cluster=group.cluster,
+        group=group.group,
+        policy=version,
+        mode=group.mode,
+    )

@@ -1,0 +1,100 @@
+"""What the functions of a repair hand to one another through the state machine.
+
+One model for both ends, so that a field renamed at one end is an error at the other.
+"""
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from gpuops.domain.faults.actions import Action
+from gpuops.domain.faults.fault import GpuFault
+from gpuops.domain.rotation.halt import Rest
+from gpuops.domain.run import Run
+
+
+class _Answer(BaseModel):
+    """An answer is a value: nobody changes it after it was given."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+
+
+class Order(BaseModel):
+    """What starts a repair."""
+
+    fault: GpuFault
+
+
+class Isolated(_Answer):
+    """isolate_node's answer."""
+
+    status: Literal["closed", "open", "observed", "waiting", "gone", "ignored"]
+    """`open`: the fault is an application's; `observed`: the policy has us only look; `ignored`: not ours."""
+    run: Run | None = None
+    node: str | None = None
+    instance: str | None = None
+    since: AwareDatetime | None = None
+    """When it was closed, or first looked at."""
+    wait_seconds: int = 0
+
+
+class Diagnosed(_Answer):
+    """diagnose_fault's answer."""
+
+    action: Action
+
+
+class Opened(Rest):
+    """open_repair's answer: whether it is this node's turn to leave service."""
+
+    status: Literal["clear", "waiting", "overdue", "gone"]
+    reason: str
+    since: AwareDatetime
+    wait_seconds: int = 0
+
+
+class Closed(_Answer):
+    """close_repair's answer."""
+
+    status: Literal["repaired", "returned", "recorded", "observed", "gone", "kept"]
+    """`kept`: the node stays in quarantine, and people know; `recorded`: there was nothing to do."""
+
+
+class Child(BaseModel):
+    """How a child machine ended well; the rest of what it says is its own business."""
+
+    model_config = ConfigDict(extra="allow")
+
+    status: str = ""
+
+
+class Failed(BaseModel):
+    """What a Catch keeps of an error."""
+
+    name: str
+    reason: str
+
+
+class Repair(BaseModel):
+    """The state of a repair, as every function after the first gets it."""
+
+    run: Run
+    event: Order
+    isolate: Isolated
+    diagnose: Diagnosed | None = None
+    open: Opened | None = None
+    drain: dict[str, Any] | None = None
+    replace: Child | None = None
+    error: Failed | None = None
+
+    @property
+    def fault(self) -> GpuFault:
+        """What it is about."""
+        return self.event.fault
+
+    @property
+    def instance(self) -> str:
+        """The node's instance, as it was when the node was found."""
+        return self.isolate.instance or ""

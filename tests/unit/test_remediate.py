@@ -1,0 +1,276 @@
+"""A repair's functions over a small world: who is closed and who is not, the budget, the end, and the successor.
+
+Covers: isolate_node in every mode and twice, whose node it is, the global stop; open_repair's slot; replacing a node
+without a change (claim_node, retire_node); close_repair for each way a repair can end.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from gpuops.domain.faults.fault import GpuFault
+from gpuops.domain.keys import FAULT, QUARANTINE_KEY
+from gpuops.domain.rotation.wish import GlobalStop
+from tests.fakes.apps import load_app
+from tests.fakes.rotation import ARN, NEW, NOW, POLICY, instance, node, run
+from tests.fakes.steps import CLAIM, RETIRE, leave, old_world
+from tests.fakes.world import World
+
+ISOLATE, OPEN, CLOSE = (load_app(name) for name in ("isolate_node", "open_repair", "close_repair"))
+EXECUTION = {"id": ARN + "fault-1", "name": "fault-1", "machine": "remediate_gpu"}
+VICTIM = instance(0)
+NAME = f"node-{VICTIM.id}"
+XID = {"kind": "xid", "xid": 79, "first_seen": NOW, "evidence": ["NVRM: Xid 79"]}
+RUN = run("fault-1", machine="remediate_gpu")
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Three nodes of the policy's one group."""
+    with mock_aws():
+        yield old_world()
+
+
+def isolate(world: World, **fault: Any) -> Any:
+    """Close the node of a fault."""
+    event = {"fault": {"cluster": "train", "node": NAME, **XID, **fault}}
+    request = ISOLATE.Request.model_validate({"event": event, "execution": EXECUTION})
+    return ISOLATE.isolate(request, NOW, world)
+
+
+def repair(isolated: Any, action: str = "replace", **more: Any) -> Any:
+    """The state that the later functions get."""
+    event = {"fault": {"node": NAME, **XID}}
+    diagnose = {"action": action, "reason": "Xid 79 is fatal"}
+    state = {"run": RUN, "event": event, "isolate": isolated, "diagnose": diagnose, **more}
+    return OPEN.Repair.model_validate(state)
+
+
+def closed(world: World) -> Any:
+    """A node in quarantine."""
+    return isolate(world)
+
+
+def test_the_node_is_closed_and_says_why_and_by_whom(world: World) -> None:
+    """Cordon, taint and annotation; twice is as good as once."""
+    answers = [isolate(world) for _ in range(2)]
+
+    there = world.connected.node(NAME)
+    assert there is not None
+    assert [answer.status for answer in answers] == ["closed", "closed"]
+    assert (there.unschedulable, there.isolated_by) == (True, "fault-1")
+    assert [(t.key, t.value, t.effect) for t in there.taints] == [(QUARANTINE_KEY, "xid-79", "NoSchedule")]
+    assert there.annotations[FAULT] == "Xid 79: NVRM: Xid 79"
+    assert (answers[0].run, answers[0].instance) == (RUN, VICTIM.id)
+
+
+def test_a_node_is_found_by_its_instance_too(world: World) -> None:
+    """Events of EC2 name nothing else."""
+    assert isolate(world, node="", instance=VICTIM.id).node == NAME
+
+
+@pytest.mark.parametrize("where", [{"node": "node-x"}, {"instance": "i-another"}, {"node": ""}])
+def test_a_node_that_is_not_there_any_more_is_gone(world: World, where: dict[str, str]) -> None:
+    """One of the same name with another instance came after the fault."""
+    assert isolate(world, **where).status == "gone"
+    assert not any(n.unschedulable for n in world.connected.all_nodes)
+
+
+@pytest.mark.parametrize(("mode", "status"), [("observe", "observed"), ("recommend", "observed"), ("apply", "closed")])
+def test_only_apply_touches_a_node(world: World, mode: str, status: str) -> None:
+    """The others say what they would do."""
+    world.policy = POLICY.replace("apply", mode)
+
+    assert isolate(world).status == status
+    assert any(n.unschedulable for n in world.connected.all_nodes) == (mode == "apply")
+
+
+def test_a_node_of_no_group_of_the_policy_is_not_ours(world: World) -> None:
+    """Nor is a cluster that it does not name."""
+    stranger = node(instance(9))
+    world.connected.all_nodes.append(stranger)
+
+    assert isolate(world, node=stranger.name).status == "ignored"
+    assert isolate(world, cluster="other").status == "ignored"
+    assert isolate(world, cluster="").status == "closed"
+
+
+def test_an_applications_fault_closes_nothing(world: World) -> None:
+    """Xid 13 is its own doing."""
+    assert isolate(world, xid=13).status == "open"
+    assert not any(n.unschedulable for n in world.connected.all_nodes)
+
+
+def test_the_global_stop_is_read_before_the_act(world: World) -> None:
+    """And waited for."""
+    world.wishes.write_stop(GlobalStop(at=NOW, by="ops", reason="audit"))
+
+    answer = isolate(world)
+
+    assert (answer.status, answer.wait_seconds) == ("waiting", 20)
+    assert not any(n.unschedulable for n in world.connected.all_nodes)
+
+
+def test_a_slot_of_the_budget_comes_before_anything_that_disturbs(world: World) -> None:
+    """A full one is waited for, and a person hears of it in the end."""
+    world.policy = "budget: {nodes: 1}\n" + POLICY
+    state = repair(closed(world))
+    assert [OPEN.open_repair(state, NOW, world).status for _ in range(2)] == ["clear", "clear"]
+
+    other = state.model_copy(update={"run": run("fault-2"), "isolate": replace_instance(state, instance(1).id)})
+    first = OPEN.open_repair(other, NOW, world)
+    last = OPEN.open_repair(other.model_copy(update={"open": first}), NOW + timedelta(hours=24), world)
+
+    assert (first.status, last.status) == ("waiting", "overdue")
+    assert first.wait_seconds > 0
+    assert "fault-1" in first.reason
+
+
+def replace_instance(state: Any, name: str) -> Any:
+    """The same, of another node."""
+    return state.isolate.model_copy(update={"instance": name})
+
+
+def test_a_repair_waits_while_everything_is_stopped(world: World) -> None:
+    """Without taking a slot."""
+    state = repair(closed(world))
+    world.wishes.write_stop(GlobalStop(at=NOW, by="ops", reason="audit"))
+
+    assert OPEN.open_repair(state, NOW, world).status == "waiting"
+    assert world.budgets.slots() == ()
+
+
+def test_an_instance_on_its_way_out_needs_no_repair(world: World) -> None:
+    """A roll, or a person, was quicker."""
+    state = repair(closed(world))
+    leave(world, 0)
+
+    assert OPEN.open_repair(state, NOW, world).status == "gone"
+
+
+def claim(world: World, seconds: int = 0, before: Any = None) -> Any:
+    """Ask as replace_node does for a repair: without a change."""
+    given = {"run": run("fault-1"), "instance": VICTIM.id, "decrement": False}
+    request = CLAIM.ClaimNode(**given, claim=before.model_dump() if before else None)
+    return CLAIM.claim(request, NOW + timedelta(seconds=seconds), world)
+
+
+def join(world: World, number: int, seconds: int, *, lifecycle: str = "InService", admitted: bool = True) -> None:
+    """A successor is launched."""
+    new = instance(number, lifecycle=lifecycle, launched=NOW + timedelta(seconds=seconds))
+    world.groups.group = replace(world.groups.group, instances=(*world.groups.group.instances, new))
+    world.connected.all_nodes.append(node(new, admitted=admitted))
+
+
+def test_a_faulty_node_goes_first_and_its_successor_is_waited_for(world: World) -> None:
+    """In service is not enough: it must have been admitted."""
+    taken = claim(world)
+    assert (taken.status, taken.instance) == ("taken", VICTIM.id)
+    request = RETIRE.RetireNode(run=run("fault-1"), instance=VICTIM.id, decrement=False)
+    assert RETIRE.retire(request, NOW, world).status == "retiring"
+    assert ("terminate", (VICTIM.id, False)) in world.groups.calls
+    leave(world, 0)
+    assert RETIRE.retire(request, NOW, world).status == "retired"
+
+    waiting = claim(world, 60, taken)
+    assert (waiting.status, waiting.started) == ("waiting", NOW)
+    join(world, 7, 30, admitted=False)
+    assert "not admitted" in claim(world, 90, waiting).reason
+    world.connected.all_nodes[-1] = node(instance(7))
+    assert claim(world, 120, waiting).status == "filled"
+
+
+def test_a_successor_that_does_not_come_says_why(world: World) -> None:
+    """Auto Scaling's own words; the patience begins when the old one is gone."""
+    taken = claim(world)
+    leave(world, 0)
+    world.groups.failure = "We currently do not have sufficient g4dn.xlarge capacity"
+
+    waiting = claim(world, 600, taken)
+    late = claim(world, 600 + 3600, waiting)
+
+    assert (waiting.status, late.status) == ("waiting", "overdue")
+    assert "sufficient" in late.reason
+
+
+def test_an_instance_that_is_gone_already_needs_no_successor_of_ours(world: World) -> None:
+    """Whoever took it has its successor launched."""
+    leave(world, 0)
+
+    assert claim(world).status == "gone"
+
+
+def close(world: World, isolated: Any, action: str = "replace", **more: Any) -> Any:
+    """End the repair."""
+    return CLOSE.close_repair(repair(isolated, action, **more), world)
+
+
+def test_a_replaced_node_was_repaired_and_frees_its_slot(world: World) -> None:
+    """Twice is as good as once."""
+    state = repair(closed(world))
+    OPEN.open_repair(state, NOW, world)
+    leave(world, 0)
+
+    assert [close(world, state.isolate, replace={"status": "filled"}).status for _ in range(2)] == ["repaired"] * 2
+    assert world.budgets.slots() == ()
+    assert world.escalated == []
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"action": "escalate"}, "Xid 79 is fatal"),
+        ({"error": {"name": "Refused", "reason": "no capacity"}}, "Refused: no capacity"),
+        ({"open": {"status": "overdue", "reason": "budget", "since": NOW}}, "budget"),
+    ],
+)
+def test_a_node_that_is_not_repaired_stays_closed_and_people_know(
+    world: World, more: dict[str, Any], words: str
+) -> None:
+    """With the evidence."""
+    answer = close(world, closed(world), **more)
+
+    there = world.connected.node(NAME)
+    assert answer.status == "kept"
+    assert there is not None
+    assert there.unschedulable
+    (told,) = world.escalated
+    assert words in told["reason"]
+    assert "NVRM: Xid 79" in told["reason"]
+    assert (told["node"], told["instance"]) == (NAME, VICTIM.id)
+
+
+def test_a_node_that_went_away_meanwhile_is_nobodys_business(world: World) -> None:
+    """Nor is one that has its name by now."""
+    isolated = closed(world)
+    world.connected.all_nodes[0] = replace(node(instance(8, NEW)), name=NAME)
+
+    assert close(world, isolated).status == "gone"
+    assert world.escalated == []
+
+
+def test_what_closed_nothing_is_recorded(world: World) -> None:
+    """And what may not be done is said."""
+    isolated = closed(world)
+    opened = isolated.model_copy(update={"status": "open"})
+    observed = isolated.model_copy(update={"status": "observed", "reason": "mode observe"})
+
+    assert close(world, opened, "none").status == "recorded"
+    assert close(world, observed).reason == "mode observe: replace would be right, because Xid 79 is fatal"
+
+
+def test_a_fault_without_an_xid_is_shown_to_a_person() -> None:
+    """As is an Xid that no table knows."""
+    from gpuops.domain.faults.actions import diagnose, name_of, words_of  # noqa: PLC0415
+    from gpuops.domain.faults.xids import xid_table  # noqa: PLC0415
+
+    thermal = GpuFault(kind="thermal", first_seen=NOW, uuid="GPU-1")
+    unknown = GpuFault(kind="xid", xid=998, first_seen=NOW)
+
+    assert [diagnose(fault, xid_table()).action for fault in (thermal, unknown)] == ["escalate", "escalate"]
+    assert (name_of(thermal), name_of(unknown)) == ("thermal", "xid-998")
+    assert words_of(thermal) == "thermal on GPU-1"
