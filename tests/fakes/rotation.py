@@ -49,8 +49,8 @@ CANARY = POLICY.replace("{nodes: 0}", "{nodes: 1}")
 
 def run(name: str = "run-1", **more: Any) -> Run:
     """Return a run on the group, as a plan would have made it."""
-    given = {"cluster": "train", "group": "gpu", "policy": "v1", "mode": "apply", **more}
-    return Run(id=name, execution=ARN + name, machine="rotate_ami", **given)
+    given = {"machine": "rotate_ami", "cluster": "train", "group": "gpu", "policy": "v1", "mode": "apply", **more}
+    return Run(id=name, execution=ARN + name, **given)
 
 
 def instance(number: int, ami: str = OLD, *, version: str = "1", lifecycle: str = "InService", **more: Any) -> Instance:
