@@ -23,6 +23,7 @@ Admin = Callable[..., tuple[int, Any]]
 def control_plane() -> Iterator[ControlPlane]:
     """Bring one up; a token is the name of a group."""
     members = {name: Identity(f"member-of-{name}", (f"gpuops-{name}",)) for name in GROUPS}
+    members["people"] = Identity("somebody", ("people",))
     with ControlPlane(scratch_directory(), find_or_build(), members.get) as plane:
         yield plane
 
@@ -51,6 +52,25 @@ def apply_rights(admin: Admin, *images: str) -> None:
     for part in parts:
         if part["kind"] == "ValidatingAdmissionPolicy":
             wait_for(lambda part=part: "typeChecking" in admin("GET", path_of(part))[1].get("status", {}))  # type: ignore[misc]
+
+
+def bound_groups() -> set[str]:
+    """Every group of ours that rbac.yaml binds, without the prefix."""
+    subjects = [s for part in yaml.safe_load_all(RBAC.read_text()) for s in part.get("subjects", ())]
+    return {s["name"].removeprefix("gpuops-") for s in subjects if s["kind"] == "Group"}
+
+
+def may(admin: Admin, group: str, act: str) -> bool:
+    """Whether the apiserver lets a member of one of our groups act: `verb resource[/sub] [namespace[/name]]`."""
+    verb, kind, *where = act.split()
+    space, _, name = (where or [""])[0].partition("/")
+    plural, _, sub = kind.partition("/")
+    plural, _, api = plural.partition(".")
+    asked = {"verb": verb, "group": api, "resource": plural, "subresource": sub, "namespace": space, "name": name}
+    spec = {"user": "u", "groups": [f"gpuops-{group}", "system:authenticated"], "resourceAttributes": asked}
+    status, answer = admin("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", {"spec": spec})
+    assert status == 201, answer
+    return bool(answer["status"]["allowed"])
 
 
 def path_of(part: dict[str, Any]) -> str:

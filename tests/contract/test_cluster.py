@@ -449,6 +449,49 @@ def test_the_right_to_patch_pods_is_good_for_one_annotation(real: Stage, kube: C
 
 
 @pytest.mark.cluster
+@pytest.mark.parametrize("group", ["admitters", "drainers"])
+def test_the_right_to_patch_nodes_is_good_for_our_own_fields(
+    real: Stage, kube: Callable[[str], Kube], group: str
+) -> None:
+    """No other label or annotation, nobody else's taint, no finalizer: neither set, nor changed, nor taken away."""
+    real.add_node("n", instance="i-00000001", taints=TAINTS)
+    path, patch = "/api/v1/nodes/n", {"content": "application/merge-patch+json", "manager": "gpuops-admission"}
+    wait_for(lambda: not any("not-ready" in taint["key"] for taint in kube("readers").get(path)["spec"]["taints"]))
+    startup, gpu = (taint.model_dump() for taint in TAINTS)
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("no label", {"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}}),
+        ("no annotation", {"metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}}}),
+        ("own", {"spec": {"taints": [startup]}}),
+        ("own", {"spec": {"taints": [startup, gpu, {"key": "theirs", "effect": "NoExecute"}]}}),
+        ("own", {"spec": {"taints": [startup, {**gpu, "effect": "NoExecute"}]}}),
+        ("nothing else", {"metadata": {"finalizers": ["example.com/for-good"]}}),
+    ]
+
+    for words, body in bodies:
+        with pytest.raises(Refused, match=f"gpuops-nodes.*{words}"):
+            kube(group).patch(path, body, **patch)
+    kube(group).patch(path, {"spec": {"taints": [gpu], "unschedulable": True}}, **patch)
+
+
+@pytest.mark.cluster
+def test_what_others_wrote_on_a_node_cannot_be_taken_away(
+    real: Stage, admin: Admin, kube: Callable[[str], Kube]
+) -> None:
+    """A merge patch with null removes; so does replacing a list."""
+    real.add_node("n", instance="i-00000001")
+    merge = "application/merge-patch+json"
+    theirs = {"metadata": {"labels": {"pool": "a"}, "annotations": {"owner": "b"}}}
+    assert admin("PATCH", "/api/v1/nodes/n", theirs, merge)[0] == 200
+
+    for part, key in (("labels", "pool"), ("annotations", "owner")):
+        for value in (None, "other"):
+            with pytest.raises(Refused, match="gpuops-nodes"):
+                kube("admitters").patch(
+                    "/api/v1/nodes/n", {"metadata": {part: {key: value}}}, content=merge, manager="gpuops-admission"
+                )
+
+
+@pytest.mark.cluster
 def test_a_pod_of_the_same_name_elsewhere_is_not_evicted(real: Stage) -> None:
     """A StatefulSet's pod may have been recreated between the look and the act."""
     real.add_node("n")

@@ -1,7 +1,8 @@
 """What gpuops installs, on a real apiserver: every manifest under our RBAC and admission policies, and refusals.
 
 Covers: first and second apply, dry run, pods that come of it, dropped fields, conflicts with other managers, a kind
-that the cluster does not know; DaemonSets and smoke Jobs that an admission policy turns away, one fault at a time.
+that the cluster does not know; DaemonSets and smoke Jobs that an admission policy turns away, one fault at a time;
+which group has which right, and what people who may edit namespaces cannot do in ours.
 """
 
 import copy
@@ -19,7 +20,17 @@ from gpuops.domain.config.shapes import key_texts
 from gpuops.domain.errors import Refused
 from gpuops.domain.policy import ClusterPolicy, DcgmExporter, DevicePlugin, Profile
 from rehearsal.control_plane import ControlPlane
-from tests.contract.cluster_rights import MERGE, Admin, administrator, apply_rights, control_plane, member, wait_for
+from tests.contract.cluster_rights import (
+    MERGE,
+    Admin,
+    administrator,
+    apply_rights,
+    bound_groups,
+    control_plane,
+    may,
+    member,
+    wait_for,
+)
 
 pytestmark = pytest.mark.cluster
 
@@ -340,3 +351,96 @@ def test_who_configures_may_do_nothing_else(plane: ControlPlane, admin: Admin) -
     for act in acts:
         with pytest.raises(Refused, match="forbidden"):
             act()
+
+
+NODE_PATCHERS = {"admitters", "drainers"}
+RIGHTS: dict[str, set[str]] = {
+    "get nodes": {"readers", "drainers", "admitters", "configurers"},
+    "get pods": {"readers", "drainers"},
+    "patch nodes": NODE_PATCHERS,
+    "create pods/eviction": {"drainers"},
+    "delete pods": {"drainers"},
+    "patch pods": {"drainers"},
+    "get persistentvolumes": {"claimers"},
+    "create jobs.batch gpuops": {"smokers"},
+    "delete jobs.batch gpuops": {"judges"},
+    "get pods/log gpuops": {"judges"},
+    "get pods/proxy gpuops-system": {"scrapers"},
+    "get pods/proxy kube-system": {"scrapers"},
+    "patch daemonsets.apps gpuops-system/gpuops-device-plugin": {"configurers"},
+    "patch configmaps gpuops-system/gpuops-device-plugin": {"configurers"},
+    **{
+        act: set[str]()
+        for act in (
+            *(f"{verb} nodes" for verb in ("create", "delete", "update", "deletecollection")),
+            *(f"{verb} pods" for verb in ("create", "update", "deletecollection")),
+            *(f"create pods/{sub}" for sub in ("exec", "attach", "portforward", "ephemeralcontainers")),
+            "get pods/proxy default",
+            "get pods/log default",
+            "get nodes/proxy",
+            "create jobs.batch default",
+            "create jobs.batch gpuops-system",
+            "create jobs.batch kube-system",
+            "create daemonsets.apps kube-system/gpuops-device-plugin",
+            "patch daemonsets.apps gpuops-system/another",
+            "delete daemonsets.apps gpuops-system/gpuops-device-plugin",
+            "patch configmaps gpuops/gpuops-images",
+            "patch configmaps gpuops-system/gpuops-images",
+            "get secrets gpuops-system",
+            "create serviceaccounts/token gpuops-system/gpuops-dcgm-exporter",
+            "create clusterrolebindings.rbac.authorization.k8s.io",
+            "bind clusterroles.rbac.authorization.k8s.io",
+            "escalate clusterroles.rbac.authorization.k8s.io",
+            "impersonate groups",
+            "update validatingadmissionpolicies.admissionregistration.k8s.io",
+            "delete validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        )
+    },
+}
+"""Each right, and which groups have it; what nobody has stands last."""
+
+
+@pytest.mark.parametrize("act", RIGHTS)
+def test_a_right_is_had_by_those_groups_that_need_it(admin: Admin, act: str) -> None:
+    """Asked of the apiserver for every group that rbac.yaml binds: a reader cannot evict, a judge starts no Job."""
+    assert {group for group in bound_groups() if may(admin, group, act)} == RIGHTS[act]
+
+
+def test_who_may_edit_every_namespace_gets_no_hold_of_a_node_through_ours(plane: ControlPlane, admin: Admin) -> None:
+    """PodSecurity lets privileged pods into gpuops-system, so that nobody else may run or enter one there."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
+    group = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "people"}
+    binding = {"metadata": {"name": "people"}, "roleRef": role, "subjects": [group]}
+    assert admin("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)[0] == 201
+    people = member(plane, "people")
+    wait_for(lambda: may_dry_run(people, "default"))
+    theirs = {"containers": [{"name": "c", "image": "i", "securityContext": {"privileged": True}}]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": theirs}
+    pod = {"metadata": {"name": "p"}, "spec": theirs}
+    deployment = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}
+    job = {"metadata": {"name": "j"}, "spec": {"template": {"spec": {**theirs, "restartPolicy": "Never"}}}}
+    admin("POST", "/api/v1/namespaces/gpuops-system/pods", pod)
+    space = "namespaces/gpuops-system"
+
+    for path, body in (
+        (f"/api/v1/{space}/pods", {**pod, "metadata": {"name": "q"}}),
+        (f"/apis/apps/v1/{space}/deployments", deployment),
+        (f"/apis/apps/v1/{space}/daemonsets", deployment),
+        (f"/apis/batch/v1/{space}/jobs", job),
+        (f"/api/v1/{space}/pods/p/exec?command=sh&stdout=true", None),
+    ):
+        with pytest.raises(Refused, match="in gpuops-system runs what gpuops installs"):
+            people.post(path, body)
+    with pytest.raises(Refused, match="violates PodSecurity"):
+        people.post("/api/v1/namespaces/gpuops/pods", pod)
+    admin("DELETE", f"/api/v1/{space}/pods/p", {"gracePeriodSeconds": 0})
+
+
+def may_dry_run(people: Kube, namespace: str) -> bool:
+    """Whether the apiserver knows the new binding by now: a pod that is not kept."""
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    try:
+        people.post(f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
+    except Refused:
+        return False
+    return True

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,45 @@ WRITES = {
 }
 """What each function writes to the table, beside its journal."""
 OURS = {"Ref": "ClusterName"}
+ACTS = {
+    "autoscaling:CompleteLifecycleAction": {"AdmitInstance", "QuarantineNode"},
+    "autoscaling:RecordLifecycleActionHeartbeat": {
+        "CheckNode",
+        "FindNode",
+        "QuarantineNode",
+        "ReadSmoke",
+        "StartSmoke",
+    },
+    "autoscaling:ResumeProcesses": {"CloseChange", "GuardLaunch"},
+    "autoscaling:SetInstanceProtection": {"CloseChange"},
+    "autoscaling:SuspendProcesses": {"GuardLaunch", "OpenChange"},
+    "autoscaling:TerminateInstanceInAutoScalingGroup": {"CloseChange", "OpenRollback", "RetireNode"},
+    "autoscaling:UpdateAutoScalingGroup": {"CloseChange", "OpenChange", "OpenRollback"},
+    "ec2:CreateLaunchTemplateVersion": {"OpenChange", "OpenRollback"},
+    "ec2:CreateTags": {"CloseChange", "OpenChange", "OpenRollback"},
+    "ec2:RunInstances": {"CloseChange", "OpenChange", "OpenRollback"},
+    "eks:UpdateNodegroupConfig": {"CloseChange", "OpenChange"},
+    "eks:UpdateNodegroupVersion": {"UpdateManagedGroup"},
+    "events:PutEvents": {"AdmitInstance", "ClaimNode", "DetectRelease", "GuardLaunch", "QuarantineNode"},
+    "iam:PassRole": {"CloseChange", "OpenChange", "OpenRollback"},
+    "s3:PutObject": {"WriteReport"},
+    "sns:Publish": {"RequestApproval"},
+    "states:SendTaskFailure": {"SteerRun"},
+    "states:SendTaskSuccess": {"SteerRun"},
+}
+"""Who may act on AWS, beside the table: one more needs a reason to stand here."""
+INSIDE = {
+    "gpuops-claimers": {"ClaimNode"},
+    "gpuops-configurers": {"ApplyConfig"},
+    "gpuops-drainers": {"DrainNode"},
+    "gpuops-judges": {"CloseChange", "ReadSmoke"},
+    "gpuops-smokers": {"StartSmoke"},
+}
+"""Who may act inside the cluster, beside labels and taints of nodes: a detector evicts nobody."""
+MACHINES_OWN = {
+    "lambda:InvokeFunction", "states:StartExecution", "states:StopExecution", "events:PutRule", "events:PutTargets",
+}  # fmt: skip
+"""What machines need of Step Functions itself; which targets, each one's own grants say."""
 
 
 def statements(function: str) -> Iterator[dict[str, Any]]:
@@ -90,6 +130,33 @@ def test_a_function_may_write_only_the_items_that_it_writes(function: str) -> No
     }
 
     assert found == WRITES.get(function, set())
+
+
+def test_an_act_is_granted_to_those_who_do_it_and_to_nobody_else() -> None:
+    """A function that looks can neither terminate nor start, and one that drains cannot terminate either."""
+    found: dict[str, set[str]] = {}
+    for name, resource in RESOURCES.items():
+        for policy in resource["Properties"].get("Policies", ()):
+            for statement in policy.get("Statement", ()) if isinstance(policy, dict) else ():
+                for action in _actions(statement["Fn::If"][1] if "Fn::If" in statement else statement):
+                    found.setdefault(action, set()).add(name.removesuffix("Function"))
+
+    acts = {action: who for action, who in found.items() if not _reads(action) and action not in MACHINES_OWN}
+    assert acts == ACTS
+
+
+def test_who_acts_inside_the_cluster_is_in_the_group_for_it_and_no_other() -> None:
+    """Every group of the access entries is one that rbac.yaml binds, and the other way round."""
+    text = (ROOT / "layers/gpuops/gpuops/manifests/rbac.yaml").read_text()
+    subjects = [s for part in yaml.safe_load_all(text) for s in part.get("subjects", ()) if s["kind"] == "Group"]
+    found: dict[str, set[str]] = {}
+    for name, resource in RESOURCES.items():
+        for group in resource["Properties"].get("KubernetesGroups", ()):
+            found.setdefault(group, set()).add(name.removesuffix("Access"))
+
+    assert {group: who for group, who in found.items() if group in INSIDE} == INSIDE
+    assert found.keys() - INSIDE.keys() == {"gpuops-readers", "gpuops-admitters", "gpuops-scrapers"}
+    assert found.keys() == {subject["name"] for subject in subjects}
 
 
 @pytest.mark.parametrize("function", functions())
@@ -144,3 +211,14 @@ def _changes(action: str) -> bool:
     service, _, name = action.partition(":")
     of_groups = service in {"autoscaling", "eks"} and not name.startswith("Describe")
     return of_groups or action == "ec2:CreateLaunchTemplateVersion"
+
+
+def _actions(statement: dict[str, Any]) -> list[str]:
+    """A statement's actions, of which one may stand without a list."""
+    return statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+
+
+def _reads(action: str) -> bool:
+    """Whether nothing changes by it, or only items of the table, which are judged by key."""
+    service, _, name = action.partition(":")
+    return service == "dynamodb" or name.startswith(("Describe", "Get", "List", "BatchGet"))
