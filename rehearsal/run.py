@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from rehearsal import granted
 from rehearsal.chronicle import Chronicle
 from rehearsal.control_plane import find_or_build
 from rehearsal.observer import AwsAccess, KubeAccess, Observed, Observer, Wanted
@@ -53,7 +54,7 @@ def rehearse(
     view: View | None = None,
     beside: Callable[[World], None] = lambda _: None,
 ) -> Result:
-    """Run the scenario, write report.html, journal.jsonl and result.json into `out`, and return the result.
+    """Run the scenario, write its report and records (journal, grants, result) into `out`, and return the result.
 
     `beside` is called when the story begins: for what somebody does to the world that no scenario can say.
 
@@ -72,6 +73,8 @@ def rehearse(
         outcome = _play(world, director, beside)
         result = _result(world, records, outcome, out, time.monotonic() - started)
         _write(result, chronicle, _journal(world, director), world.wire_record, out)
+        grants = granted.used(world.wire.grants_used(), director.parameters)
+        (out / "grants.json").write_text(json.dumps(grants, indent=1) + "\n")
     return result
 
 

@@ -45,6 +45,8 @@ class Director:
         self._world, self._records, self._say = world, records, say
         self.scenario: Scenario = world.scenario
         self.outputs: dict[str, str] = {}
+        self.parameters: dict[str, str] = {}
+        """What the stack was deployed with."""
         self._plot = Plot(world, records, self._create)
 
     def set_stage(self) -> None:
@@ -74,7 +76,7 @@ class Director:
     def deploy(self) -> None:
         """Create the stack, or update it to the code as it stands; then upload the policy."""
         world, built = self._world, BuiltCode({"GpuopsLayer": built_layer()})
-        parameters = {
+        self.parameters = {
             "ClusterName": self.scenario.cluster,
             "RegistryMirror": world.registry.url,
             **STACK_PARAMETERS,
@@ -83,7 +85,7 @@ class Director:
         for name, value in self.scenario.parameters.items():
             if name.endswith("TopicArn"):
                 world.region.account.client("sns").create_topic(Name=value.rpartition(":")[2])
-        self.outputs = self._plot.outputs = deploy(TEMPLATE, built, world.region.account, parameters)
+        self.outputs = self._plot.outputs = deploy(TEMPLATE, built, world.region.account, self.parameters)
         self._plot.upload_policy(self.scenario.policy_text)
 
     def play(self, observer: Observer) -> Observed:

@@ -42,6 +42,8 @@ class Judge:
     def __init__(self, policies: Policies, lookup: Lookup) -> None:
         self._policies = policies
         self._lookup = lookup
+        self.used: dict[str, set[str]] = {}
+        """Role ARN -> the grants that its calls rested on."""
 
     def judge(self, principal: Principal, call: AwsCall) -> Judgement:
         """Every question about the call needs a yes; the first no is the answer."""
@@ -55,6 +57,7 @@ class Judge:
             verdict = decide(self._policies(principal.role_arn), ask)
             if not verdict.allowed:
                 return Judgement(ask.resource, _text(principal, ask.action, ask.resource, verdict.reason))
+            self.used.setdefault(principal.role_arn, set()).update(verdict.grants)
         return Judgement(asks[0].resource if asks else "*", None)
 
 

@@ -5,14 +5,16 @@ Left out: boundaries, session policies, SCPs, resource-based policies (a bucket'
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 from rehearsal.wire.conditions import Unjudged, arn_like, condition_holds, like
 
 STATEMENT_ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Condition"}
+LEADING_KEYS = "dynamodb:leadingkeys"
 TAG_PREFIXES = ("aws:resourcetag/", "autoscaling:resourcetag/", "ec2:resourcetag/", "ssm:resourcetag/")
 
 
@@ -46,10 +48,11 @@ class Ask:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer, with IAM's own wording of the reason."""
+    """The answer, with IAM's own wording of the reason, and which grants it rests on."""
 
     allowed: bool
     reason: str
+    grants: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -69,19 +72,33 @@ class Statement:
             and all(condition_holds(op, wanted, ask.values(key)) for op, key, wanted in self.conditions)
         )
 
+    def grants(self, ask: Ask | None = None) -> Iterator[str]:
+        """Name each right in it, or those which this call makes use of: action, resource and leading key as written."""
+        given = None if ask is None else ask.values(LEADING_KEYS) if LEADING_KEYS in ask.keys else ()
+        wanted = [keys for _, key, keys in self.conditions if key.lower() == LEADING_KEYS]
+        for action, resource in product(self.actions, self.resources):
+            if ask is None or (like(action.lower(), ask.action.lower()) and arn_like(resource, ask.resource)):
+                for key in wanted[0] if wanted else ("",):
+                    if not key or given is None or any(like(key, value) for value in given):
+                        yield f"{action} {resource} {key}".rstrip()
+
 
 def decide(documents: Sequence[Mapping[str, Any]], ask: Ask) -> Verdict:
     """Explicit deny wins, then any allow, then no. The texts are AWS's."""
     try:
-        statements = [s for d in documents for s in _statements(json.dumps(d))]
-        covering = [s for s in statements if s.covers(ask)]
+        covering = [s for s in statements_of(documents) if s.covers(ask)]
     except Unjudged as error:
         return Verdict(allowed=False, reason=f"because the wire cannot judge {error}")
     if any(not s.allows for s in covering):
         return Verdict(allowed=False, reason="with an explicit deny in an identity-based policy")
     if covering:
-        return Verdict(allowed=True, reason="allowed")
+        return Verdict(allowed=True, reason="allowed", grants=frozenset(g for s in covering for g in s.grants(ask)))
     return Verdict(allowed=False, reason=f"because no identity-based policy allows the {ask.action} action")
+
+
+def statements_of(documents: Sequence[Mapping[str, Any]]) -> list[Statement]:
+    """Every statement of a role. Raises: Unjudged for one that nobody could judge."""
+    return [s for d in documents for s in _statements(json.dumps(d))]
 
 
 @lru_cache(maxsize=512)

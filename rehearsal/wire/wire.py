@@ -7,7 +7,7 @@ cannot tell. Everything is loopback and in this process.
 import base64
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,10 @@ class Wire:
     def credentials(self, role_arn: str, caller: str) -> Credentials:
         """Credentials of a role for one caller: a function, a state machine."""
         return self._keys.issue(Principal(role_arn, caller))
+
+    def grants_used(self) -> Mapping[str, Collection[str]]:
+        """Role ARN -> what its calls have made use of so far, as its policies word it."""
+        return self._judge.used
 
     def role_of(self, access_key: str) -> str | None:
         """Role ARN behind an access key, None for a key from outside."""
