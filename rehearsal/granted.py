@@ -7,7 +7,8 @@ that nobody chose, and parameters differ from story to story: both are taken out
 import functools
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,16 @@ def granted(template: Path) -> Grants:
 
     Raises: Unjudged for a statement that the wire could not judge; whatever the transform says of a broken template.
     """
-    return _granted(template.read_text(encoding="utf-8"))
+    return _sorted(_granted(template.read_text(encoding="utf-8")))
+
+
+def twice(template: Path) -> list[tuple[str, str]]:
+    """Grants that a role has more than once: one of them is there for nothing. Raises: as `granted`."""
+    return [pair for pair, count in Counter(_granted(template.read_text(encoding="utf-8"))).items() if count > 1]
 
 
 @functools.lru_cache(maxsize=2)
-def _granted(text: str) -> Grants:
+def _granted(text: str) -> list[tuple[str, str]]:
     parsed = json.loads(transform(CODE.sub(r"\1: s3://code/key", text), ()))
     parameters = {name: f"<{name}>" for name in parsed["Parameters"]}
     always = {name: {"Fn::Equals": ["", ""]} for name in parsed.get("Conditions", {})}
@@ -54,7 +60,7 @@ def _granted(text: str) -> Grants:
         lambda name: _name(name, resources[name], resolver),
         lambda name, _attribute: _name(name, resources[name], resolver),
     )
-    return _sorted(_of_roles(resources, resolver))
+    return _of_roles(resources, resolver)
 
 
 def _name(logical: str, resource: Mapping[str, Any], resolver: Resolver) -> str:
@@ -66,15 +72,17 @@ def _name(logical: str, resource: Mapping[str, Any], resolver: Resolver) -> str:
     return title.lower() if kind == "AWS::S3::Bucket" else forms.get(kind, "") + title
 
 
-def _of_roles(resources: Mapping[str, Any], resolver: Resolver) -> Iterator[tuple[str, str]]:
+def _of_roles(resources: Mapping[str, Any], resolver: Resolver) -> list[tuple[str, str]]:
     """Role and grant, for each statement of each role."""
+    found: list[tuple[str, str]] = []
     for name, resource in resources.items():
         if resource["Type"] == "AWS::IAM::Role":
             properties = resource["Properties"]
             attached = [resources[arn["Ref"]]["Properties"] for arn in _references(properties)]
             documents = [p["PolicyDocument"] for p in (*properties.get("Policies", ()), *attached)]
             for statement in statements_of([resolver.value(document) for document in documents]):
-                yield from ((name, _word(grant, {})) for grant in statement.grants())
+                found += ((name, _word(grant, {})) for grant in statement.grants())
+    return found
 
 
 def _references(properties: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -96,6 +96,7 @@ class World:
             cluster=self.scenario.cluster,
         )
         self._up(self.wire)
+        self.region.account.refusal = self.wire.refusal
         self.registry = Registry(self.scenario.workloads)
         self._up(self.registry)
 

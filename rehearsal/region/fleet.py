@@ -17,7 +17,14 @@ from rehearsal.region.compute_templates import Templates
 from rehearsal.region.eks.api import Eks
 from rehearsal.region.eks.cluster import Cluster
 from rehearsal.region.eks.hands import Hands
-from rehearsal.region.fleet_groups import CLUSTER_TAG, GROUP_TAG, group_request, template_data, template_request
+from rehearsal.region.fleet_groups import (
+    CLUSTER_TAG,
+    GROUP_TAG,
+    NODE_PROFILE,
+    group_request,
+    template_data,
+    template_request,
+)
 from rehearsal.region.fleet_ports import ClusterNodes, Emit, Machines, SimInstance, Timers
 from rehearsal.region.imagebuilder import ImageBuilder
 from rehearsal.region.images import Images
@@ -72,7 +79,7 @@ class Fleet:
             return
         cluster = self.eks.cluster
         ours = {CLUSTER_TAG: cluster.name, GROUP_TAG: group.name}
-        data = template_data(group, release, cluster)
+        data = {**template_data(group, release, cluster), "IamInstanceProfile": {"Name": NODE_PROFILE}}
         made = self.templates.create_launch_template(template_request(f"{cluster.name}-{group.name}", data, ours))
         subnets = [self.compute.subnets[zone] for zone in group.zones]
         template = str(made["LaunchTemplate"]["LaunchTemplateId"])

@@ -12,6 +12,7 @@ from rehearsal.deploy import BuiltCode, deploy
 from rehearsal.kube import Json
 from rehearsal.layer import SOURCE, built_layer
 from rehearsal.observer import Observed, Observer
+from rehearsal.region.fleet_groups import NODE_ROLE_ARN, create_node_profile
 from rehearsal.rest.reading import is_ready
 from rehearsal.scenario import Scenario, Workload, collection
 from rehearsal.stage import outcome
@@ -28,7 +29,7 @@ LOOKS_A_SAMPLE = 10
 """The observer compares groups and Nodes every so many looks: that costs calls."""
 AFTERMATH_SECONDS = 300.0
 """How long the world is left alone after the last execution, before the observer judges the end."""
-STACK_PARAMETERS = {"Architecture": "x86_64"}
+STACK_PARAMETERS = {"Architecture": "x86_64", "NodeRoleArn": NODE_ROLE_ARN}
 
 OWN_NAMESPACES = ("default", "kube-system")
 """Those that Kubernetes makes by itself."""
@@ -60,6 +61,7 @@ class Director:
         for release in scenario.releases:
             if release.at == 0:
                 world.fleet.images.publish(release)
+        create_node_profile(world.region.account.client("iam"))
         for group in scenario.groups:
             world.fleet.create_group(group, scenario.release_of(group))
         for alarm in scenario.alarms:

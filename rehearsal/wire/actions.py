@@ -3,9 +3,8 @@
 A call without a row here is refused ("no row in actions.py"), so a new call of the product is a deliberate line, not
 a hole. Spelling and resource types follow the Service Authorization Reference.
 
-AWS checks more in places this proxy does not see: `iam:PassRole` and the `events:*` rights of `.sync` when a state
-machine is created or updated, `iam:PassRole` of a launch template's instance profile when a group takes it.
-Whoever creates those resources in the rehearsal checks them. `sts:GetCallerIdentity` needs no grant.
+What AWS asks of a role without a call of its own, as a state machine is created, `rehearsal/region/kinds/functions.py`
+checks. Left out: `iam:PassRole` of whoever deploys. `sts:GetCallerIdentity` needs no grant.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -58,7 +57,7 @@ def _entries(params: Params) -> Mapping[str, Sequence[str] | None]:
 
 
 def _run_instances(_operation: str, params: Params, lookup: Lookup) -> Sequence[Ask]:
-    """A group that takes a launch template: Auto Scaling checks that the caller may run and tag instances from it.
+    """A group that takes a launch template: may the caller run instances of it, tag them and pass on their role?
 
     Source: "Control Amazon EC2 launch template usage in Auto Scaling groups", Amazon EC2 Auto Scaling user guide.
     AWS asks for the tags where the template has TagSpecifications; here it is always asked, as a template may get them.
@@ -74,7 +73,10 @@ def _run_instances(_operation: str, params: Params, lookup: Lookup) -> Sequence[
     touched = [template, image, *(r.arn("ec2", f"{kind}/unknown") for kind in kinds)]
     tagging = {"ec2:createaction": ("RunInstances",)}
     tagged = [Ask("ec2:CreateTags", r.arn("ec2", f"{kind}/unknown"), tagging) for kind in ("instance", "volume")]
-    return [*(Ask("ec2:RunInstances", t, keys, partial(lookup.tags_of, t)) for t in touched), *tagged]
+    role = lookup.role_behind(template.rpartition("/")[2], str(params.get(f"{prefix}Version") or "$Default"))
+    passing = {"iam:passedtoservice": ("ec2.amazonaws.com",)}
+    passed = [Ask("iam:PassRole", role, passing)] if role else []
+    return [*(Ask("ec2:RunInstances", t, keys, partial(lookup.tags_of, t)) for t in touched), *tagged, *passed]
 
 
 def _rows(service: str, operations: str, asker: Asker) -> Iterable[tuple[str, Asker]]:

@@ -8,7 +8,7 @@ from rehearsal.wire.actions import asks_for
 from rehearsal.wire.aws_call import AwsCall
 from rehearsal.wire.conditions import Unjudged
 from rehearsal.wire.lookup import Lookup
-from rehearsal.wire.policy import decide
+from rehearsal.wire.policy import Ask, decide
 
 Policies = Callable[[str], Sequence[Mapping[str, Any]]]
 """Role ARN -> its policy documents, as the template renders them."""
@@ -54,11 +54,15 @@ class Judge:
             reason = f"because the wire cannot judge {error}"
             return Judgement("*", _text(principal, f"{call.service}:{call.operation}", "*", reason))
         for ask in asks:
-            verdict = decide(self._policies(principal.role_arn), ask)
-            if not verdict.allowed:
-                return Judgement(ask.resource, _text(principal, ask.action, ask.resource, verdict.reason))
-            self.used.setdefault(principal.role_arn, set()).update(verdict.grants)
+            if refusal := self.ask(principal, ask):
+                return Judgement(ask.resource, refusal)
         return Judgement(asks[0].resource if asks else "*", None)
+
+    def ask(self, principal: Principal, ask: Ask) -> str | None:
+        """One question; None is a yes."""
+        verdict = decide(self._policies(principal.role_arn), ask)
+        self.used.setdefault(principal.role_arn, set()).update(verdict.grants)
+        return None if verdict.allowed else _text(principal, ask.action, ask.resource, verdict.reason)
 
 
 def _text(principal: Principal, action: str, resource: str, reason: str) -> str:

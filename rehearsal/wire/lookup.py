@@ -27,6 +27,9 @@ class Lookup(Protocol):
     def template_id(self, name: str) -> str | None:
         """Id of a launch template."""
 
+    def role_behind(self, template_id: str, version: str) -> str | None:
+        """ARN of the role in the instance profile that a version of a launch template names."""
+
 
 class RegionLookup:
     """Asks the region over HTTP."""
@@ -69,6 +72,18 @@ class RegionLookup:
         wanted = [{"Name": "launch-template-name", "Values": [name]}]
         found = self._client("ec2").describe_launch_templates(Filters=wanted)
         return next((t["LaunchTemplateId"] for t in found["LaunchTemplates"]), None)
+
+    def role_behind(self, template_id: str, version: str) -> str | None:
+        """ARN of the role in the instance profile that a version of a launch template names."""
+        asked = {"LaunchTemplateId": template_id, "Versions": [version]}
+        try:
+            (found,) = self._client("ec2").describe_launch_template_versions(**asked)["LaunchTemplateVersions"]
+            profile = found["LaunchTemplateData"].get("IamInstanceProfile", {})
+            name = profile.get("Name") or str(profile.get("Arn", "")).rpartition("/")[2]
+            roles = self._client("iam").get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
+        except ClientError:
+            return None  # the call itself fails of what is not there
+        return str(roles[0]["Arn"]) if roles else None
 
     def _client(self, service: str) -> Any:
         return _client(service, self._url)

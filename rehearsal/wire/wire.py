@@ -19,6 +19,7 @@ from rehearsal.wire.faults import Fault
 from rehearsal.wire.judge import Judge, Principal
 from rehearsal.wire.kube_door import KubeDoor
 from rehearsal.wire.lookup import Lookup, RegionLookup
+from rehearsal.wire.policy import Ask
 from rehearsal.wire.record import Line, Record
 from rehearsal.wire.server import LoopbackServer
 from rehearsal.wire.tls import make_authority
@@ -115,6 +116,10 @@ class Wire:
     def grants_used(self) -> Mapping[str, Collection[str]]:
         """Role ARN -> what its calls have made use of so far, as its policies word it."""
         return self._judge.used
+
+    def refusal(self, role_arn: str, action: str, resource: str) -> str | None:
+        """What IAM says against a right that no call asks for, as Step Functions does of a machine's role; or None."""
+        return self._judge.ask(Principal(role_arn, "aws"), Ask(action, resource))
 
     def role_of(self, access_key: str) -> str | None:
         """Role ARN behind an access key, None for a key from outside."""

@@ -16,6 +16,7 @@ ROLE = "arn:aws:iam::123456789012:role/gpuops-plan"
 GROUP = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:unknown:autoScalingGroupName/gpu"
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/gpuops"
 TEMPLATE = "arn:aws:ec2:us-east-1:123456789012:launch-template/lt-1"
+NODE_ROLE = "arn:aws:iam::123456789012:role/gpu-nodes"
 BOTOCORE = {"states": "stepfunctions", "tag": "resourcegroupstaggingapi", "servicequotas": "service-quotas"}
 
 
@@ -33,6 +34,10 @@ class World:
     def template_id(self, name: str) -> str | None:
         """One known template."""
         return {"gpu-template": "lt-1"}.get(name)
+
+    def role_behind(self, template_id: str, version: str) -> str | None:
+        """Version 2 of the template has an instance profile."""
+        return {("lt-1", "2"): NODE_ROLE}.get((template_id, version))
 
 
 def asked(service: str, operation: str, **params: Any) -> list[tuple[str, str]]:
@@ -156,6 +161,19 @@ def test_a_group_that_takes_a_launch_template_asks_to_run_and_tag_instances() ->
     assert asked("autoscaling", "UpdateAutoScalingGroup", AutoScalingGroupName="gpu", MaxSize="9") == [
         ("autoscaling:UpdateAutoScalingGroup", GROUP)
     ]
+
+
+@pytest.mark.parametrize("prefix", ["", "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification."])
+def test_the_role_of_an_instance_profile_is_passed_on(prefix: str) -> None:
+    """Only by a version that names one: the same right that RunInstances needs."""
+    prefix = prefix or "LaunchTemplate."
+    form = {f"{prefix}LaunchTemplateName": "gpu-template", "AutoScalingGroupName": "gpu"}
+    passed = {
+        version: asked("autoscaling", "UpdateAutoScalingGroup", **form, **{f"{prefix}Version": version})
+        for version in ("1", "2")
+    }
+
+    assert [ask for ask in passed["2"] if ask not in passed["1"]] == [("iam:PassRole", NODE_ROLE)]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,8 @@ class Account:
     def __init__(self, url: str) -> None:
         self.url = url
         self.access_entries: list[AccessEntry] = []
+        self.refusal: Callable[[str, str, str], str | None] = lambda _role, _action, _resource: None
+        """What IAM says against a role's right that no call asks for; the world has the wire answer."""
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:

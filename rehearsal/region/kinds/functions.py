@@ -6,11 +6,18 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from rehearsal.region.kinds.base import Account, Kind, Product, Properties, arn, ignoring, kind, lower_first, pick
+
+SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
+LOG_DELIVERY = (
+    "CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "ListLogDeliveries",
+    "PutResourcePolicy", "DescribeResourcePolicies", "DescribeLogGroups",
+)  # fmt: skip
 
 
 def _strings(properties: Properties) -> Properties:
@@ -108,6 +115,9 @@ class StateMachine(Kind):
         client, machine = account.client("stepfunctions"), arn("states", f"stateMachine:{name}")
         wanted: dict[str, Any] = {"definition": _definition(properties, account), "roleArn": properties["RoleArn"]}
         wanted |= lower_first(pick(properties, "LoggingConfiguration", "TracingConfiguration"))
+        for action, resource in _asked_of_the_role(wanted):
+            if refusal := account.refusal(properties["RoleArn"], action, resource):
+                raise PermissionError(refusal)
         if old is None:
             client.create_state_machine(name=name, type=properties.get("StateMachineType", "STANDARD"), **wanted)
         else:
@@ -117,6 +127,17 @@ class StateMachine(Kind):
     def delete(self, product: Product, properties: Properties, account: Account) -> None:
         """With its executions."""
         account.client("stepfunctions").delete_state_machine(stateMachineArn=product.physical_id)
+
+
+def _asked_of_the_role(machine: Properties) -> Iterator[tuple[str, str]]:
+    """What Step Functions makes sure of before it takes a machine: its rule for `.sync`, delivery of logs.
+
+    Source: Step Functions developer guide, "IAM policies for calling other Step Functions" and "Using CloudWatch Logs".
+    """
+    if "startExecution.sync" in machine["definition"]:
+        yield from ((f"events:{name}", arn("events", SYNC_RULE)) for name in ("PutTargets", "PutRule", "DescribeRule"))
+    if machine.get("loggingConfiguration", {}).get("level", "OFF") != "OFF":
+        yield from ((f"logs:{name}", "*") for name in LOG_DELIVERY)
 
 
 @functools.lru_cache(maxsize=64)
