@@ -83,7 +83,7 @@ ACTS = {
     "ec2:RunInstances": {"CloseChange", "OpenChange", "OpenRollback"},
     "eks:UpdateNodegroupConfig": {"CloseChange", "OpenChange"},
     "eks:UpdateNodegroupVersion": {"UpdateManagedGroup"},
-    "events:PutEvents": {"AdmitInstance", "ClaimNode", "DetectRelease", "GuardLaunch", "QuarantineNode"},
+    "events:PutEvents": {"AdmitInstance", "ClaimNode", "CloseRepair", "DetectRelease", "GuardLaunch", "QuarantineNode"},
     "iam:PassRole": {"CloseChange", "OpenChange", "OpenRollback"},
     "s3:PutObject": {"WriteReport"},
     "sns:Publish": {"RequestApproval"},
