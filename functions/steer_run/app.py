@@ -69,7 +69,7 @@ def steer(request: SteerRun, now: datetime, world: World) -> Steered:
     run = request.run
     if run is None:
         return _steer_all(request, now, world)
-    if not world.executions.of_rotation(os.environ["ROTATE_AMI_MACHINE_ARN"], run).running:
+    if not world.executions.of_machine(os.environ["ROTATE_AMI_MACHINE_ARN"], run).running:
         raise Refused(f"no run {run} is under way: it has ended, or there was none")
     return _answer(request, run, now, world) if request.wish in ANSWERS else _wish(request, run, now, world)
 

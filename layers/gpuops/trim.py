@@ -17,7 +17,7 @@ from typing import Any
 
 SERVICES = (
     "autoscaling", "cloudwatch", "dynamodb", "ec2", "ecr", "eks", "events", "imagebuilder", "resourcegroupstaggingapi",
-    "s3", "service-quotas", "sns", "ssm", "stepfunctions",
+    "s3", "service-quotas", "sns", "sqs", "ssm", "stepfunctions",
 )  # fmt: skip
 """The botocore service models that stay; a test compares them with the clients that the adapters make.
 

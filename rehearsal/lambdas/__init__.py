@@ -79,15 +79,17 @@ class Lambdas:
         """Every deployed function."""
         return sorted(self._functions)
 
+    def role_of(self, name: str) -> str:
+        """ARN of the role of a function, by its name or ARN. Raises: LookupError."""
+        return self._function(name).spec.role_arn
+
     def invoke(self, name: str, payload: bytes) -> Answer:
         """Answer's bytes and, as the X-Amz-Function-Error header has it, the kind of error or None.
 
         Raises: LookupError when no function has this name or ARN.
         """
-        key = name.rsplit(":function:", 1)[-1].partition(":")[0]
-        function = self._functions.get(key)
-        if function is None:
-            raise LookupError(f"no function {key}: deployed are {', '.join(self.names()) or 'none'}")
+        function = self._function(name)
+        key = function.spec.name
         with self._clock.lease(f"lambda/{key}"), function.lock:
             answer = self._run(function, payload)
         if self._clock.baton.local.lineage is not None:  # a thread of the clock; somebody outside has no time to charge
@@ -107,6 +109,13 @@ class Lambdas:
         for name in self.names():
             self.remove(name)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _function(self, name: str) -> _Function:
+        key = name.rsplit(":function:", 1)[-1].partition(":")[0]
+        function = self._functions.get(key)
+        if function is None:
+            raise LookupError(f"no function {key}: deployed are {', '.join(self.names()) or 'none'}")
+        return function
 
     def _drop(self, name: str, payload: bytes) -> None:
         self.invoke(name, payload)

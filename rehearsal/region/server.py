@@ -24,12 +24,14 @@ from rehearsal.engine import Progress
 from rehearsal.lambdas import Lambdas
 from rehearsal.lambdas.sandbox import ACCOUNT, REGION
 from rehearsal.region import alarms, functions_api
+from rehearsal.region.alarm_events import AlarmEvents
 from rehearsal.region.asked import Asked
 from rehearsal.region.cloudformation import CloudFormation
 from rehearsal.region.events import Bus
 from rehearsal.region.http import HttpServer, Service
 from rehearsal.region.kinds import AccessEntry, Account
 from rehearsal.region.kinds.identity import policies_of
+from rehearsal.region.mappings import Mappings
 from rehearsal.region.patches import Patches
 from rehearsal.region.scheduler import Scheduler
 from rehearsal.region.targets import Targets
@@ -53,6 +55,8 @@ class Region:
         self.targets = Targets(clock, lambda: self.url, lambdas.wire)
         self.bus = Bus(clock, self.targets)
         self.scheduler = Scheduler(clock, self.bus)
+        self.alarms = AlarmEvents(self.bus)
+        self.mappings = Mappings(clock, lambdas, lambda: list(self.account.mappings.values()))
 
     @property
     def url(self) -> str:
@@ -108,6 +112,8 @@ class Region:
         CloudFormation(self.account).install(self.patches)
         Asked(self.account).install(self.patches)
         alarms.install(self.patches)
+        self.alarms.install(self.patches)
+        self.mappings.install(self.patches)
         self.bus.install(self.patches)
         self.scheduler.install(self.patches)
 

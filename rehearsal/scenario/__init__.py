@@ -7,8 +7,8 @@ from rehearsal.scenario.expect import Expect, ExpectedExecution, ExpectedObject
 from rehearsal.scenario.file import SCENARIOS, ScenarioError, load, names, parse, schema
 from rehearsal.scenario.kinds import collection
 from rehearsal.scenario.model import Scenario
+from rehearsal.scenario.signals import AlarmState, Message
 from rehearsal.scenario.story import (
-    AlarmState,
     Bounds,
     MachineFault,
     Moment,
@@ -34,6 +34,7 @@ __all__ = [
     "ExpectedObject",
     "Group",
     "MachineFault",
+    "Message",
     "Moment",
     "Patch",
     "Release",

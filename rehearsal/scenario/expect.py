@@ -109,6 +109,8 @@ class Expect(Part):
     escalations: Count | None = None
     """Events on the bus by which the product calls a person."""
     messages: tuple[ExpectedMessage, ...] = ()
+    queues: dict[str, Count] = Field(default_factory=dict)
+    """By logical name, how many messages the stack's queues hold."""
     job_pods_may_be_evicted: bool = False
     """For policies that end the patience with a Job."""
     groups: dict[Name, Sizes] = Field(default_factory=dict)

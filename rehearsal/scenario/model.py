@@ -96,6 +96,13 @@ def _astray(scenario: Scenario) -> Iterator[tuple[Place, str]]:
         about += [(("timeline", i, key, name), name) for name in moment.desired or moment.limits or ()]
         about.append((("timeline", i, key) if key == "terminate" else ("timeline", i, key, "group"), moment.group))
     about += [(("expect", "nodes", i, "group"), nodes.group) for i, nodes in enumerate(scenario.expect.nodes)]
+    for i, moment in enumerate(scenario.timeline):
+        about += (
+            [(("timeline", i, "alarm", "series", name), name) for name in moment.alarm.series or ()]
+            if moment.alarm
+            else []
+        )
+    about += [(("alarms", i, "watches", "group"), a.watches.group) for i, a in enumerate(scenario.alarms) if a.watches]
     for key in ("suspended", "groups"):
         about += [(("expect", key, name), name) for name in getattr(scenario.expect, key)]
     known = {alarm.name for alarm in scenario.alarms}

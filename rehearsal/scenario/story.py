@@ -6,7 +6,8 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from rehearsal.scenario.kinds import known_kind
-from rehearsal.scenario.parts import AlarmName, AmiId, Fault, Name, Part, Seconds
+from rehearsal.scenario.parts import AmiId, Fault, Name, Part, Seconds
+from rehearsal.scenario.signals import AlarmState, Message
 
 
 class WireFault(Part):
@@ -74,13 +75,6 @@ class MachineFault(Part):
         return self
 
 
-class AlarmState(Part):
-    """A CloudWatch alarm of the scenario changes its state."""
-
-    name: AlarmName
-    state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"] = "ALARM"
-
-
 class ReplaceRootVolume(Part):
     """Auto Scaling gives the group's first instance in service a new root volume, as an instance refresh does."""
 
@@ -127,7 +121,9 @@ class Moment(Part):
 
     at: Seconds
     event: dict[str, Any] | None = None
-    """An EventBridge envelope (or the name of a file with one) put on the default bus."""
+    """An EventBridge envelope (or the name of a file with one) put on the default bus. In its texts, as in an
+    execution's input, `{instance:GROUP/0}` and `{node:GROUP/0}` name an instance of a group, in order of launch."""
+    message: Message | None = None
     fault: WireFault | None = None
     abort: str | None = None
     """Stops every running execution of this machine."""

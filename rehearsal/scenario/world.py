@@ -98,11 +98,30 @@ class Group(Part):
         return self
 
 
+class Watched(Part):
+    """A metric of one instance of a group, counted from 0 in order of launch."""
+
+    group: Name
+    index: int = Field(default=0, ge=0)
+    metric: str = "DCGM_FI_DEV_XID_ERRORS"
+
+
 class Alarm(Part):
     """A CloudWatch alarm of the operator's: quiet from the start, and moved by moments alone."""
 
     name: AlarmName
     tags: dict[str, str] = Field(default_factory=dict)
+    watches: Watched | None = None
+    query: str | None = None
+    """A query with GROUP BY: an alarm of many series."""
+    rule: str | None = None
+    """Of a composite alarm, over alarms before it in the list: ALARM("a") OR ALARM("b")."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(given is not None for given in (self.watches, self.query, self.rule)) > 1:
+            raise PydanticCustomError("alarm", "an alarm watches a metric, a query or a rule")
+        return self
 
 
 class Toleration(Part):

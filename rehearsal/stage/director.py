@@ -64,14 +64,14 @@ class Director:
         create_node_profile(world.region.account.client("iam"))
         for group in scenario.groups:
             world.fleet.create_group(group, scenario.release_of(group))
-        for alarm in scenario.alarms:
-            self._plot.create_alarm(alarm)
         self._create_namespaces(scenario.workloads)
         first = [w for w in scenario.workloads if w.at == 0]
         for kinds in (("daemonset",), ("deployment", "job")):
             self._create(o for w in first if w.kind in kinds for o in objects_of(w))
             self._wait_until(self._unready, scenario.epoch)
         world.clock.sleep(scenario.epoch - world.clock.now(), "stage")
+        for alarm in scenario.alarms:
+            self._plot.bells.create(alarm)
         self._say("deploying the stack")
         self.deploy()
 
@@ -113,6 +113,7 @@ class Director:
         )
         yield from outcome.unheard(self.scenario.expect, self._world.region.bus.heard)
         yield from outcome.unsaid(self.scenario.expect, self._world.region.said)
+        yield from outcome.uncounted(self.scenario.expect, self._plot.messages_in)
         yield from outcome.too_fast(self.scenario.expect, self._world.wire_record)
 
     def _is_over(self) -> bool:

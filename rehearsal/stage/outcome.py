@@ -5,7 +5,7 @@ What the observer forbids is not this module's business: it holds in every scena
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from rehearsal.observer import Observed
@@ -63,6 +63,13 @@ def unsaid(expect: Expect, said: Sequence[str]) -> Iterator[str]:
         if count != wanted.count:
             texts = ", ".join(map(repr, wanted.contains))
             yield f"{wanted.count} messages with {texts}; there were {count}, of: {' | '.join(said) or 'none'}"
+
+
+def uncounted(expect: Expect, count: Callable[[str], int]) -> Iterator[str]:
+    """Say which queues hold more or fewer messages than expected."""
+    for queue, wanted in expect.queues.items():
+        if (found := count(queue)) != wanted:
+            yield f"messages in {queue}: {wanted}; there are {found}"
 
 
 def too_fast(expect: Expect, wire: Path) -> Iterator[str]:

@@ -10,12 +10,10 @@ from functools import partial
 from typing import Any
 
 from rehearsal.deploy import STACK
-from rehearsal.kube import Json
 from rehearsal.scenario import (
-    Alarm,
-    AlarmState,
     Bounds,
     MachineFault,
+    Message,
     Moment,
     Patch,
     RemoveTaint,
@@ -24,13 +22,14 @@ from rehearsal.scenario import (
     Steer,
     collection,
 )
+from rehearsal.stage.bells import Bells
+from rehearsal.stage.casting import Cast
 from rehearsal.stage.records import Records
 from rehearsal.stage.workloads import Object, objects_of
 from rehearsal.wire import Fault
 from rehearsal.world import World
 
 POLICY_KEY = "fleet.yaml"
-NODES = "/api/v1/nodes"
 STEERS, OPERATOR = "SteerRunFunction", "arn:aws:iam::123456789012:user/operator"
 
 
@@ -44,12 +43,15 @@ class Plot:
     def __init__(self, world: World, records: Records, create: Callable[[Iterable[Object]], None]) -> None:
         self._world, self._records, self._create = world, records, create
         self._scenario: Scenario = world.scenario
+        self._cast = Cast(world)
+        self.bells = Bells(world, self._cast)
         self.outputs: Mapping[str, str] = {}
         """The stack's, once it is deployed."""
 
     def schedule(self) -> None:
         """Set a timer for whatever the scenario does by itself."""
         scenario = self._scenario
+        self._cast.remember()
         for release in scenario.releases:
             if release.at > 0:
                 self._world.fleet.images.schedule(release)
@@ -68,20 +70,6 @@ class Plot:
         """Put fleet.yaml where the functions read it, well-formed or not."""
         bucket = self.outputs["PolicyBucketName"]
         self._world.region.account.client("s3").put_object(Bucket=bucket, Key=POLICY_KEY, Body=text.encode())
-
-    def create_alarm(self, alarm: Alarm) -> None:
-        """Make an operator's alarm; no metric moves it, so that only moments do."""
-        self._world.region.account.client("cloudwatch").put_metric_alarm(
-            AlarmName=alarm.name,
-            Namespace="app",
-            MetricName=alarm.name,
-            Statistic="Sum",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=1,
-            ComparisonOperator="GreaterThanOrEqualToThreshold",
-            Tags=[{"Key": key, "Value": value} for key, value in alarm.tags.items()],
-        )
 
     def _later(self, at: float, key: str, act: Callable[[], object]) -> None:
         self._world.clock.call_later(at, f"story/{key}", act)
@@ -111,14 +99,11 @@ class Plot:
             "patch": self._patch,
             "remove_taint": self._remove_taint,
             "machine_fault": self._machine_fault,
-            "alarm": self._set_alarm,
+            "alarm": self.bells.change,
+            "message": self._send,
             "withdraw": world.fleet.images.withdraw,
             "replace_root_volume": lambda swap: world.fleet.replace_root_volume(swap.group, swap.ami),
         }
-
-    def _set_alarm(self, alarm: AlarmState) -> None:
-        cloudwatch = self._world.region.account.client("cloudwatch")
-        cloudwatch.set_alarm_state(AlarmName=alarm.name, StateValue=alarm.state, StateReason="the scenario says so")
 
     def _abort(self, machine: str) -> None:
         for record in self._records.running(machine):
@@ -149,33 +134,34 @@ class Plot:
 
     def _remove_taint(self, removal: RemoveTaint) -> None:
         """As `kubectl taint nodes NAME KEY-` does."""
-        node = self._nodes_of(removal.group)[0]
+        node = self._cast.nodes(removal.group)[0]
         taints = [taint for taint in node["spec"].get("taints", ()) if taint["key"] != removal.key]
         version = {"resourceVersion": node["metadata"]["resourceVersion"]}
         path = f"/api/v1/nodes/{node['metadata']['name']}"
         self._world.kube.patch(path, {"metadata": version, "spec": {"taints": taints}}, manager="kubectl-taint")
 
-    def _nodes_of(self, group: str) -> list[Json]:
-        """The Nodes of a group's instances, in order of launch."""
-        nodes = {str(n["spec"].get("providerID", "")).rpartition("/")[2]: n for n in self._world.kube.list(NODES)}
-        return [nodes[instance] for instance in self._instances(group) if instance in nodes]
-
     def _machine_fault(self, fault: MachineFault) -> None:
-        self._world.kubelets.afflict(self._instances(fault.group)[fault.index], fault.faults)
+        self._world.kubelets.afflict(self._cast.instances(fault.group)[fault.index], fault.faults)
 
-    def _instances(self, group: str) -> list[str]:
-        """The group's instances, in order of launch."""
-        autoscaling = self._world.region.account.client("autoscaling")
-        found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"][0]
-        return [instance["InstanceId"] for instance in found["Instances"]]
+    def messages_in(self, queue: str) -> int:
+        """How many messages one of the stack's queues holds, whether somebody works on them or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        sqs = self._world.region.account.client("sqs")
+        found = sqs.get_queue_attributes(QueueUrl=self._physical(queue), AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+    def _send(self, message: Message) -> None:
+        sqs = self._world.region.account.client("sqs")
+        sqs.send_message(QueueUrl=self._physical(message.queue), MessageBody=message.body)
 
     def _emit(self, event: Mapping[str, Any]) -> None:
+        event = self._cast.named(event)
         resources = event.get("resources", [])
         self._world.region.emit(event["source"], event["detail-type"], event["detail"], resources)
 
     def _start(self, machine: str, given: Mapping[str, Any]) -> None:
         arn = self.outputs["".join(word.capitalize() for word in machine.split("_")) + "MachineArn"]
-        self._states().start_execution(stateMachineArn=arn, input=json.dumps(given))
+        self._states().start_execution(stateMachineArn=arn, input=json.dumps(self._cast.named(given)))
 
     def _scale(self, scale: Scale) -> None:
         path = f"/apis/apps/v1/namespaces/{scale.namespace}/deployments/{scale.deployment}/scale"

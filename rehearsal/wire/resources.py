@@ -113,6 +113,11 @@ def buses(params: Params, _lookup: Lookup) -> Sequence[str]:
     return [arn("events", n if n.startswith("arn:") else f"event-bus/{n}") for n in sorted(names)]
 
 
+def queue(params: Params, _lookup: Lookup) -> Sequence[str]:
+    """The queue a URL ends in, or the one of that name."""
+    return (arn("sqs", str(params.get("QueueName") or params["QueueUrl"].rpartition("/")[2])),)
+
+
 def nodegroup(params: Params, _lookup: Lookup) -> Sequence[str]:
     """One managed node group."""
     cluster = params.get("name") or params.get("clusterName") or "unknown"

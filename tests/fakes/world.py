@@ -165,7 +165,7 @@ class World:
     def type_of(self, instance: str) -> tuple[str, int]:
         return "g4dn.xlarge", 1
 
-    def of_rotation(self, machine: str, name: str) -> Execution:
+    def of_machine(self, machine: str, name: str) -> Execution:
         return self.find(ARN + name)
 
     def find(self, arn: str) -> Execution:

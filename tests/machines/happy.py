@@ -66,6 +66,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     "DiagnoseFault": {"action": "replace"},
     "OpenRepair": {"status": "clear", "since": LATER, "wait_seconds": 60},
     "CloseRepair": {"status": "repaired"},
+    "ReceiveSignals": {"status": "received", "reason": "1 started"},
     "ListLeftovers": {"status": "listed", "changes": [], "admissions": []},
 }
 

@@ -264,7 +264,7 @@ def test_an_execution_is_found_by_the_name_of_its_run() -> None:
             assert which["executionArn"] == "arn:aws:states:us-east-1:123456789012:execution:rotate_ami:run-7"
             return {"status": "RUNNING"}
 
-    assert Executions(States()).of_rotation(MACHINE, "run-7").running
+    assert Executions(States()).of_machine(MACHINE, "run-7").running
 
 
 def test_a_surge_is_counted_for_as_long_as_the_roll_takes() -> None:

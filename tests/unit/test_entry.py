@@ -24,6 +24,12 @@ class Ask(BaseModel):
     fail: str | None = None
 
 
+class Records(BaseModel):
+    """A batch from SQS."""
+
+    Records: list[Any]
+
+
 class Said(BaseModel):
     """An answer."""
 
@@ -93,6 +99,19 @@ def test_a_retry_is_journalled_with_its_number() -> None:
         door(journal)({"node": "n1", "now": NOW, "run": {"id": "r1"}, **more}, None)
 
     assert [line["attempt"] for _, line in journal.lines] == [0, 2, 0]
+
+
+def test_a_batch_bears_its_newest_messages_time() -> None:
+    """Lambda's own event has no `now`, and nobody else may read the clock."""
+
+    @entry(Records, journal=Lines)
+    def handler(request: Records, now: datetime) -> Said:
+        return Said(reason=f"{len(request.Records)} at {now.isoformat()}")
+
+    stamps = ["1795428000123", "1795428060000", None]
+    records = [{"attributes": {"SentTimestamp": stamp}} for stamp in stamps]
+
+    assert handler({"Records": records}, None)["reason"] == "3 at 2026-11-23T10:01:00+00:00"
 
 
 def test_without_a_run_nothing_is_journalled() -> None:

@@ -62,12 +62,20 @@ def test_an_alarm_of_something_else_is_left_alone() -> None:
     assert (signal.state, signal.faults) == ("ignored", ())
 
 
-@pytest.mark.parametrize(("value", "state"), [("OK", "recovered"), ("INSUFFICIENT_DATA", "unclear")])
-def test_no_data_is_neither_health_nor_fault(value: str, state: str) -> None:
-    """And OK means that a repair may return the node early."""
-    signal = read_signal(metric_alarm(value=value))
+def test_no_data_is_neither_health_nor_fault() -> None:
+    """Nobody is told anything."""
+    signal = read_signal(metric_alarm(value="INSUFFICIENT_DATA"))
 
-    assert (signal.state, signal.faults) == (state, ())
+    assert (signal.state, signal.faults) == ("unclear", ())
+
+
+def test_an_alarm_that_is_ok_again_says_where() -> None:
+    """A repair under way there may return the node early."""
+    signal = read_signal(metric_alarm(value="OK"))
+    other = read_signal(metric_alarm("RackTemperature", "facility", value="OK", alarmName="rack"))
+
+    assert (signal.state, [fault.node for fault in signal.faults]) == ("recovered", [NODE])
+    assert (other.state, other.faults) == ("recovered", ())
 
 
 @pytest.mark.parametrize(
@@ -121,6 +129,7 @@ def test_a_contributor_says_for_itself_and_its_parent_asks() -> None:
 
     assert (fault.node, fault.uuid, fault.kind) == (NODE, UUID, "thermal")
     assert (read_signal(parent).state, read_signal(parent).ask) == ("ask", ("gpu-hot",))
+    assert read_signal(given).alarm == "gpu-hot/6d442278dba546f6"
 
 
 def test_an_alarm_that_names_no_place_is_left_alone() -> None:
@@ -281,7 +290,7 @@ def test_a_mutated_event_is_read_or_refused(given: Any) -> None:
         return
     assert isinstance(signal, Signal)
     assert all(fault.instance or fault.node or fault.uuid for fault in signal.faults)
-    assert not signal.faults or signal.state in {"fault", "muted"}
+    assert not signal.faults or signal.state in {"fault", "muted", "recovered"}
 
 
 def test_the_command_prints_the_signal_or_says_why_not(tmp_path: Path) -> None:

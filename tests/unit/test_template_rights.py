@@ -51,6 +51,7 @@ WRITES = {
         "PutItem open#breakers",
         "DeleteItem open#breakers",
     },
+    "ReceiveSignals": {"PutItem incident", "UpdateItem incident"},
     "SelectNode": {"PutItem turn"},
     "RelabelNode": {"PutItem lock", "PutItem open#changes", "UpdateItem fence", "UpdateItem budget"},
     "SettleNode": {

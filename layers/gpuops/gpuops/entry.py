@@ -50,8 +50,8 @@ def entry(
 ) -> Callable[[Handler[Request]], Callable[[Any, Any], Answer]]:
     """Turn a handler over a typed request into what Lambda calls.
 
-    The event's `now` (ISO 8601, from the state machine) is the time of the decision. Only an invocation made
-    by hand may leave it out: then, and only here, the clock is read.
+    The event's `now` (ISO 8601, from the state machine) is the time of the decision; a batch from SQS bears its own.
+    Only an invocation made by hand may leave it out: then, and only here, the clock is read.
 
     Raises: Invalid when the event does not fit `model`, naming each field; otherwise what the handler raises.
     """
@@ -119,8 +119,10 @@ def _tell_of_failure(line: Answer, run_id: str | None, journal: Callable[[], Jou
 
 
 def _time_of(event: Any) -> datetime:
-    """Return the event's `now`, or the time of day for an invocation made by hand."""
+    """Return the event's `now`, a batch's newest message's, or the time of day for an invocation made by hand."""
     given = event.get("now") if isinstance(event, dict) else None
+    if given is None and (sent := _sent(event)):
+        return sent
     if given is None:
         return datetime.now(UTC)  # noqa: TID251 - the one place that may read the clock
     try:
@@ -130,6 +132,14 @@ def _time_of(event: Any) -> datetime:
     if now.tzinfo is None:
         raise Invalid(f"now: {given!r} has no time zone")
     return now
+
+
+def _sent(event: Any) -> datetime | None:
+    """Return when the newest message of a batch from SQS was sent; None for anything else."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    times = [_at(record, "attributes", "SentTimestamp") for record in records] if isinstance(records, list) else []
+    known = [int(time) for time in times if isinstance(time, str) and time.isdecimal()]
+    return datetime.fromtimestamp(max(known) / 1000, UTC) if known else None
 
 
 def _parse(model: type[Request], event: Any) -> Request:

@@ -32,6 +32,16 @@ class AccessEntry:
 
 
 @dataclass(frozen=True)
+class Mapping:
+    """Which function a queue's messages go to, by their ARNs; `partial`: it names those that failed."""
+
+    queue: str
+    function: str
+    batch: int
+    partial: bool
+
+
+@dataclass(frozen=True)
 class Product:
     """What a resource became: `Ref` gives the id, `Fn::GetAtt` an attribute."""
 
@@ -51,6 +61,7 @@ class Account:
     def __init__(self, url: str) -> None:
         self.url = url
         self.access_entries: list[AccessEntry] = []
+        self.mappings: dict[str, Mapping] = {}
         self.refusal: Callable[[str, str, str], str | None] = lambda _role, _action, _resource: None
         """What IAM says against a role's right that no call asks for; the world has the wire answer."""
         self._clients: dict[str, Any] = {}

@@ -11,7 +11,18 @@ from typing import Any
 
 import yaml
 
-from rehearsal.region.kinds.base import Account, Kind, Product, Properties, arn, ignoring, kind, lower_first, pick
+from rehearsal.region.kinds.base import (
+    Account,
+    Kind,
+    Mapping,
+    Product,
+    Properties,
+    arn,
+    ignoring,
+    kind,
+    lower_first,
+    pick,
+)
 
 SYNC_RULE = "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 LOG_DELIVERY = (
@@ -96,6 +107,30 @@ class Permission(Kind):
         client, function = account.client("lambda"), properties["FunctionName"]
         call = {"FunctionName": function, "StatementId": product.physical_id}
         ignoring("ResourceNotFoundException", lambda: client.remove_permission(**call))
+
+
+@kind
+class EventSourceMapping(Kind):
+    """A queue whose messages go to a function: kept for whoever polls, since moto would deliver while one sends."""
+
+    type = "AWS::Lambda::EventSourceMapping"
+    known = ("EventSourceArn", "FunctionName", "BatchSize", "FunctionResponseTypes", "ScalingConfig", "Enabled")
+    create_only = ("EventSourceArn",)
+
+    def put(self, name: str, properties: Properties, account: Account, old: Properties | None) -> Product:
+        """Goal, not delta. Raises: ValueError for a batch that Lambda takes only with a window."""
+        batch = int(properties.get("BatchSize", 10))
+        if batch > 10:  # noqa: PLR2004 - Lambda's own limit for a queue without a batching window
+            raise ValueError("BatchSize over 10 needs MaximumBatchingWindowInSeconds")
+        partial = "ReportBatchItemFailures" in properties.get("FunctionResponseTypes", ())
+        function = str(properties["FunctionName"])
+        target = function if function.startswith("arn:") else arn("lambda", f"function:{function}")
+        account.mappings[name] = Mapping(properties["EventSourceArn"], target, batch, partial)
+        return Product(name, {"Id": name})
+
+    def delete(self, product: Product, properties: Properties, account: Account) -> None:
+        """Nobody polls any more."""
+        account.mappings.pop(product.physical_id, None)
 
 
 @kind

@@ -49,6 +49,22 @@ class Alarms:
             raise Invalid(f"CloudWatch alarms do not exist: {', '.join(missing)}")
         return [self._alarm(found[name], since) for name in wanted]
 
+    def ringing(self, names: Iterable[str]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """Return the metric alarms of these names that are in ALARM, each with its contributors in ALARM, as they are.
+
+        One that is gone by now is left out. A composite one says nothing itself: those below it speak.
+        """
+        with translated("describe alarms"):
+            pages = self._cloudwatch.get_paginator("describe_alarms").paginate(AlarmNames=list(names), StateValue=ALARM)
+            found = [raw for page in pages for raw in page["MetricAlarms"] if raw["StateValue"] == ALARM]
+        return [(raw, [] if "MetricName" in raw else self._contributors(raw["AlarmName"])) for raw in found]
+
+    def _contributors(self, name: str) -> list[dict[str, Any]]:
+        """The series of an alarm that are in ALARM; none where it has one series only."""
+        with translated(f"describe contributors of alarm {name}"):
+            answer = self._cloudwatch.describe_alarm_contributors(AlarmName=name)
+        return list(answer["AlarmContributors"])
+
     def _alarm(self, raw: dict[str, Any], since: datetime) -> Alarm:
         name, state = raw["AlarmName"], raw["StateValue"]
         changed = raw.get("StateUpdatedTimestamp")

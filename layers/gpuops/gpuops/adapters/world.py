@@ -5,7 +5,6 @@ that needs no Kubernetes does not pay for importing it (0.28 s, measured).
 """
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from gpuops.adapters.alarms import Alarms
 from gpuops.adapters.budgets import Budgets
@@ -15,13 +14,17 @@ from gpuops.adapters.executions import Executions
 from gpuops.adapters.groups import Groups
 from gpuops.adapters.image_notes import ImageNotes
 from gpuops.adapters.images import Images
+from gpuops.adapters.incidents import Incidents
+from gpuops.adapters.inside import Inside
 from gpuops.adapters.instance_types import InstanceTypes
 from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.nodegroups import Nodegroups
 from gpuops.adapters.people import People
 from gpuops.adapters.pipelines import Pipelines
+from gpuops.adapters.places import Places
 from gpuops.adapters.policies import Policies
+from gpuops.adapters.quarantine import Quarantine
 from gpuops.adapters.registry import Registry
 from gpuops.adapters.releases import Releases
 from gpuops.adapters.reports import Reports
@@ -31,16 +34,8 @@ from gpuops.adapters.templates import Templates
 from gpuops.adapters.turns import Turns
 from gpuops.adapters.wishes import Wishes
 
-if TYPE_CHECKING:
-    from gpuops.adapters.cluster import Cluster
-    from gpuops.adapters.disruptions import Disruptions
-    from gpuops.adapters.jobs import Jobs
-    from gpuops.adapters.metrics import Metrics
-    from gpuops.adapters.objects import Objects
-    from gpuops.adapters.workloads import Workloads
 
-
-class World:
+class World(Inside):
     """The adapters, built from the function's environment."""
 
     @cached_property
@@ -77,6 +72,21 @@ class World:
     def budgets(self) -> Budgets:
         """Which nodes of the fleet are closed, and by whom."""
         return Budgets.from_env()
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        """Which execution answers for which instance."""
+        return Incidents.from_env()
+
+    @cached_property
+    def places(self) -> Places:
+        """Where a signal's instance is."""
+        return Places.from_env()
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """Signals that nobody can act on."""
+        return Quarantine.from_env()
 
     @cached_property
     def wishes(self) -> Wishes:
@@ -157,39 +167,3 @@ class World:
     def reports(self) -> Reports:
         """The bucket of reports."""
         return Reports.from_env()
-
-    def cluster(self, name: str) -> "Cluster":
-        """Connect to a cluster by its EKS name. Raises: Unavailable, Refused, Invalid."""
-        from gpuops.adapters.cluster import Cluster  # noqa: PLC0415 - see the module's docstring
-
-        return Cluster.connect(name)
-
-    def jobs(self, cluster: "Cluster") -> "Jobs":
-        """The smoke Jobs of a cluster, over the same connection."""
-        from gpuops.adapters.jobs import Jobs  # noqa: PLC0415 - the same
-
-        return Jobs(cluster.kube)
-
-    def workloads(self, cluster: "Cluster") -> "Workloads":
-        """What holds a cluster's GPUs, over the same connection."""
-        from gpuops.adapters.workloads import Workloads  # noqa: PLC0415 - the same
-
-        return Workloads(cluster.kube)
-
-    def disruptions(self, cluster: "Cluster") -> "Disruptions":
-        """The disruption budgets of a cluster, over the same connection."""
-        from gpuops.adapters.disruptions import Disruptions  # noqa: PLC0415 - the same
-
-        return Disruptions(cluster.kube)
-
-    def objects(self, cluster: "Cluster") -> "Objects":
-        """What gpuops installs in a cluster, over the same connection."""
-        from gpuops.adapters.objects import Objects  # noqa: PLC0415 - the same
-
-        return Objects(cluster.kube)
-
-    def metrics(self, cluster: "Cluster") -> "Metrics":
-        """The exporters of a cluster, over the same connection."""
-        from gpuops.adapters.metrics import Metrics  # noqa: PLC0415 - the same
-
-        return Metrics(cluster.kube)

@@ -9,6 +9,7 @@ events, so who listens to the events has to respect them.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -55,7 +56,7 @@ def read_alarm(event: Envelope, detail: Any) -> Signal:
         at=alarm.state.timestamp or event.time,
         state=state,
         reason=reason,
-        alarm=alarm.name,
+        alarm=alarm.name + (f"/{alarm.contributor.id}" if alarm.contributor else ""),
         **found,
     )
 
@@ -63,19 +64,28 @@ def read_alarm(event: Envelope, detail: Any) -> Signal:
 def _judge(alarm: Alarm, event: Envelope) -> tuple[State, str, dict[str, Any]]:
     """What it says, as if nobody had muted it."""
     if alarm.state.value != "ALARM":
-        return *QUIET[alarm.state.value], {}
+        return *QUIET[alarm.state.value], {"faults": _quiet(alarm, event)}
     if alarm.configuration.rule:
         asked = tuple(_triggers(alarm)) or (alarm.name,)
         return "ask", "a composite alarm: what triggered it says what is wrong", {"ask": asked}
-    kind = _kind(alarm)
+    kind = kind_of(alarm)
     if kind is None:
         return "ignored", f"alarm {alarm.name} is not about GPUs", {}
     if _is_parent(event, alarm):
         return "ask", "an alarm of many series: each contributor says for itself", {"ask": (alarm.name,)}
-    fault = _fault(alarm, kind, event)
-    if not (fault.node or fault.instance or fault.uuid):
+    fault = fault_of(alarm, kind, event.time)
+    if not fault.names_a_place:
         return "ignored", f"alarm {alarm.name} names no node, no instance and no GPU", {}
     return "fault", f"alarm {alarm.name}: {kind}", {"faults": (fault,)}
+
+
+def _quiet(alarm: Alarm, event: Envelope) -> tuple[GpuFault, ...]:
+    """Where an alarm is quiet again, so that whoever repairs there can be told; nothing for one without data."""
+    kind = kind_of(alarm)
+    if alarm.state.value != "OK" or kind is None:
+        return ()
+    fault = fault_of(alarm, kind, event.time)
+    return (fault,) if fault.names_a_place else ()
 
 
 def _held(alarm: Alarm) -> str:
@@ -103,7 +113,7 @@ def _is_parent(event: Envelope, alarm: Alarm) -> bool:
     )
 
 
-def _kind(alarm: Alarm) -> Kind | None:
+def kind_of(alarm: Alarm) -> Kind | None:
     """What it is about: its metrics' names, then its own and its description."""
     queries = alarm.configuration.metrics
     metrics = " ".join(
@@ -120,7 +130,8 @@ def _kind(alarm: Alarm) -> Kind | None:
     return "hardware"
 
 
-def _fault(alarm: Alarm, kind: Kind, event: Envelope) -> GpuFault:
+def fault_of(alarm: Alarm, kind: Kind, at: datetime) -> GpuFault:
+    """Return what an alarm of that kind says, with its place where it names one; `at` where it has no time."""
     labels = _labels(alarm)
     uuid = _first(labels, UUID)
     return GpuFault(
@@ -131,7 +142,7 @@ def _fault(alarm: Alarm, kind: Kind, event: Envelope) -> GpuFault:
         kind=kind,
         xid=_xid(alarm, labels) if kind == "xid" else None,
         evidence=lines(f"alarm {alarm.name}", alarm.state.reason, alarm.configuration.description),
-        first_seen=alarm.state.timestamp or event.time,
+        first_seen=alarm.state.timestamp or at,
     )
 
 

@@ -89,8 +89,17 @@ def read_block(event: Envelope, detail: Any) -> Signal:
     found = Block.model_validate(detail)
     if "Expiration" not in event.detail_type:
         return _signal(event, "ignored", f"{found.reservation}: {event.detail_type}")
-    reason = f"{found.reservation} ends; its instances go from {(event.time + BLOCK_NOTICE).isoformat()} on"
-    return _signal(event, "ask", reason).model_copy(update={"ask": (found.reservation,)})
+    goes = event.time + BLOCK_NOTICE
+    reason = f"{found.reservation} ends; its instances go from {goes.isoformat()} on"
+    return _signal(event, "ask", reason).model_copy(update={"ask": (found.reservation,), "deadline": goes})
+
+
+def block_fault(signal: Signal, instance: str) -> GpuFault:
+    """Return what the end of its Capacity Block means for one of the block's instances."""
+    evidence = lines(signal.detail_type, signal.reason)
+    return GpuFault(
+        instance=instance, kind="interruption", evidence=evidence, first_seen=signal.at, deadline=signal.deadline
+    )
 
 
 def read_health(event: Envelope, detail: Any) -> Signal:

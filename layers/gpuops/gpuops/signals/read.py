@@ -4,6 +4,7 @@ An event that is ours to know but has another shape than AWS documents is `Inval
 on half of an event. An event of another kind is `ignored`, with its name.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -39,6 +40,15 @@ READERS: tuple[tuple[str, Named, Reader], ...] = (
     ("aws.health", _is(HEALTH), read_health),
 )
 """Source, which of its events, and who reads them. One more kind is one more row, and its model."""
+
+
+def parse_signal(text: str) -> Signal:
+    """Return what the event in a message comes to. Raises: Invalid for what is no JSON, or as `read_signal`."""
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"no JSON: {error}") from error
+    return read_signal(event)
 
 
 def read_signal(event: Any) -> Signal:

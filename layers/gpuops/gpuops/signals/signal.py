@@ -40,7 +40,15 @@ class Signal(BaseModel):
     state: State
     reason: str
     faults: tuple[GpuFault, ...] = ()
+    """Of a muted signal, what it would have been; of one that is `recovered`, what is over."""
     alarm: str = ""
-    """Name of the alarm, where it is one."""
+    """Name of the alarm, where it is one; of a contributor, `alarm/contributor`."""
     ask: tuple[str, ...] = Field(default=(), max_length=100)
     """Names of alarms whose own state says what is wrong, and where."""
+    deadline: AwareDatetime | None = None
+    """Of what has to be asked for: when AWS takes it."""
+
+    @property
+    def source_of_faults(self) -> str:
+        """How an incident names who spoke of it."""
+        return f"alarm {self.alarm}" if self.alarm else self.detail_type

@@ -30,6 +30,16 @@ class GpuFault(BaseModel):
     deadline: AwareDatetime | None = None
     """When AWS takes the instance, where it says so."""
 
+    @property
+    def names_a_place(self) -> bool:
+        """Whether anybody could find out which node it is about."""
+        return bool(self.node or self.instance or self.uuid)
+
+    @property
+    def title(self) -> str:
+        """How lines and messages name it."""
+        return f"Xid {self.xid}" if self.kind == "xid" and self.xid else self.kind
+
 
 def lines(*texts: str) -> tuple[str, ...]:
     """Return texts from outside as evidence: single lines without control characters, so many and so long."""
