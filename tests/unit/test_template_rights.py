@@ -88,6 +88,9 @@ ACTS = {
     "iam:PassRole": {"CloseChange", "OpenChange", "OpenRollback"},
     "s3:PutObject": {"WriteReport"},
     "sns:Publish": {"RequestApproval"},
+    "sqs:DeleteMessage": {"ReceiveSignals"},
+    "sqs:ReceiveMessage": {"ReceiveSignals"},
+    "sqs:SendMessage": {"ReceiveSignals"},
     "states:SendTaskFailure": {"SteerRun"},
     "states:SendTaskSuccess": {"SteerRun"},
 }
