@@ -1,12 +1,13 @@
 """Claim an admitted new node for one slot of the plan, and choose which old node it stands in for.
 
 Where old nodes go first, the slot takes its old one while enough others serve, and is asked again for the successor
-once that one is gone. Without a change it is a repair that replaces the node, and only the successor is waited for.
+once that one is gone; where nodes stay, once it was admitted on its new root volume. Without a change it is a repair that
+replaces the node, and only the successor is waited for.
 
 In:  {"run": {...}, "change"?: {...}, "instance": "i-0slot", "decrement": false, "claim"?: <previous answer>,
-      "now": "..."}
-Out: {"status": "claimed" | "taken" | "filled" | "waiting" | "gone" | "stopped" | "overdue" | "condemned", "reason",
-      "slot", "instance": "i-0old", "decrement", "node": "ip-10-0-1-7.ec2.internal", "started", "deadline",
+      "admit"?: {...}, "now": "..."}
+Out: {"status": "claimed" | "taken" | "in_place" | "filled" | "waiting" | "gone" | "stopped" | "overdue" | "condemned",
+      "reason", "slot", "instance": "i-0old", "decrement", "node": "ip-10-0-1-7.ec2.internal", "started", "deadline",
       "wait_seconds": 20}
 """
 
@@ -30,9 +31,16 @@ from gpuops.domain.rotation.messages import Change, ClaimAnswer
 from gpuops.domain.rotation.newcomers import needs_no_look
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+from gpuops.in_place import come_back, in_place, take_in_place
 from gpuops.pairing import Pairing
 from gpuops.patience import Look, answer, begin, lacking, wait, wait_for_instance
 from gpuops.successor import succeed
+
+
+class Admission(BaseModel):
+    """How the admission of a node that stays has ended."""
+
+    reason: str = "its admission was not needed"
 
 
 class ClaimNode(BaseModel):
@@ -43,6 +51,7 @@ class ClaimNode(BaseModel):
     instance: str
     decrement: bool
     claim: Times | None = None
+    admit: Admission | None = None
 
     @property
     def slot(self) -> str:
@@ -67,6 +76,8 @@ def claim(request: ClaimNode, now: datetime, world: World) -> ClaimAnswer:
     times = _times(request, now, policy)
     look = Look(run, now, world, undo, policy, world.claims.of(run.group), times)
     mine = next((item for item in look.claims if item.slot == request.slot), None)
+    if mine and mine.in_place:
+        return in_place(mine, look) if request.admit is None else come_back(mine, look, request.admit.reason)
     if mine and mine.first:
         return _succeed(mine, look)
     return _chosen(mine, times) if mine else _take_turn(request, look)
@@ -99,6 +110,8 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
         decrement=request.decrement,
         stage=look.undo.stage,
     )
+    if look.undo.in_place:
+        return take_in_place(wanted, group, look)
     pairing = Pairing(group, look.undo, look.claims, partial(look.world.cluster, look.run.cluster))
     pair = pairing.pair(wanted, turn.old)
     if pair.found and look.world.claims.add(pair.found):

@@ -20,6 +20,7 @@ from gpuops.domain.rotation.stage import unreturned
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.managed import close_managed
+from gpuops.swaps import settle_swaps
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -61,9 +62,10 @@ def close(run: Run, world: World) -> CloseAnswer:
     restored, _ = _settings(undo, world)
     cluster = world.cluster(run.cluster)
     restored += _marks(run, world, cluster)
+    unsettled = settle_swaps(undo, cluster.nodes(), world, cluster) if undo.swapped else ()
     shrunk, surplus = take_out_spare(undo, world, cluster)
     again, left = _settings(undo, world)
-    left += _to_commit(undo, world)
+    left += unsettled + _to_commit(undo, world)
     smokes = _smokes(run.group, world, cluster)
     world.claims.forget(run)
     if surplus:

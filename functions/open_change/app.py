@@ -86,7 +86,7 @@ def open_change(request: OpenChange, now: datetime, world: World) -> Change:
         undo = _widen(undo, group, request, world)
     undo = create_versions(undo, world)
     world.store.check_fence(run, fence)
-    world.groups.suspend(run.group, missing_suspensions(group))
+    world.groups.suspend(run.group, missing_suspensions(group, undo))
     world.groups.update(run.group, open_goals(group, undo))
     main = undo.versions()[undo.moved[0].source]
     reason = f"launch template {main.id} version {main.version}, {undo.surge} more instances"

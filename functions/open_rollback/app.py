@@ -99,7 +99,7 @@ def _check_images(undo: Undo, world: World) -> None:
 def _begin(undo: Undo, policy: GroupPolicy, cluster: "Cluster", world: World) -> Undo:
     """Write down the way back, unless no node of the release is left."""
     group = world.groups.describe(undo.run.group)
-    moved = [instance for instance in group.staying if undo.is_ours(instance)]
+    moved = [instance for instance in group.staying if undo.moved_to_target(instance)]
     if not moved:
         return undo
     _check_images(undo, world)
@@ -109,6 +109,8 @@ def _begin(undo: Undo, policy: GroupPolicy, cluster: "Cluster", world: World) ->
     waiting = unadmitted(group, undo, nodes)
     order = tuple(load.instance for load in order_nodes(loads) if load.instance not in waiting)
     surge = min(policy.surge, len(order)) if undo.strategy == "surge" else 0
+    if undo.in_place:
+        world.claims.forget(undo.run)  # the same nodes are claimed once more
     undo = next_stage(undo, group, "back", surge=surge, order=order)
     world.store.write_undo(undo, begins=True)
     return undo

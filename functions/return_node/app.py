@@ -5,7 +5,7 @@ Out: {"status": "returned", "reason", "node"}
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -42,6 +42,14 @@ class Request(BaseModel):
     claim: Claim = Claim()
     drain: Hint = Hint()
     retire: Retirement = Retirement()
+    replace: Any = None
+    """What replace_root said, when it came that far: the slot of a node that stays claims again afterwards, too."""
+
+    @property
+    def has_node(self) -> bool:
+        """Whether the slot has touched a node."""
+        taken = self.claim.status in {"claimed", "taken", "in_place"}
+        return taken or self.retire.status == "retired" or self.replace is not None
 
 
 class Returned(BaseModel):
@@ -57,7 +65,7 @@ def return_node(request: Request, world: World) -> Returned:
 
     A slot without a claim has touched no node; the one whose name it bears may be another slot's, at this moment.
     """
-    if request.claim.status not in {"claimed", "taken"} and request.retire.status != "retired":
+    if not request.has_node:
         world.store.stop(request.run, f"no node was claimed for slot {request.instance}")
         return Returned(reason="no node was claimed: there is none to give back", node=None)
     world.store.stop(request.run, f"{request.instance} was returned")

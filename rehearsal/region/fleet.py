@@ -13,6 +13,7 @@ from rehearsal.region.autoscaling import AutoScaling
 from rehearsal.region.autoscaling_events import Announcer
 from rehearsal.region.autoscaling_world import World
 from rehearsal.region.compute import Compute
+from rehearsal.region.compute_roots import RootVolumes
 from rehearsal.region.compute_templates import Templates
 from rehearsal.region.eks.api import Eks
 from rehearsal.region.eks.cluster import Cluster
@@ -55,6 +56,7 @@ class Fleet:
         self.compute = Compute(timers, zones, seed=seed)
         self.compute.launched.append(self._boot)
         self.compute.replaced.append(self._reboot)
+        self.roots = RootVolumes(timers, self.compute)
         self.templates = Templates(timers, seed=seed)
         world = World(timers, self.compute, self.templates, Announcer(self._deliver), seed=seed)
         self.autoscaling = AutoScaling(world)
@@ -66,7 +68,8 @@ class Fleet:
         self.compute.terminated.append(self._forget)
 
     def install(self, patches: Patches) -> None:
-        """Answer for moto's EC2 launch templates, Auto Scaling and EKS until the patches are restored."""
+        """Answer for moto's EC2, Auto Scaling and EKS, where it knows too little, until the patches are restored."""
+        self.roots.install(patches)
         self.templates.install(patches)
         self.autoscaling.install(patches)
         self.eks.install(patches)

@@ -111,12 +111,13 @@ ROWS: dict[str, Asker] = dict(
             "ec2",
             "DescribeInstances DescribeInstanceStatus DescribeInstanceTypes DescribeInstanceTypeOfferings "
             "DescribeImages DescribeLaunchTemplates DescribeLaunchTemplateVersions DescribeVolumes DescribeSubnets "
-            "DescribeTags DescribeAvailabilityZones DescribeCapacityReservations",
+            "DescribeTags DescribeAvailabilityZones DescribeCapacityReservations DescribeReplaceRootVolumeTasks",
             _ALL,
         ),
         *_rows("servicequotas", "GetServiceQuota", _ALL),
         *_rows("ec2", "CreateLaunchTemplateVersion DeleteLaunchTemplateVersions ModifyLaunchTemplate", row(r.template)),
         *_rows("ec2", "TerminateInstances RebootInstances", row(r.instances)),
+        *_rows("ec2", "CreateReplaceRootVolumeTask", row(r.root_volume)),
         *_rows("ec2", "CreateTags DeleteTags", row(r.tagged)),
         *_rows("ssm", "GetParameter GetParameters GetParametersByPath", row(r.parameters)),
         *_rows("ecr", "GetAuthorizationToken", _ALL),

@@ -66,6 +66,13 @@ def instances(params: Params, _lookup: Lookup) -> Sequence[str]:
     return [arn("ec2", f"instance/{v}") for k, v in params.items() if re.fullmatch(r"InstanceId(\.\d+)?", k)]
 
 
+def root_volume(params: Params, _lookup: Lookup) -> Sequence[str]:
+    """A replacement of a root volume: the instance, the image that is named, and what comes of them."""
+    instance, image = (str(params.get(key, "unknown")) for key in ("InstanceId", "ImageId"))
+    made = [arn("ec2", f"{kind}/unknown") for kind in ("replace-root-volume-task", "volume")]
+    return [arn("ec2", f"instance/{instance}"), arn("ec2", f"image/{image}", account=""), *made]
+
+
 def tagged(params: Params, _lookup: Lookup) -> Sequence[str]:
     """Every resource of ec2:CreateTags, its kind told by its id's prefix."""
     kinds = {"i": "instance", "lt": "launch-template", "vol": "volume", "ami": "image"}

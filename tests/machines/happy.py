@@ -41,6 +41,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     },
     "DrainNode": {"status": "drained", "node": "old", "started": LATER, "deadline": LATER, "wait_seconds": 20},
     "RetireNode": {"status": "retired", "deadline": LATER, "wait_seconds": 25},
+    "ReplaceRoot": {"status": "replaced", "admission": "roll-1-forward-i-1", "deadline": LATER, "wait_seconds": 20},
     "ReturnNode": {"status": "returned", "node": "old"},
     "CloseChange": {"status": "closed"},
     "WriteReport": {"status": "written", "html": "reports/roll-1.html", "json_": "reports/roll-1.json"},

@@ -22,8 +22,9 @@ from gpuops.domain.rotation.launch import override_amis, templates_of, types_of
 from gpuops.domain.rotation.messages import Order
 from gpuops.domain.rotation.plan import Decision, decide_rotation
 from gpuops.domain.rotation.release import SeenRelease
+from gpuops.domain.rotation.root import look_at_swap
 from gpuops.domain.rotation.standing import Against, against
-from gpuops.domain.rotation.strategy import RECENT, Room
+from gpuops.domain.rotation.strategy import IN_PLACE, RECENT, Room, Swap
 from gpuops.domain.userdata import parse_user_data, with_startup_taint
 from gpuops.facts import carried_by, look
 from gpuops.slots import no_slot
@@ -70,6 +71,8 @@ def decide(
         situation = replace(situation, ringing=judge_alarms(world.alarms.look(situation.policy.canary, now)))
     if situation.policy.strategy == "auto" and situation.loads:
         situation = replace(situation, room=room_of(situation.group, now, world))
+    if situation.policy.strategy in {"auto", IN_PLACE} and situation.loads:
+        situation = replace(situation, swap=swap_of(situation, world))
     return decide_rotation(replace(situation, condemned=None) if order.insists else situation, now)
 
 
@@ -84,6 +87,15 @@ def room_of(group: Group, now: datetime, world: World) -> Room:
         vcpus=rooms.vcpus(kind) if kind else None,
         scarce=why_scarce(world.groups.last_failure(group.name, now - RECENT)),
     )
+
+
+def swap_of(situation: Situation, world: World) -> Swap:
+    """Return whether the group's root volumes could be replaced. Raises: Unavailable, Refused, Invalid."""
+    group, policy, target = situation.group, situation.policy, situation.target.ami
+    versions = [world.templates.read(template) for template in templates_of(group.launch)]
+    images = world.images.describe([target, *(version.ami for version in versions if version.ami)])
+    types = types_of(group.launch, [version.data for version in versions])
+    return look_at_swap(policy.ami.family, types, versions, images, target)
 
 
 def collect(

@@ -122,7 +122,15 @@ def _image(raw: dict[str, Any]) -> Image:
         state=str(raw.get("State", "")),
         created=_time(raw.get("CreationDate")),
         deprecated=_time(raw.get("DeprecationTime")),
+        root_device=str(raw.get("RootDeviceName", "")),
+        root_gib=_root_gib(raw),
     )
+
+
+def _root_gib(raw: dict[str, Any]) -> int | None:
+    """The size of the volume that its root device gets."""
+    mappings = (m for m in raw.get("BlockDeviceMappings", ()) if m.get("DeviceName") == raw.get("RootDeviceName"))
+    return next((m["Ebs"]["VolumeSize"] for m in mappings if m.get("Ebs", {}).get("VolumeSize")), None)
 
 
 def _time(text: str | None) -> datetime | None:

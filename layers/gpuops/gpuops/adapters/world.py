@@ -29,6 +29,7 @@ from gpuops.adapters.registry import Registry
 from gpuops.adapters.releases import Releases
 from gpuops.adapters.reports import Reports
 from gpuops.adapters.rooms import Rooms
+from gpuops.adapters.roots import Roots
 from gpuops.adapters.store import Store
 from gpuops.adapters.templates import Templates
 from gpuops.adapters.turns import Turns
@@ -112,6 +113,11 @@ class World(Inside):
     def instances(self) -> Instances:
         """Single instances and their launch hooks."""
         return Instances.from_env()
+
+    @cached_property
+    def roots(self) -> Roots:
+        """Root volumes of running instances."""
+        return Roots.from_env()
 
     @cached_property
     def rooms(self) -> Rooms:

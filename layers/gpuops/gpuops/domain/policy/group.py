@@ -138,20 +138,23 @@ class GroupPolicy(Part):
     """Roll also to a release that was withdrawn, or that is older, or has an older driver, than what the group runs."""
     nodegroup: Name | None = None
     """Name of the EKS managed node group that made the Auto Scaling group; only EKS may update such a group."""
-    strategy: Literal["auto", "surge", "terminate_first", "managed"] = "surge"
+    strategy: Literal["auto", "surge", "terminate_first", "replace_root_volume", "managed"] = "surge"
     """`surge`: new nodes first, old ones after. `terminate_first`: an old node goes before its successor comes, where
     capacity is fixed (a reservation, a capacity block): the group never grows, and is smaller by a node meanwhile.
+    `replace_root_volume`: each instance stays, is emptied, restarts from a root volume of the AMI and is admitted anew;
+    not with Bottlerocket, not on metal, and not where the AMI's root volume is smaller than the launch template's.
     `managed`: EKS's own update of a managed node group, which cannot be paused, cancelled or undone: order, surge,
     patience and floor are EKS's, there is no canary, and of `drain` only `on_deadline: force` counts.
-    `auto`: as `surge`, unless reservation, subnets, quota or a failed launch say that it cannot; the plan says why."""
+    `auto`: as `surge`, unless reservation, subnets, quota or a failed launch say that it cannot; then instances stay if
+    they can, and else old nodes go first. The plan says why."""
     update_strategy: Literal["DEFAULT", "MINIMAL"] | None = None
     """Of EKS's update: `DEFAULT` adds nodes first, `MINIMAL` terminates first, where GPUs are scarce. Not given: as the
     node group says."""
     surge: Annotated[int, Field(ge=1, le=40)] = 1
-    """Extra nodes, and so nodes replaced at a time; an inline Map runs at most 40. With `terminate_first`: nodes out of
-    service at a time."""
+    """Extra nodes, and so nodes replaced at a time; an inline Map runs at most 40. With `terminate_first` and
+    `replace_root_volume`: nodes out of service at a time."""
     floor: Floor = Floor()
-    """Where old nodes go first: how many nodes must stay in service whatever happens."""
+    """Where old nodes go first, or stay: how many nodes must stay in service whatever happens."""
     on_no_capacity: Literal["hold", "next", "fail"] = "hold"
     """What a roll does when Auto Scaling cannot launch for want of instances, reservation, quota or addresses. `hold`
     waits for them and calls people; `next` lets old nodes go first, down to `floor`, and holds where that does not

@@ -15,11 +15,9 @@ from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.launch import override_amis, retarget, with_amis
 from gpuops.domain.rotation.nodegroup import UpdateStrategy
-from gpuops.domain.rotation.strategy import Strategy
+from gpuops.domain.rotation.strategy import IN_PLACE, Strategy, suspended_by
 from gpuops.domain.run import Run
 
-SUSPENDED = ("AZRebalance", "AlarmNotification", "ScheduledActions")
-"""Auto Scaling's processes that would move or remove nodes behind our back."""
 Stage = Literal["canary", "forward", "back"]
 """A few nodes to the target and a bake; the others; or, where the target proved to be bad, the way back."""
 
@@ -70,7 +68,9 @@ class Undo(BaseModel):
     protects_new: bool
     moved: tuple[Moved, ...]
     strategy: Strategy = "surge"
-    """Whether a new node comes before the old one goes, or after."""
+    """Whether a new node comes before the old one goes, or after, or none does."""
+    swapped: frozenset[str] = frozenset()
+    """`<instance> <image before>` of each whose root volume was to be replaced; noted before the replacement."""
     gangs: dict[str, str] = {}
     """Old instances that were one of several nodes of a gang when it was planned, and the gang."""
     together: frozenset[str] = frozenset()
@@ -109,6 +109,21 @@ class Undo(BaseModel):
         """What this stage asks for as it begins."""
         return self.desired + self.carried + self.surge
 
+    @property
+    def in_place(self) -> bool:
+        """Whether instances stay, and get another root volume."""
+        return self.strategy == IN_PLACE
+
+    @property
+    def suspends(self) -> tuple[str, ...]:
+        """Auto Scaling's processes that stand still while the change is open."""
+        return suspended_by(self.strategy)
+
+    @property
+    def images_before(self) -> dict[str, str]:
+        """By instance whose root volume was to be replaced, the image that it ran."""
+        return dict(note.split() for note in self.swapped)
+
     def is_new(self, instance: Instance) -> bool:
         """Whether the instance is a newcomer of this stage."""
         return instance.template in self.new_templates
@@ -116,6 +131,16 @@ class Undo(BaseModel):
     def is_ours(self, instance: Instance) -> bool:
         """Whether this change launched the instance."""
         return instance.template in self.our_templates
+
+    def moved_to_target(self, instance: Instance) -> bool:
+        """Whether the instance runs the target because of this change: what goes back if it proves to be bad.
+
+        Auto Scaling goes on naming the launch template from which an instance came, whatever its root volume is by now.
+        """
+        if self.in_place:
+            noted = instance.id in self.images_before or self.is_ours(instance)
+            return noted and instance.ami == self.target.ami
+        return self.is_ours(instance) and not (self.stage == "back" and self.is_new(instance))
 
     def given_back(self, group: Group) -> int:
         """How many nodes this stage gave back. A note alone gives none: the termination after it may have failed."""
@@ -130,7 +155,7 @@ class Undo(BaseModel):
     def _is_old(self, instance: Instance) -> bool:
         """Whether the instance is to go: it misses the target or, on the way back, was moved to it."""
         if self.stage == "back":
-            return self.is_ours(instance) and not self.is_new(instance)
+            return self.moved_to_target(instance)
         return instance.ami != self.target.ami and not self.is_new(instance)
 
     def versions(self) -> Mapping[Template, Template]:

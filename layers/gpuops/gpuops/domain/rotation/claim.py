@@ -41,6 +41,8 @@ class Claim(BaseModel):
     """Of the change, when it was taken."""
     first: bool = False
     """Whether the old instance went before the new one came."""
+    in_place: bool = False
+    """Whether the old instance is to be the new one: it stays, and gets another root volume."""
 
     @property
     def out(self) -> bool:

@@ -31,19 +31,20 @@ def in_service(group: Group, nodes: Iterable[Node]) -> frozenset[str]:
 
 
 def why_not_out(
-    group: Group, undo: Undo, claims: Sequence[Claim], serving: Collection[str], limits: Limits
+    group: Group, undo: Undo, claims: Sequence[Claim], serving: Collection[str], limits: Limits, *, old: str = ""
 ) -> str | None:
-    """Return why no further old node may be taken out of service now, or None.
+    """Return why no further old node, `old` where it is chosen, may be taken out of service now, or None.
 
-    Old instances with a claim are as good as gone. A newcomer counts once it is claimed: until then a slot may take it
-    for an old one that serves, and nothing would be won. So a claim never changes the count; only going first does.
+    Old instances with a claim are as good as gone, but for those that have come back on another root volume. A newcomer
+    counts once it is claimed: until then a slot may take it for an old one that serves, and nothing would be won. So a
+    claim never changes the count; only going first does. Who does not serve takes nothing away.
     """
     out = sum(claim.out for claim in claims if claim.stage == undo.stage)
     if out >= limits.out:
         return f"{out} nodes are out of service already"
     claimed = {claim.new for claim in claims}
     free = {instance.id for instance in group.staying if undo.is_new(instance) and instance.id not in claimed}
-    left = len(set(serving) - {claim.old for claim in claims} - free)
-    if left - 1 < limits.floor:
+    left = len(set(serving) - ({claim.old for claim in claims} - claimed) - free)
+    if left - 1 < limits.floor and (not old or old in serving):
         return f"{left} nodes are in service; with one less there were fewer than {limits.floor}"
     return None

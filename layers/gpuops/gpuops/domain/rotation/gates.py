@@ -17,7 +17,7 @@ from gpuops.domain.rotation.facts import NO_FACTS, Facts
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.nodegroup import Nodegroup, busy, never
 from gpuops.domain.rotation.order import NodeLoad
-from gpuops.domain.rotation.strategy import NOTHING_KNOWN, Room
+from gpuops.domain.rotation.strategy import IN_PLACE, NOTHING_KNOWN, SWAP_UNKNOWN, Room, Swap
 from gpuops.domain.rotation.windows import next_opening, wall_clock
 from gpuops.domain.rotation.wish import GlobalStop
 
@@ -74,6 +74,8 @@ class Situation:
     """The managed node group that the policy names."""
     room: Room = NOTHING_KNOWN
     """What is known of whether more instances could be had; looked at where the policy says `auto`."""
+    swap: Swap = SWAP_UNKNOWN
+    """Whether instances could get another root volume; looked at there, too, and where the policy wants that."""
 
 
 Gate = Callable[[Situation, datetime], Closed | None]
@@ -149,12 +151,18 @@ def gate_launches(situation: Situation, _now: datetime) -> Closed | None:
 
 
 def gate_floor(situation: Situation, _now: datetime) -> Closed | None:
-    """Where old nodes go first, a floor at the group's size would let none of them go, ever."""
+    """Where no node comes before an old one is out of service, a floor at the group's size would let none go, ever."""
     policy, size = situation.policy, situation.group.desired
-    if policy.strategy != "terminate_first" or not situation.loads:
+    if policy.strategy not in {"terminate_first", IN_PLACE} or not situation.loads:
         return None
     floor = policy.floor.of(size, policy.surge)
     return Closed(f"a floor of {floor} leaves no node of {size} to begin with", never=True) if floor >= size else None
+
+
+def gate_root_volume(situation: Situation, _now: datetime) -> Closed | None:
+    """What EC2 would refuse of an emptied node is said before a node is emptied."""
+    wanted = situation.policy.strategy == IN_PLACE and situation.loads
+    return Closed(situation.swap.why_not, never=True) if wanted and situation.swap.why_not else None
 
 
 def gate_global_stop(situation: Situation, _now: datetime) -> Closed | None:
@@ -183,6 +191,7 @@ GATES: tuple[Gate, ...] = (
     gate_budget,
     gate_launches,
     gate_floor,
+    gate_root_volume,
     gate_hold_days,
     gate_window,
 )

@@ -24,6 +24,9 @@ class Image:
     created: datetime | None = None
     deprecated: datetime | None = None
     """When its owner deprecates it, or did; AWS dates its own two years ahead."""
+    root_device: str = ""
+    root_gib: int | None = None
+    """Of its root volume; None where EC2 does not say."""
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,9 @@ class Opening(BaseModel):
     wait_seconds: int = 20
 
 
-ClaimStatus = Literal["claimed", "taken", "filled", "waiting", "gone", "stopped", "overdue", "condemned"]
-"""`taken`: the old node goes first; `filled`: its successor is there; `condemned`: the release is bad."""
+ClaimStatus = Literal["claimed", "taken", "in_place", "filled", "waiting", "gone", "stopped", "overdue", "condemned"]
+"""`taken`: the old node goes first; `in_place`: it stays, on another root volume; `filled`: its successor is there, or
+it is back; `condemned`: the release is bad."""
 
 
 class ClaimAnswer(Rest):

@@ -22,8 +22,11 @@ OFTEN = timedelta(seconds=15)
 
 
 def needs_no_look(undo: Undo, claimed: Collection[str], instance: Instance) -> bool:
-    """Whether Auto Scaling's own word is enough for a claim: of an old instance in the plan, of a claimed new one."""
-    return instance.id in claimed or instance.id in undo.order
+    """Whether Auto Scaling's own word is enough for a claim: of an old instance in the plan, of a claimed new one.
+
+    Where instances stay, only EC2 knows from which image one runs.
+    """
+    return instance.id in claimed or (instance.id in undo.order and not undo.in_place)
 
 
 def next_due(group: Group, undo: Undo, claims: Sequence[Claim], slot: str) -> datetime | None:

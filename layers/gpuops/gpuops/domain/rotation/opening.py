@@ -5,10 +5,10 @@ The originals come first, so goals are computed from what the group was, never f
 
 from datetime import datetime
 
-from gpuops.domain.rotation.change import SUSPENDED, GroupUpdate, Moved, Undo
+from gpuops.domain.rotation.change import GroupUpdate, Moved, Undo
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group
-from gpuops.domain.rotation.strategy import Strategy
+from gpuops.domain.rotation.strategy import IN_PLACE, Strategy, suspended_by
 from gpuops.domain.run import Run
 
 
@@ -34,7 +34,7 @@ def originals(
         max=group.max,
         desired=group.desired,
         launch=group.launch,
-        suspended=group.suspended & set(SUSPENDED),
+        suspended=group.suspended & set(suspended_by(IN_PLACE)),
         protects_new=group.protects_new,
         moved=moved,
         strategy=strategy,
@@ -54,6 +54,6 @@ def open_goals(group: Group, undo: Undo) -> GroupUpdate:
     )
 
 
-def missing_suspensions(group: Group) -> tuple[str, ...]:
+def missing_suspensions(group: Group, undo: Undo) -> tuple[str, ...]:
     """Return the processes that still run and must not while the change is open."""
-    return tuple(process for process in SUSPENDED if process not in group.suspended)
+    return tuple(process for process in undo.suspends if process not in group.suspended)

@@ -11,8 +11,9 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.changes import changes_of, named
 from gpuops.domain.rotation.facts import Sight, sight_of
-from gpuops.domain.rotation.gates import Closed, Situation, Target, first_closed
+from gpuops.domain.rotation.gates import Closed, Situation, first_closed
 from gpuops.domain.rotation.nodegroup import MANAGED, ManagedPlan, Nodegroup, managed_changes, plan_managed
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
 from gpuops.domain.rotation.strategy import Strategy, choose_strategy
@@ -74,7 +75,7 @@ def _decided(situation: Situation, now: datetime) -> Decision:
     """Being there already wins over every gate: then nothing is asked for."""
     if not situation.loads and situation.template_amis == {situation.target.ami}:
         count = len(situation.group.staying)
-        return Decision(status="current", reason=f"all {count} instances run {_name(situation.target)}")
+        return Decision(status="current", reason=f"all {count} instances run {named(situation.target)}")
     if closed := first_closed(situation, now):
         return _held(closed, situation)
     return _roll(situation)
@@ -99,7 +100,7 @@ def _roll(situation: Situation) -> Decision:
     policy, ordered = situation.policy, order_nodes(situation.loads)
     canaries = _canaries(ordered, policy)
     surge = min(policy.surge, len(ordered) - canaries)
-    chosen = choose_strategy(policy, situation.group.desired, max(canaries, surge), situation.room)
+    chosen = choose_strategy(policy, situation.group.desired, max(canaries, surge), situation.room, situation.swap)
     grows, last = chosen.strategy == "surge", len(ordered) - surge
     nodes = tuple(
         PlannedNode(
@@ -119,7 +120,7 @@ def _roll(situation: Situation) -> Decision:
         strategy=chosen.strategy,
         strategy_reason=chosen.reason,
         candidates=_candidates(ordered, canaries),
-        changes=_changes(situation, canaries, surge, max(canaries, surge) if grows else 0),
+        changes=changes_of(situation, chosen.strategy, canaries, surge),
         settled=True,
     )
 
@@ -141,7 +142,7 @@ def _managed(situation: Situation, nodegroup: Nodegroup) -> Decision:
         nodes=tuple(PlannedNode(instance=load.instance, decrement=False, reason=load.reason) for load in ordered),
         strategy=MANAGED,
         strategy_reason="only EKS may update what it manages",
-        changes=managed_changes(nodegroup, situation.policy, _name(situation.target)),
+        changes=managed_changes(nodegroup, situation.policy, named(situation.target)),
         managed=plan_managed(nodegroup, situation.policy),
         settled=True,
     )
@@ -154,7 +155,7 @@ def _status(policy: GroupPolicy) -> Status:
 def _reason(situation: Situation) -> str:
     """How far the group is from its target; who only observes says so."""
     old, size, mode = len(situation.loads), len(situation.group.staying), situation.policy.mode
-    reason = f"{old} of {size} instances do not run {_name(situation.target)}"
+    reason = f"{old} of {size} instances do not run {named(situation.target)}"
     return reason if mode == "apply" else f"mode {mode}: {reason}"
 
 
@@ -164,32 +165,3 @@ def _candidates(ordered: Sequence[NodeLoad], canaries: int) -> int:
         return 0
     kind = ordered[canaries - 1].kind
     return canaries if kind > 1 else sum(load.kind <= kind for load in ordered)
-
-
-def _changes(situation: Situation, canaries: int, surge: int, grown: int) -> tuple[str, ...]:
-    """What the roll touches, in words, before it touches it."""
-    group = situation.group
-    changes = [f"new launch template version with {_name(situation.target)}"]
-    if situation.facts.driver.version is None:
-        changes.append("nobody knows its driver: the first new node tells it")
-    if situation.adds_startup_taint:
-        changes.append("new launch template version registers the startup taint")
-    if canaries:
-        changes.append(f"{canaries} canaries first, watched for {situation.policy.canary.bake_minutes} minutes")
-    if not grown:
-        floor = situation.policy.floor.of(group.desired, situation.policy.surge)
-        changes.append(
-            f"old nodes go first: {max(surge, 1)} out of service at a time, never fewer than {floor} in service"
-        )
-    if grown:
-        changes.append(f"desired capacity {group.desired} to {group.desired + grown}, while it rolls")
-    if group.desired + grown > group.max:
-        changes.append(f"maximum size {group.max} to {group.desired + grown}, while it rolls")
-    changes.append("suspend AZRebalance, AlarmNotification, ScheduledActions, while it rolls")
-    if not group.protects_new:
-        changes.append("protect new instances from scale-in, while it rolls")
-    return tuple(changes)
-
-
-def _name(target: Target) -> str:
-    return f"{target.release} ({target.ami})"

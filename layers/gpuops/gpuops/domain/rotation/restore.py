@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gpuops.domain.rotation.change import SUSPENDED, GroupUpdate, Stage, Undo
+from gpuops.domain.rotation.change import GroupUpdate, Stage, Undo
 from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.launch import override_amis, retarget, templates_of, with_amis
 
@@ -95,7 +95,7 @@ def plan_restore(group: Group, undo: Undo, latest: Mapping[str, int]) -> Restore
     `latest` has the newest version of each launch template by its id.
     """
     launch, notes = _launch(group, undo, latest)
-    resume = tuple(name for name in SUSPENDED if name in group.suspended and name not in undo.suspended)
+    resume = tuple(name for name in undo.suspends if name in group.suspended and name not in undo.suspended)
     unprotect = tuple(i.id for i in _protected(group, undo) if i.in_service)
     protects = undo.protects_new if group.protects_new != undo.protects_new else None
     maximum, kept = _maximum(group, undo)

@@ -1,4 +1,7 @@
-"""How old nodes make room for new ones, and why that way: new ones first, or old ones first where capacity is fixed."""
+"""How old nodes make room for new ones, and why that way.
+
+New ones first; old ones first where capacity is fixed; or none at all: each keeps its instance, on another root volume.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +11,12 @@ from pydantic import BaseModel, ConfigDict
 
 from gpuops.domain.policy import GroupPolicy
 
-Strategy = Literal["surge", "terminate_first", "managed"]
+Strategy = Literal["surge", "terminate_first", "replace_root_volume", "managed"]
+IN_PLACE: Strategy = "replace_root_volume"
+_SUSPENDED = ("AZRebalance", "AlarmNotification", "ScheduledActions")
+"""Auto Scaling's processes that would move or remove nodes behind our back."""
+_REPLACES = "ReplaceUnhealthy"
+"""The one that would terminate an instance whose status checks fail while it restarts from another root volume."""
 RECENT = timedelta(hours=1)
 """A launch that failed longer ago says nothing about now."""
 
@@ -50,11 +58,29 @@ class Room:
 NOTHING_KNOWN = Room()
 
 
-def choose_strategy(policy: GroupPolicy, size: int, surge: int, room: Room) -> Chosen:
+@dataclass(frozen=True)
+class Swap:
+    """What is known about whether EC2 would replace root volumes of the group by the target's."""
+
+    why_not: str | None = None
+    known: bool = False
+    """Whether everything that it depends on could be read."""
+
+
+SWAP_UNKNOWN = Swap()
+
+
+def suspended_by(strategy: Strategy) -> tuple[str, ...]:
+    """Return the processes of Auto Scaling that stand still while the group rolls in this way; in place all of them."""
+    return (*_SUSPENDED, _REPLACES) if strategy == IN_PLACE else _SUSPENDED
+
+
+def choose_strategy(policy: GroupPolicy, size: int, surge: int, room: Room, swap: Swap = SWAP_UNKNOWN) -> Chosen:
     """Return the way in which the group rolls.
 
     By `auto` it grows unless it is known that it cannot: then nothing is drained before its replacement is claimed, and
-    a doubt costs a wait at worst. The maximum size is no obstacle, since it is raised while the group rolls.
+    a doubt costs a wait at worst. The maximum size is no obstacle, since it is raised while the group rolls. Where it
+    cannot grow, who keeps an instance need not hope for another one: old nodes go first only where they cannot stay.
     """
     if policy.strategy != "auto":
         return Chosen(strategy=policy.strategy, reason="the policy names it")
@@ -64,6 +90,8 @@ def choose_strategy(policy: GroupPolicy, size: int, surge: int, room: Room) -> C
     floor = policy.floor.of(size, policy.surge)
     if floor >= size:
         return Chosen(strategy="surge", reason=f"auto: {why}, but the floor of {floor} lets no old node go first")
+    if swap.known and swap.why_not is None:
+        return Chosen(strategy=IN_PLACE, reason=f"auto: {why}; instances can stay")
     return Chosen(strategy="terminate_first", reason=f"auto: {why}")
 
 
