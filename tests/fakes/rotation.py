@@ -12,11 +12,13 @@ from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Invalid
 from gpuops.domain.keys import (
     ADMITTED,
+    BOOT_BEFORE,
     CORDONED_BY,
     FAULT,
     FAULT_RUN,
     KEPT_FOR,
     QUARANTINE_KEY,
+    QUARANTINED,
     SCALE_DOWN_DISABLED,
     STARTUP_TAINT,
     Taint,
@@ -259,6 +261,14 @@ class Cluster:
     def let_go(self, of: Node) -> None:
         ours = (SCALE_DOWN_DISABLED, KEPT_FOR)
         left = {key: value for key, value in of.annotations.items() if key not in ours}
+        self._mark(of, left, unschedulable=of.unschedulable)
+
+    def quarantine(self, of: Node, now: datetime) -> None:
+        ours = {QUARANTINED: now.isoformat(), BOOT_BEFORE: of.boot_id}
+        self._mark(of, {**of.annotations, **ours}, unschedulable=of.unschedulable)
+
+    def end_quarantine(self, of: Node) -> None:
+        left = {key: value for key, value in of.annotations.items() if key not in (QUARANTINED, BOOT_BEFORE)}
         self._mark(of, left, unschedulable=of.unschedulable)
 
     def _mark(self, of: Node, annotations: dict[str, str], *, unschedulable: bool) -> None:

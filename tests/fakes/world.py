@@ -27,6 +27,7 @@ from gpuops.domain.drivers.workloads import Use
 from gpuops.domain.policy import Canary, Policy, parse_policy
 from gpuops.domain.rotation.bake import Alarm
 from gpuops.domain.rotation.lock import Execution
+from gpuops.domain.rotation.root import RootTask
 from tests.fakes.nodegroups import Disruptions, Nodegroups
 from tests.fakes.rotation import ARN, NOW, POLICY, Cluster, Groups, Images, Templates
 
@@ -42,6 +43,31 @@ class Alarms:
         if self.broken:
             raise self.broken
         return list(self.states.values())
+
+
+@dataclass
+class Roots:
+    """EC2's replacements of root volumes; a test says when one is done."""
+
+    tasks: dict[str, RootTask] = field(default_factory=dict)
+    """By instance, the last one."""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    refused: Exception | None = None
+
+    def replace(self, instance: str, image: str, token: str) -> RootTask:
+        if self.refused:
+            raise self.refused
+        known = self.task(token)
+        if known is None:
+            self.asked.append((instance, image))
+        self.tasks[instance] = known or RootTask(id=token, state="pending", image=image)
+        return self.tasks[instance]
+
+    def task(self, task: str) -> RootTask | None:
+        return next((one for one in self.tasks.values() if one.id == task), None)
+
+    def busy(self, instance: str) -> bool:
+        return instance in self.tasks and self.tasks[instance].runs
 
 
 class Metrics:
@@ -61,6 +87,7 @@ class World:
     images: Images = field(default_factory=Images)
     connected: Cluster = field(default_factory=Cluster)
     alarms: Alarms = field(default_factory=Alarms)
+    roots: Roots = field(default_factory=Roots)
     nodegroups: Nodegroups = field(default_factory=Nodegroups)
     blocked: Disruptions = field(default_factory=Disruptions)
     policy: str = POLICY

@@ -69,6 +69,57 @@ def test_a_node_that_goes_first_is_drained_and_retired_before_its_successor_is_c
     assert result.output == {"instance": "i-9", "status": "filled"}
 
 
+ROOT, ADMIT = ["ReplaceRoot", "RootReplaced?"], ["AdmitNode"]
+STAYS = {"status": "in_place", "slot": "i-1", "instance": "i-9", "decrement": False, "node": None}
+
+
+def test_a_node_that_stays_is_drained_swapped_and_admitted_before_its_slot_is_filled() -> None:
+    """Its admission is one of its own, under a name that this stage of the run gives it once."""
+    lambdas = {"ClaimNode": answers(STAYS, "filled"), "ReplaceRoot": answers("replacing", "replaced")}
+    lambdas |= {"AdmitInstance": answers({"status": "admitted", "reason": "smoke passed"})}
+
+    result = run("replace_node", NODE, lambdas)
+
+    assert result.path == [*CLAIM, *DRAIN, *ROOT, "WaitForRoot", *ROOT, *ADMIT, *CLAIM, "Replaced"]
+    first, second = result.called("ReplaceRoot")
+    assert (first["instance"], "replace" in first, second["replace"]["status"]) == ("i-9", False, "replacing")
+    assert first["drain"]["node"] == "old"
+    assert result.called("ClaimNode")[1]["admit"] == {"reason": "smoke passed"}
+    assert (result.output, result.seconds) == ({"instance": "i-9", "status": "filled"}, 20 + 10), "the task, then its smoke"
+    assert result.called("FindNode")[0]["execution"]["name"] == "roll-1-forward-i-1"
+
+
+def test_a_node_that_is_not_admitted_is_claimed_again_with_what_its_admission_said() -> None:
+    """The claim knows whether that speaks against the release, and says so in its own words."""
+    bad = {"status": "condemned", "reason": "a new node failed"}
+    lambdas = {"ClaimNode": answers(STAYS, bad), "AdmitNodeMachine": fails(Unhealthy("no CUDA"))}
+
+    result = run("replace_node", NODE, lambdas)
+
+    assert result.path == [*CLAIM, *DRAIN, *ROOT, *ADMIT, *CLAIM, *GIVEN_BACK]
+    assert result.called("ClaimNode")[1]["admit"] == {"reason": "no CUDA"}
+    assert (result.error, result.cause) == ("Unhealthy", "a new node failed")
+    assert "replace" in result.called("ReturnNode")[0]
+
+
+@pytest.mark.parametrize("status", ["failed", "overdue", "gone"])
+def test_a_root_volume_that_is_not_replaced_gives_the_node_back(status: str) -> None:
+    """With the reason of the step that said so, not of the drain before it."""
+    result = run("replace_node", NODE, {"ClaimNode": answers(STAYS), "ReplaceRoot": answers(status)})
+
+    assert result.path == [*CLAIM, *DRAIN, *ROOT, *GIVEN_BACK]
+    assert (result.error, result.cause) == ("Refused", f"because {status}")
+
+
+def test_an_error_of_the_replacement_gives_the_node_back_and_names_itself() -> None:
+    """EC2's refusal among them."""
+    refused = fails(Conflict("run roll-2 holds gpu"))
+    result = run("replace_node", NODE, {"ClaimNode": answers(STAYS), "ReplaceRoot": refused})
+
+    assert result.path == [*CLAIM, *DRAIN, "ReplaceRoot", *GIVEN_BACK]
+    assert (result.error, result.cause) == ("Conflict", "run roll-2 holds gpu")
+
+
 def test_a_successor_that_does_not_come_fails_the_slot_with_its_own_reason() -> None:
     """What drained and retired well is not to blame."""
     result = run("replace_node", NODE, {"ClaimNode": answers("taken", "overdue")})

@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from gpuops.domain.policy import GroupPolicy, parse_policy
-from gpuops.domain.rotation.strategy import Reservation, Room, choose_strategy
+from gpuops.domain.rotation.strategy import Reservation, Room, Swap, choose_strategy
 from tests.fakes.rotation import POLICY, USER_DATA, Templates
 from tests.fakes.steps import old_world, plan
 from tests.fakes.world import World
@@ -27,7 +27,7 @@ def policy(**more: Any) -> GroupPolicy:
     return group.model_validate(group.model_dump() | more)
 
 
-@pytest.mark.parametrize("strategy", ["surge", "terminate_first"])
+@pytest.mark.parametrize("strategy", ["surge", "terminate_first", "replace_root_volume"])
 def test_a_named_strategy_is_taken_whatever_is_known(strategy: str) -> None:
     """The operator knows more than we can look at."""
     chosen = choose_strategy(policy(strategy=strategy), 4, 1, Room(addresses=0))
@@ -51,6 +51,21 @@ def test_what_is_known_to_be_missing_lets_old_nodes_go_first(against: Room, inst
 
     assert (first.strategy, first.reason.startswith(f"auto: {why}")) == ("terminate_first", True)
     assert (grows.strategy, grows.reason.startswith("auto: 2 more may be had")) == ("surge", True)
+
+
+@pytest.mark.parametrize(
+    ("swap", "strategy"),
+    [
+        (Swap(known=True), "replace_root_volume"),
+        (Swap(), "terminate_first"),
+        (Swap("it would shrink", known=True), "terminate_first"),
+    ],
+)
+def test_who_cannot_grow_keeps_instances_where_that_is_known_to_be_possible(swap: Swap, strategy: str) -> None:
+    """An instance that is kept need not be hoped for; a refusal would come once a node is empty."""
+    assert choose_strategy(policy(), 4, 1, Room(addresses=0), swap).strategy == strategy
+    assert choose_strategy(policy(), 4, 1, Room(), swap).strategy == "surge"
+    assert choose_strategy(policy(floor={"percent": 100}), 4, 1, Room(addresses=0), swap).strategy == "surge"
 
 
 @pytest.mark.parametrize("room", [Room(), Room(quota_vcpus=1), Room(vcpus=96)])
