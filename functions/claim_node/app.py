@@ -1,8 +1,8 @@
 """Claim an admitted new node for one slot of the plan, and choose which old node it stands in for.
 
 Where old nodes go first, the slot takes its old one while enough others serve, and is asked again for the successor
-once that one is gone; where nodes stay, once it was admitted on its new root volume. Without a change it is a repair that
-replaces the node, and only the successor is waited for.
+once that one is gone; where nodes stay, once it was admitted on its new root volume. Without a change it is a repair
+that replaces the node, and only the successor is waited for.
 
 In:  {"run": {...}, "change"?: {...}, "instance": "i-0slot", "decrement": false, "claim"?: <previous answer>,
       "admit"?: {...}, "now": "..."}

@@ -85,7 +85,8 @@ def test_a_node_that_stays_is_drained_swapped_and_admitted_before_its_slot_is_fi
     assert (first["instance"], "replace" in first, second["replace"]["status"]) == ("i-9", False, "replacing")
     assert first["drain"]["node"] == "old"
     assert result.called("ClaimNode")[1]["admit"] == {"reason": "smoke passed"}
-    assert (result.output, result.seconds) == ({"instance": "i-9", "status": "filled"}, 20 + 10), "the task, then its smoke"
+    assert (result.output, result.seconds) == ({"instance": "i-9", "status": "filled"}, 20 + 10), "task, then smoke"
+    )
     assert result.called("FindNode")[0]["execution"]["name"] == "roll-1-forward-i-1"
 
 

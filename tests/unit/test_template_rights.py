@@ -81,6 +81,7 @@ ACTS = {
     "autoscaling:TerminateInstanceInAutoScalingGroup": {"CloseChange", "OpenRollback", "RetireNode"},
     "autoscaling:UpdateAutoScalingGroup": {"CloseChange", "OpenChange", "OpenRollback"},
     "ec2:CreateLaunchTemplateVersion": {"OpenChange", "OpenRollback"},
+    "ec2:CreateReplaceRootVolumeTask": {"ReplaceRoot"},
     "ec2:CreateTags": {"CloseChange", "OpenChange", "OpenRollback"},
     "ec2:RunInstances": {"CloseChange", "OpenChange", "OpenRollback"},
     "eks:UpdateNodegroupConfig": {"CloseChange", "OpenChange"},
@@ -187,6 +188,15 @@ def test_instances_and_their_tags_come_from_launch_templates_only(function: str)
     assert whatever_it_names["Condition"]["Bool"] == {"ec2:IsLaunchTemplateResource": "true"}
     assert "ec2:LaunchTemplate" in whatever_it_names["Condition"]["ArnLike"]
     assert tagging["Condition"] == {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
+
+
+def test_only_an_instance_of_this_cluster_restarts_from_another_root_volume() -> None:
+    """Of what else a task touches nothing carries the name before: the instance has to be allowed as well."""
+    own, others = [s for s in statements("ReplaceRoot") if s["Action"] == ["ec2:CreateReplaceRootVolumeTask"]]
+
+    assert own["Resource"]["Fn::Sub"].endswith(":instance/*")
+    assert own["Condition"] == {"StringEquals": {"ec2:ResourceTag/gpuops:cluster": OURS}}
+    assert not any("instance/" in arn["Fn::Sub"] for arn in others["Resource"])
 
 
 def test_only_a_node_group_of_this_cluster_that_carries_its_name_is_updated() -> None:
