@@ -86,7 +86,6 @@ def test_a_node_that_stays_is_drained_swapped_and_admitted_before_its_slot_is_fi
     assert first["drain"]["node"] == "old"
     assert result.called("ClaimNode")[1]["admit"] == {"reason": "smoke passed"}
     assert (result.output, result.seconds) == ({"instance": "i-9", "status": "filled"}, 20 + 10), "task, then smoke"
-    )
     assert result.called("FindNode")[0]["execution"]["name"] == "roll-1-forward-i-1"
 
 
