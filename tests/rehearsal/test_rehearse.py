@@ -7,6 +7,7 @@ A test's first parameter is the scenario that it looks at (`of`): where tests ar
 scenario stay together, and it is rehearsed once.
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,11 @@ LONG = {"launch_storm": 1200}
 LIMITS = {name: [pytest.mark.timeout(seconds)] for name, seconds in LONG.items()}
 SCENARIOS = [pytest.param(name, marks=LIMITS.get(name, [])) for name in names() if name != "roll"]
 READS = ("Describe", "Get", "Query", "get ", "list ")
+SECRET = re.compile(
+    r"k8s-aws-v1\.|X-Amz-(?:Signature|Credential|Security-Token)|\bASIA[0-9A-Z]{16}\b|Bearer |[Aa]uthorization:"
+    r"|[Tt]ask_?[Tt]oken\W{1,4}\w|\btoken\W{1,4}[\w-]{16}|a-pods-own-secret"
+)
+"""A cluster's token, a presigned URL, an access key, a header, a task's token, a variable of a pod of `checkpoint`."""
 OWN = ("dynamodb", "s3")
 """Journal and report."""
 
@@ -54,6 +60,16 @@ def test_a_scenario_holds_under_the_observer(play: Play, name: str) -> None:
     result = play(name).result
 
     assert (result.observed["violations"], result.unmet, result.status) == ([], (), "passed")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_log_has_a_secret_in_it(play: Play, name: str) -> None:
+    """Neither tokens of clusters and tasks nor signatures, keys or what stands in a pod's environment."""
+    written = [path for path in play(name).out.rglob("*") if path.is_file()]
+    found = {(path.name, match[0]) for path in written for match in SECRET.finditer(path.read_text(errors="replace"))}
+
+    assert [path for path in written if path.suffix == ".log"]
+    assert found == set()
 
 
 @of("aborted")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gpuops.adapters.kube import on_node
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import read_node
 from gpuops.domain.rotation.bake import CanaryNode
@@ -51,7 +52,7 @@ def _ready_since(raw: Mapping[str, Any]) -> str:
 
 def _crashing(node: str, canaries: set[str], max_restarts: int, cluster: "Cluster") -> list[Crashing]:
     """The pods that the node is blamed for; the whole cluster's are only read where one restarted too often."""
-    here = read_crashing(cluster.kube.get_all(PODS, [("fieldSelector", f"spec.nodeName={node}")]))
+    here = read_crashing(cluster.kube.get_all(PODS, on_node(node)))
     if not blamed(here, (), max_restarts):
         return []
     others = (pod for pod in cluster.kube.get_all(PODS) if pod["spec"].get("nodeName") not in canaries)

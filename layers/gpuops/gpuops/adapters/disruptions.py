@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gpuops.adapters.kube import Kube
+from gpuops.adapters.kube import Kube, on_node
 
 BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
 OPERATORS = {"In": "in", "NotIn": "notin"}
@@ -25,7 +25,7 @@ class Disruptions:
         """Whether the budget selects a pod on the node; the apiserver matches, by its own rules."""
         path = f"/api/v1/namespaces/{budget['metadata']['namespace']}/pods"
         selector = selector_text(budget.get("spec", {}).get("selector") or {})
-        query = [("fieldSelector", f"spec.nodeName={node}"), ("labelSelector", selector)]
+        query = [*on_node(node), ("labelSelector", selector)]
         return any(True for _ in self._kube.get_all(path, query))
 
 

@@ -11,6 +11,7 @@
 import base64
 import binascii
 import json
+import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -36,7 +37,20 @@ OTHER_UID = ("uid mismatch", "metadata.uid: Invalid value", "Precondition failed
 UNDECLARED = "field not declared in schema"
 """Of an object to apply: an apiserver that does not know a field answers 500, however often it is asked."""
 
+PATH = re.compile(r"(/[A-Za-z0-9_:-][A-Za-z0-9._:-]*)+")
+"""Names in it come from outside: none may lead elsewhere (`..`), and `%` and `?` stand in no name that exists."""
+NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 Query = Sequence[tuple[str, str]]
+
+
+def on_node(node: str, *more: str) -> Query:
+    """Select what is on one node, and further by `field=value`.
+
+    Raises: Invalid for what is no name of a node: a comma in it would be another condition.
+    """
+    if not NODE_NAME.fullmatch(node):
+        raise Invalid(f"{node[:MESSAGE_LENGTH]!r} is no name of a node")
+    return [("fieldSelector", ",".join((f"spec.nodeName={node}", *more)))]
 
 
 class Kube:
@@ -144,6 +158,8 @@ class Kube:
     def _send(
         self, method: str, path: str, query: Query = (), body: Any = None, content: str = "application/json"
     ) -> bytes:
+        if not PATH.fullmatch(path):
+            raise Invalid(f"{path[:MESSAGE_LENGTH]!r} is no path of the apiserver: a name in it is none")
         try:
             response = self._rest.request(
                 method,

@@ -6,7 +6,7 @@ Whichever exporter runs there is asked, ours or the operator's: two on one node 
 from collections.abc import Mapping
 from typing import Any
 
-from gpuops.adapters.kube import Kube
+from gpuops.adapters.kube import Kube, on_node
 
 PORT = 9400
 NAMES = {"dcgm-exporter", "nvidia-dcgm-exporter", "gpuops-dcgm-exporter"}
@@ -25,7 +25,7 @@ class Metrics:
 
         Raises: Unavailable when it does not answer; Refused when its namespace does not let us ask it.
         """
-        query = [("fieldSelector", f"spec.nodeName={node},status.phase=Running")]
+        query = on_node(node, "status.phase=Running")
         pods = (pod for pod in self._kube.get_all("/api/v1/pods", query) if is_exporter(pod))
         pod = next(pods, None)
         if pod is None:

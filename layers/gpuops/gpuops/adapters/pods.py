@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from gpuops.adapters.kube import MERGE, OTHER_UID, Kube, error_of
+from gpuops.adapters.kube import MERGE, OTHER_UID, Kube, error_of, on_node
 from gpuops.domain.errors import Conflict, Invalid
 from gpuops.domain.keys import CHECKPOINT, FIELD_MANAGER
 from gpuops.domain.pods import Pod, read_pod
@@ -26,7 +26,7 @@ class Pods:
 
     def pods_on(self, node: str) -> list[Pod]:
         """Return every pod bound to the node, finished ones included."""
-        query = [("fieldSelector", f"spec.nodeName={node}")]
+        query = on_node(node)
         return [read_pod(raw) for raw in self.kube.get_all("/api/v1/pods", query)]
 
     def pods_by_node(self) -> dict[str, list[Pod]]:
