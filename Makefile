@@ -1,6 +1,6 @@
 # Every target that needs Python begins with `setup`, which does only what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup rehearse rehearse-100 rehearse-500 test check lint docs bench catalogue lock local deploy policy clean
+.PHONY: help setup rehearse rehearse-100 rehearse-500 test check lint docs bench catalogue grants audit lock local deploy policy clean
 
 BIN := .venv/bin
 SCENARIO ?= roll
@@ -8,6 +8,8 @@ POLICY ?= fleet.yaml
 STACK ?= gpuops
 NODES ?= 20
 PIP_TOOLS := 7.6.2
+PIP_AUDIT := 2.10.1
+PARLIAMENT := 1.6.4
 SPREAD := -n auto --maxprocesses 4 --no-loadscope-reorder
 NEEDED := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -56,6 +58,18 @@ bench: setup ## measure; each bench prints one JSON object (NODES=20,100,500 for
 
 catalogue: setup ## write the catalogue of AMI drivers anew from rows of EKS's changelog (FILE=rows.csv)
 	@$(BIN)/python scripts/catalogue.py $(FILE)
+
+grants: setup ## say of each right which scenario shows it, from the rehearsals in out/ (RUNS="out ...")
+	@$(BIN)/python scripts/grants.py $(RUNS)
+
+audit: setup ## known vulnerabilities of what is pinned, the template and its policies under their linters
+	@$(BIN)/python -m venv build/audit
+	@build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==$(PIP_AUDIT) parliament==$(PARLIAMENT)
+	@SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+	@$(BIN)/python scripts/policies.py build/policies
+	@build/audit/bin/parliament --directory build/policies --json | $(BIN)/python scripts/policies.py -
+	@for folder in layers/gpuops .; do \
+		build/audit/bin/pip-audit --strict --disable-pip --require-hashes -r $$folder/requirements.txt || exit 1; done
 
 lock: setup ## compile the lock files anew from requirements.in, layers/gpuops and the Go toolchain
 	@$(BIN)/python -m venv build/lock

@@ -8,7 +8,7 @@ import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,16 @@ SUFFIX = re.compile(r"-(?:[0-9A-F]{12}|[0-9a-f]{12})(?![0-9A-Za-z])")
 """What our CloudFormation puts behind names that it makes."""
 CODE = re.compile(r"(CodeUri|ContentUri|DefinitionUri): \S+")
 """Nobody uploads anything to read rights off a template."""
+_HERE = f"{REGION}:{ACCOUNT}"
+FORMS = {
+    "AWS::DynamoDB::Table": f"dynamodb:{_HERE}:table/",
+    "AWS::Lambda::Function": f"lambda:{_HERE}:function:",
+    "AWS::S3::Bucket": "s3:::",
+    "AWS::SNS::Topic": f"sns:{_HERE}:",
+    "AWS::SQS::Queue": f"sqs:{_HERE}:",
+    "AWS::StepFunctions::StateMachine": f"states:{_HERE}:stateMachine:",
+}
+LOWER = {"AWS::S3::Bucket"}
 Grants = dict[str, list[str]]
 """Role -> its grants, sorted: `dynamodb:PutItem table/gpuops-StateTable claim#*`."""
 
@@ -41,6 +51,11 @@ def granted(template: Path) -> Grants:
     return _sorted(_granted(template.read_text(encoding="utf-8")))
 
 
+def documents(template: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every policy document of every role, rendered; a parameter stands as `<Name>`. Raises: as `granted`."""
+    return _documents(template.read_text(encoding="utf-8"))
+
+
 def twice(template: Path) -> list[tuple[str, str]]:
     """Grants that a role has more than once: one of them is there for nothing. Raises: as `granted`."""
     return [pair for pair, count in Counter(_granted(template.read_text(encoding="utf-8"))).items() if count > 1]
@@ -48,6 +63,15 @@ def twice(template: Path) -> list[tuple[str, str]]:
 
 @functools.lru_cache(maxsize=2)
 def _granted(text: str) -> list[tuple[str, str]]:
+    return [
+        (role, _word(grant, {}))
+        for role, found in _documents(text).items()
+        for statement in statements_of(found)
+        for grant in statement.grants()
+    ]
+
+
+def _documents(text: str) -> dict[str, list[dict[str, Any]]]:
     parsed = json.loads(transform(CODE.sub(r"\1: s3://code/key", text), ()))
     parameters = {name: f"<{name}>" for name in parsed["Parameters"]}
     always = {name: {"Fn::Equals": ["", ""]} for name in parsed.get("Conditions", {})}
@@ -60,29 +84,26 @@ def _granted(text: str) -> list[tuple[str, str]]:
         lambda name: _name(name, resources[name], resolver),
         lambda name, _attribute: _name(name, resources[name], resolver),
     )
-    return _of_roles(resources, resolver)
+    return {role: list(_of_role(role, resources, resolver)) for role in _roles(resources)}
 
 
 def _name(logical: str, resource: Mapping[str, Any], resolver: Resolver) -> str:
     """What a reference becomes, as far as words keep it: the name given, or ours without its suffix."""
     kind, given = resource["Type"], resource.get("Properties", {})
     title = str(resolver.value(given.get("StateMachineName") or given.get("Name") or f"{STACK}-{logical}"))
-    forms = {"AWS::Lambda::Function": "function:", "AWS::StepFunctions::StateMachine": "stateMachine:"}
-    forms["AWS::DynamoDB::Table"] = "table/"
-    return title.lower() if kind == "AWS::S3::Bucket" else forms.get(kind, "") + title
+    return f"arn:aws:{FORMS[kind]}{title.lower() if kind in LOWER else title}" if kind in FORMS else title
 
 
-def _of_roles(resources: Mapping[str, Any], resolver: Resolver) -> list[tuple[str, str]]:
-    """Role and grant, for each statement of each role."""
-    found: list[tuple[str, str]] = []
-    for name, resource in resources.items():
-        if resource["Type"] == "AWS::IAM::Role":
-            properties = resource["Properties"]
-            attached = [resources[arn["Ref"]]["Properties"] for arn in _references(properties)]
-            documents = [p["PolicyDocument"] for p in (*properties.get("Policies", ()), *attached)]
-            for statement in statements_of([resolver.value(document) for document in documents]):
-                found += ((name, _word(grant, {})) for grant in statement.grants())
-    return found
+def _roles(resources: Mapping[str, Any]) -> list[str]:
+    return [name for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"]
+
+
+def _of_role(role: str, resources: Mapping[str, Any], resolver: Resolver) -> Iterator[dict[str, Any]]:
+    """Its own documents, then those of the managed policies that it has."""
+    properties = resources[role]["Properties"]
+    attached = [resources[arn["Ref"]]["Properties"] for arn in _references(properties)]
+    for policy in (*properties.get("Policies", ()), *attached):
+        yield {"Version": "2012-10-17", **resolver.value(policy["PolicyDocument"])}
 
 
 def _references(properties: Mapping[str, Any]) -> list[dict[str, str]]:

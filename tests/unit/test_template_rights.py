@@ -228,6 +228,55 @@ def _changes(action: str) -> bool:
     return of_groups or action == "ec2:CreateLaunchTemplateVersion"
 
 
+STORES = {
+    "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::SQS::Queue", "AWS::SNS::Topic",
+}  # fmt: skip
+KEY = {"Ref": "KmsKeyArn"}
+
+
+@pytest.mark.parametrize("name", [name for name, resource in RESOURCES.items() if resource["Type"] in STORES])
+def test_what_keeps_anything_is_encrypted_with_your_key_if_you_give_one(name: str) -> None:
+    """Under one condition everywhere; without a key AWS's own. Logs end, and no bucket can be made public."""
+    kind, properties = RESOURCES[name]["Type"], RESOURCES[name]["Properties"]
+    choices = list(_choices(properties))
+
+    assert ("HasKey", True, False) in [(c[0], KEY in list(_inside(c[1])), KEY in list(_inside(c[2]))) for c in choices]
+    if kind == "AWS::Logs::LogGroup":
+        assert properties["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    if kind == "AWS::S3::Bucket":
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+        assert len(properties["PublicAccessBlockConfiguration"]) == 4
+
+
+def test_nothing_is_reachable_from_outside_and_only_services_are_let_in() -> None:
+    """No API, no function URL, no principal but AWS's services: who may call IAM may approve, nobody else."""
+    kinds = {resource["Type"] for resource in RESOURCES.values()}
+    let_in = [
+        statement
+        for resource in RESOURCES.values()
+        if "Policy" in resource["Type"] and "PolicyDocument" in resource["Properties"]
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+        if "Principal" in statement
+    ]
+
+    assert not {kind for kind in kinds if "Api" in kind or "Url" in kind or kind == "AWS::Lambda::Permission"}
+    assert not [name for name, resource in RESOURCES.items() if "FunctionUrlConfig" in resource["Properties"]]
+    assert let_in
+    assert all(set(s["Principal"]) == {"Service"} and "aws:SourceArn" in str(s["Condition"]) for s in let_in)
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """Every value in a value, itself included."""
+    yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _inside(inner)
+
+
+def _choices(properties: Any) -> Iterator[Any]:
+    """Condition, value and other value of each `!If` in it."""
+    return (value["Fn::If"] for value in _inside(properties) if isinstance(value, dict) and "Fn::If" in value)
+
+
 def _actions(statement: dict[str, Any]) -> list[str]:
     """A statement's actions, of which one may stand without a list."""
     return statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
