@@ -19,12 +19,14 @@ from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.store import Store
+from gpuops.adapters.waiting import Waiting
 from gpuops.domain.admission.answers import Admitted, Checked, Failure, Found, Smoked
 from gpuops.domain.admission.event import Hook, launch_of, replaces_root
 from gpuops.domain.admission.node import ALIVE
 from gpuops.domain.admission.pace import poll_seconds
 from gpuops.domain.admission.people import needs_people, whom
 from gpuops.domain.cluster import Node
+from gpuops.domain.errors import Refused, Unavailable
 from gpuops.domain.faults.gpu import GpuRecord
 from gpuops.domain.keys import STARTUP_TAINT_KEY
 from gpuops.domain.run import Run
@@ -177,6 +179,17 @@ def tell(answer: Admitted, request: Request, store: Store) -> Admitted:
     return answer
 
 
+def wake(answer: Admitted, run: Run, waiting: Waiting) -> Admitted:
+    """Have a slot of the roll that waits for such a node look now. It looks by itself later: nothing fails for it."""
+    if answer.status != "admitted":
+        return answer
+    try:
+        slot = waiting.wake(run.group)
+    except (Refused, Unavailable) as fault:
+        return answer.model_copy(update={"reason": f"{answer.reason}; no slot of a roll was told: {fault}"})
+    return answer.model_copy(update={"reason": f"{answer.reason}; slot {slot} is told"}) if slot else answer
+
+
 @entry(Request)
 def handler(request: Request, now: datetime) -> Admitted:
     """Act on the verdict of the steps before. An abandoned instance needs no cluster: that may be what failed."""
@@ -196,4 +209,4 @@ def handler(request: Request, now: datetime) -> Admitted:
         return undo.run.id if undo else None
 
     answer = admit(request, now, Cluster.connect(run.cluster), instances, change)
-    return tell(answer, request, store)
+    return wake(tell(answer, request, store), run, Waiting.from_env())

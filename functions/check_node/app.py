@@ -1,21 +1,23 @@
 """Check that a new node is Ready and offers every GPU of its instance, replicas counted.
 
 In:  {"run": {...}, "find": {"node", "instance", "hook", "deadline"}, "configure": {"status", "replicas", "resource"},
-      "check"?: <previous answer>, "now": "..."}
-Out: {"status": "ready" | "waiting" | "overdue", "reason", "gpus", "allocatable", "replicas", "resource",
-      "wait_seconds"}
+      "check"?: <previous answer>, "apply"?: {...}, "now": "..."}
+Out: {"status": "ready" | "waiting" | "unconfigured" | "overdue", "reason", "gpus", "allocatable", "replicas",
+      "resource", "wait_seconds"}
 """
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
+from gpuops.adapters.memory import Memory
 from gpuops.domain.admission.answers import Checked, Configured, Found
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.node import decide_check
-from gpuops.domain.admission.pace import GPUS, SHORTEST, beats, poll_seconds
+from gpuops.domain.admission.pace import GPUS, SHORTEST, beats, boot_seen, poll_seconds
 from gpuops.domain.errors import Invalid
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.shape import Shape
@@ -37,17 +39,26 @@ class Request(BaseModel):
     find: Subject
     configure: Configured
     check: Checked | None = None
+    apply: dict[str, Any] | None = None
+    """Whatever apply_config said, if it was asked."""
+
+    @property
+    def before(self) -> Checked | None:
+        """The last look at the node, if there was one."""
+        return None if self.check is None or self.check.status == "unconfigured" else self.check
 
 
 def check(request: Request, now: datetime, cluster: Cluster, instances: Instances) -> Checked:
     """Compare what the node offers with what its instance type has."""
-    found = request.find
-    gpus = request.check.gpus if request.check else instances.gpus(found.instance)
+    found, before = request.find, request.before
+    if request.configure.status == "unconfigured" and request.apply is None:
+        return Checked(status="unconfigured", reason=request.configure.reason, gpus=0, allocatable=0)
+    gpus = before.gpus if before else instances.gpus(found.instance)
     if gpus == 0:
         raise Invalid(f"group {request.run.group}: {found.instance} is of a type without NVIDIA GPUs")
     node = cluster.node(found.node)
     decision = decide_check(node, gpus, wanted(request.configure), found.deadline, now)
-    beat = (request.check and request.check.beat) or found.beat
+    beat = (before and before.beat) or found.beat
     if found.hook is not None and keeps_waiting(found.hook, decision.status, beat, now):
         instances.heartbeat(found.hook, found.instance)
         beat = now
@@ -59,7 +70,7 @@ def check(request: Request, now: datetime, cluster: Cluster, instances: Instance
         replicas=decision.shape.replicas,
         resource=decision.shape.resource,
         beat=beat,
-        wait_seconds=pause(found, now, first=request.check is None),
+        wait_seconds=pause(found, now, first=before is None),
     )
 
 
@@ -81,7 +92,17 @@ def pause(found: Subject, now: datetime, *, first: bool) -> int:
     return poll_seconds(found.instance, since, now, found.deadline, heartbeat, shortest=shortest)
 
 
+def remember(answer: Checked, request: Request, now: datetime, memory: Memory) -> Checked:
+    """Keep how long a launched node took until it was complete: the next one of its group is looked for then."""
+    found, group = request.find, request.run.group
+    if answer.status == "ready" and found.boots and found.since is not None:
+        heartbeat = found.hook.heartbeat_seconds if found.hook else None
+        memory.keep_usual_boot(group, boot_seen(memory.usual_boot(group), now - found.since, heartbeat))
+    return answer
+
+
 @entry(Request)
 def handler(request: Request, now: datetime) -> Checked:
     """Check the node that find_node found."""
-    return check(request, now, Cluster.connect(request.run.cluster), Instances.from_env())
+    answer = check(request, now, Cluster.connect(request.run.cluster), Instances.from_env())
+    return remember(answer, request, now, Memory.from_env())

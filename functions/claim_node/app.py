@@ -23,7 +23,7 @@ from gpuops.adapters.verdicts import why_condemned
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
 from gpuops.domain.policy import GroupPolicy
-from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, shortage, with_newcomer
+from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, leaving, shortage, with_newcomer
 from gpuops.domain.rotation.claiming import Times
 from gpuops.domain.rotation.first import Limits, in_service, why_not_out
 from gpuops.domain.rotation.group import Group
@@ -33,7 +33,7 @@ from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.in_place import come_back, in_place, take_in_place
 from gpuops.pairing import Pairing
-from gpuops.patience import Look, answer, begin, lacking, wait, wait_for_instance
+from gpuops.patience import Look, answer, begin, lacking, wait, wait_for_instance, wait_for_terminations
 from gpuops.successor import succeed
 
 
@@ -114,11 +114,18 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
         return take_in_place(wanted, group, look)
     pairing = Pairing(group, look.undo, look.claims, partial(look.world.cluster, look.run.cluster))
     pair = pairing.pair(wanted, turn.old)
-    if pair.found and look.world.claims.add(pair.found):
-        return _chosen(pair.found, look.times)
+    if claimed_now := pair.found and _claim(pair.found, group, look):
+        return claimed_now
     if look.undo.strategy == "terminate_first":
         return _go_first(wanted, group, pairing.nodes, look)
     return wait_for_instance(pair.why or "somebody else was quicker", group, look)
+
+
+def _claim(found: Claim, group: Group, look: Look) -> ClaimAnswer | None:
+    """Make the claim, unless too many old nodes are on their way out; None where somebody else was quicker."""
+    if why := leaving(group, look.undo):
+        return wait_for_terminations(why, look)
+    return _chosen(found, look.times) if look.world.claims.add(found) else None
 
 
 def _go_first(wanted: Claim, group: Group, nodes: Sequence[Node], look: Look) -> ClaimAnswer:

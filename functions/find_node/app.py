@@ -22,7 +22,7 @@ from gpuops.adapters.policies import Policies
 from gpuops.domain.admission.answers import Found, Quarantined
 from gpuops.domain.admission.event import Hook, Ignored, Launch, read_event
 from gpuops.domain.admission.node import ALIVE, HELD, decide_find
-from gpuops.domain.admission.pace import beats, boot_seen, first_seconds, poll_seconds
+from gpuops.domain.admission.pace import beats, first_seconds, poll_seconds
 from gpuops.domain.errors import Invalid, Refused
 from gpuops.domain.policy import Admission, GroupPolicy, Policy
 from gpuops.domain.run import Execution, Run
@@ -62,10 +62,8 @@ def find(
         return hand_on(launch, instances, unchecked(launch, request.execution, group, policy, now))
     run = run_of(request.execution, group, policy.version)
     found = look(launch, request, run, group, now, instances=instances, connect=connect)
-    if found.status == "found" and found.since is not None and launch.told != "asked" and not launch.replaces_root:
-        heartbeat = found.hook.heartbeat_seconds if found.hook else None
-        memory.keep_usual_boot(run.group, boot_seen(memory.usual_boot(run.group), now - found.since, heartbeat))
-    return found
+    boots = launch.told != "asked" and not launch.replaces_root
+    return found.model_copy(update={"boots": boots})
 
 
 def later(launch: Launch, run: Run, group: GroupPolicy, now: datetime, memory: Memory) -> Found:

@@ -50,8 +50,10 @@ def guard(request: Request, now: datetime, world: World) -> Guarded:
     run, found, admit = request.run, request.find, request.admit
     if request.group is not None:
         return resume(request.group, now, world)
-    if run is None or found is None or admit is None:
+    if admit is None:
         raise Invalid("guard_launch: expected a group, or run, find and admit")
+    if run is None or found is None:
+        return Guarded(status="closed", reason=f"{admit.status} before anything was found: nothing to count")
     if admit.status == "admitted" and world.memory.forget_failures("launch", run.group):
         return Guarded(status="closed", reason="the group's launches are sound")
     if admit.status != "abandoned" or found.hook is None:

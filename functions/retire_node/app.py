@@ -1,6 +1,10 @@
 """Terminate a drained instance, with decrement where the plan says so, and see that instance and Node are gone.
 
-In:  {"run": {...}, "change"?: {...}, "instance": "i-0old", "decrement": false, "retire"?: {"deadline"}, "now": "..."}
+A roll of many nodes sees that once, at its end, for all of them (`confirm_later`; without `instance`), since no slot
+needs to wait for it: the newcomer is there already. A node that went before its successor came is waited for.
+
+In:  {"run": {...}, "change"?: {...}, "instance"?: "i-0old", "decrement": false, "confirm_later"?: true,
+      "claim"?: {"status"}, "drain"?: {"node"}, "retire"?: {"deadline"}, "now": "..."}
 Out: {"status": "retiring" | "retired" | "overdue", "reason", "deadline": "...", "wait_seconds": 20}
 """
 
@@ -10,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from gpuops.adapters.world import World
+from gpuops.domain.errors import Refused
 from gpuops.domain.rotation.halt import Halt, Rest, halt_of_stop
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.waiting import wait_seconds
@@ -36,13 +41,21 @@ class Host(BaseModel):
     node: str | None = None
 
 
+class Claimed(BaseModel):
+    """What the claim said."""
+
+    status: str = ""
+
+
 class RetireNode(BaseModel):
-    """One drained instance, of an open change or of a repair; its Node's name is known from its drain."""
+    """One drained instance, of an open change or of a repair (the drain knows its Node); or all of the change's."""
 
     run: Run
     change: Change | None = None
-    instance: str
-    decrement: bool
+    instance: str | None = None
+    decrement: bool = False
+    confirm_later: bool = False
+    claim: Claimed = Claimed()
     drain: Host | None = None
     retire: Deadline | None = None
 
@@ -63,10 +76,36 @@ def handler(request: RetireNode, now: datetime) -> RetireAnswer:
 
 
 def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
-    """Raises: Conflict when the run does not hold the group any more."""
-    run, name = request.run, request.instance
+    """Raises: Conflict when the run does not hold the group any more; Refused where not all are gone in time."""
     if request.change is not None:
-        world.store.check_fence(run, request.change.fence)
+        world.store.check_fence(request.run, request.change.fence)
+    return _retire(request, request.instance, now, world) if request.instance else _see_all_gone(request, now, world)
+
+
+def _see_all_gone(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
+    """Nothing is terminated: every slot has done so."""
+    deadline = request.retire.deadline if request.retire else now + PATIENCE
+    left = ", ".join(_left(request.run, world))
+    if not left:
+        return RetireAnswer(status="retired", reason="every retired instance and its Node are gone", deadline=deadline)
+    if now >= deadline:
+        raise Refused(f"{left} still there at {deadline.isoformat()}")
+    pause = wait_seconds(deadline - PATIENCE, now, deadline) if request.retire else GONE_SECONDS
+    return RetireAnswer(status="retiring", reason=f"still there: {left}", deadline=deadline, wait_seconds=pause)
+
+
+def _left(run: Run, world: World) -> list[str]:
+    """Old instances on their way out, and Nodes that the run closed and whose instance is gone."""
+    undo, group = world.store.change_of(run), world.groups.describe(run.group, lambda _: True)
+    leaving = [instance.id for instance in group.instances if instance.leaving and not undo.is_new(instance)]
+    there = {instance.id for instance in group.instances}
+    nodes = world.cluster(run.cluster).nodes()
+    return leaving + [node.name for node in nodes if node.cordoned_by == run.id and node.instance not in there]
+
+
+def _retire(request: RetireNode, name: str, now: datetime, world: World) -> RetireAnswer:
+    """One instance; nobody waits for it where the run looks later, and its newcomer serves already."""
+    run = request.run
     times = request.retire or Deadline(deadline=now + PATIENCE)
     group = world.groups.describe(run.group, lambda _: True)
     if group.instance(name) and (halt := halt_of_stop(world.wishes.stop())):
@@ -77,8 +116,11 @@ def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
             world.store.give_back(run, name)
         world.groups.terminate(name, decrement=request.decrement)
         reason = f"{name} is terminated"
+        if request.confirm_later and request.claim.status == "claimed":
+            give_slot_back(run, name, world)
+            return RetireAnswer(status="retired", reason=f"{reason}; the run sees it gone", deadline=deadline)
         return RetireAnswer(status="retiring", reason=reason, deadline=deadline, wait_seconds=GONE_SECONDS)
-    waiting = _waits_for(request, [instance.id for instance in group.instances], world)
+    waiting = _waits_for(request, name, [instance.id for instance in group.instances], world)
     if waiting is None:
         give_slot_back(run, name, world)
         return RetireAnswer(status="retired", reason=f"{name} and its Node are gone", deadline=deadline)
@@ -97,10 +139,10 @@ def _resting(times: Deadline, halt: Halt, now: datetime) -> RetireAnswer:
     )
 
 
-def _waits_for(request: RetireNode, left: list[str], world: World) -> str | None:
+def _waits_for(request: RetireNode, instance: str, left: list[str], world: World) -> str | None:
     """What is not gone yet; a node lost count of would be counted on by the scheduler."""
-    if request.instance in left:
-        return f"{request.instance} is still terminating"
+    if instance in left:
+        return f"{instance} is still terminating"
     cluster, name = world.cluster(request.run.cluster), request.drain.node if request.drain else None
-    node = cluster.node(name) if name else cluster.node_of(request.instance)
-    return f"Node {node.name} is still there" if node and node.instance == request.instance else None
+    node = cluster.node(name) if name else cluster.node_of(instance)
+    return f"Node {node.name} is still there" if node and node.instance == instance else None

@@ -190,9 +190,14 @@ def models(function: str) -> tuple[type[BaseModel], type[BaseModel]]:
 
 
 def _children(story: list[Progress], parent: str) -> list[Child]:
-    """Every other execution that the story tells of, in order of its start."""
+    """Every other execution that began before the parent's end, in order of its start.
+
+    What goes on after that end runs on beside the test: how far it came when the test looks is chance.
+    """
     found: dict[str, Child] = {}
     for told in story:
+        if told.arn == parent and told.status != "RUNNING":
+            break
         if told.arn != parent:
             child = found.setdefault(told.arn, Child(told.name, told.at - EPOCH))
             if told.status != "RUNNING":

@@ -17,7 +17,7 @@ from gpuops.domain import errors
 ROOT = Path(__file__).parents[2]
 DEFINITIONS = sorted((ROOT / "statemachines").glob("*.asl.json"))
 VALIDATOR = Path(__file__).parent / "asl_validator"
-AWS_ERRORS = re.compile(r"^(States|Lambda|StepFunctions|Eks|Sandbox|Runtime)\.\w+$")
+AWS_ERRORS = re.compile(r"^(States|Lambda|StepFunctions|Eks|DynamoDb|Sandbox|Runtime)\.\w+$")
 TERMINAL = ("Succeed", "Fail")
 
 every_definition = pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.name.split(".")[0])

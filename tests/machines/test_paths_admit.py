@@ -12,20 +12,20 @@ from tests.machines.happy import LAUNCHED
 from tests.machines.machine_world import Slow, answers, fails, run
 
 FIND, CHECK = ["FindNode", "Found?"], ["CheckNode", "Checked?"]
-CONFIGURE = ["ConfigureNode", "Configured?"]
-ASKED = ["AdmitInstance", "Answered?"]
-JUDGED = [*ASKED, "GuardLaunch", "WriteReport", "Admitted?"]
+JUDGED = ["AdmitInstance", "GuardLaunch", "WriteReport", "Admitted?"]
+ASKED = ["AdmitInstanceUnjudged", "Answered?"]
 LET_IN = [*ASKED, "WriteReport", "Admitted?"]
-"""Nothing to count: the instance was not judged, or something else failed."""
+"""The instance was not judged: there is nothing to count."""
 UNJUDGED = ["AdmitInstance", "WriteReport", "Admitted?"]
 """AdmitInstance itself failed."""
 BEFORE = {
-    "FindNode": ["KeepEvent"],
-    "ConfigureNode": ["KeepEvent", *FIND],
-    "CheckNode": ["KeepEvent", *FIND, *CONFIGURE],
-    "AdmitInstance": ["KeepEvent", *FIND, *CONFIGURE, *CHECK, "SmokeNode"],
+    "FindNode": [],
+    "ConfigureNode": [*FIND],
+    "CheckNode": [*FIND, "ConfigureNode"],
+    "AdmitInstance": [*FIND, "ConfigureNode", *CHECK, "SmokeNode"],
 }
 """The way to each task."""
+UNCONFIGURED = {"status": "unconfigured", "reason": "no such configuration", "gpus": 0, "allocatable": 0}
 ABANDON, HOLD = {"AdmitInstance": answers("abandoned")}, {"AdmitInstance": answers("held")}
 
 
@@ -61,7 +61,7 @@ def test_a_node_is_waited_for_and_so_are_its_gpus() -> None:
 
     finds = [*FIND, "WaitForRegistration", *FIND, "WaitForRegistration", *FIND]
     checks = [*CHECK, "WaitForGpus", *CHECK]
-    assert result.path == ["KeepEvent", *finds, *CONFIGURE, *checks, "SmokeNode", *JUDGED, "Admitted"]
+    assert result.path == [*finds, "ConfigureNode", *checks, "SmokeNode", *JUDGED, "Admitted"]
     assert result.seconds == 15 + 40 + 40 + 10
     assert result.called("FindNode")[1]["find"]["status"] == "waiting"
     assert result.called("CheckNode")[1]["find"]["deadline"]
@@ -74,7 +74,7 @@ def test_a_launch_that_is_not_ours_ends_at_once() -> None:
     result = run("admit_node", LAUNCHED, {"FindNode": answers(nothing)})
 
     assert result.status == "SUCCEEDED"
-    assert result.path == ["KeepEvent", *FIND, "Ignored"]
+    assert result.path == [*FIND, "Ignored"]
 
 
 def test_an_instance_that_went_away_is_only_reported() -> None:
@@ -82,7 +82,7 @@ def test_an_instance_that_went_away_is_only_reported() -> None:
     result = run("admit_node", LAUNCHED, {"FindNode": answers("gone")})
 
     assert result.status == "SUCCEEDED"
-    assert result.path == ["KeepEvent", *FIND, "WriteReport", "Admitted?", "Ignored"]
+    assert result.path == [*FIND, "WriteReport", "Admitted?", "Ignored"]
 
 
 def test_an_instance_that_is_not_judged_is_let_in_and_its_node_waited_for() -> None:
@@ -91,7 +91,7 @@ def test_an_instance_that_is_not_judged_is_let_in_and_its_node_waited_for() -> N
 
     result = run("admit_node", LAUNCHED, lambdas)
 
-    assert result.path == ["KeepEvent", *FIND, *ASKED, "WaitForRelease", *LET_IN, "Released"]
+    assert result.path == [*FIND, *ASKED, "WaitForRelease", *LET_IN, "Released"]
     assert [payload["verdict"] for payload in result.called("AdmitInstance")] == ["release", "release"]
     assert (result.status, result.output["status"], result.seconds) == ("SUCCEEDED", "released", 15)
 
@@ -102,7 +102,7 @@ def test_a_policy_that_cannot_be_read_is_told_loudly_and_abandons_nothing() -> N
 
     result = run("admit_node", LAUNCHED, lambdas)
 
-    assert result.path == ["KeepEvent", *FIND, *LET_IN, "Unreadable"]
+    assert result.path == [*FIND, *LET_IN, "Unreadable"]
     assert result.called("AdmitInstance")[0]["verdict"] == "release"
     assert (result.error, result.cause) == ("Invalid", "because released")
 
@@ -113,7 +113,9 @@ def test_a_new_root_volume_that_is_not_answered_is_told_loudly(find: str, error:
     result = run("admit_node", LAUNCHED, {"FindNode": answers(find), "AdmitInstance": answers("held")})
 
     assert (result.error, result.cause) == (error, "because held")
-    assert result.called("GuardLaunch") == []
+    assert [asked["admit"]["status"] for asked in result.called("GuardLaunch")] == (
+        ["held"] if find == "overdue" else []
+    )
 
 
 @pytest.mark.parametrize("function", ["FindNode", "CheckNode"])
@@ -152,7 +154,7 @@ def test_a_smoke_that_cannot_be_started_holds_the_node() -> None:
     """That is no fault of the node; the name of the API's error is kept."""
     result = run("admit_node", LAUNCHED, {"SmokeNodeMachine": None, **HOLD})
 
-    assert result.path == [*BEFORE["AdmitInstance"], *LET_IN, "Held"]
+    assert result.path == [*BEFORE["AdmitInstance"], *JUDGED, "Held"]
     assert result.called("AdmitInstance")[0]["verdict"] == "hold"
     assert result.error == "StepFunctions.StateMachineDoesNotExistException"
     assert str(result.cause).startswith("State Machine Does Not Exist")
@@ -166,7 +168,7 @@ def test_an_error_of_ours_holds_the_node_and_names_itself(function: str, error: 
     """Retried or not, replacing instances would not mend it: it goes into service behind its taint."""
     result = run("admit_node", LAUNCHED, {function: fails(error), **HOLD})
 
-    assert result.path == [*BEFORE[function], function, *LET_IN, "Held"]
+    assert result.path == [*BEFORE[function], function, *JUDGED, "Held"]
     assert len(result.called(function)) == (7 if isinstance(error, Unavailable) else 1)
     assert result.called("AdmitInstance")[0]["verdict"] == "hold"
     assert (result.status, result.error, result.cause) == ("FAILED", type(error).__name__, str(error))
@@ -225,18 +227,19 @@ def test_a_guard_that_fails_takes_nothing_back(before: Any) -> None:
 @pytest.mark.parametrize("after", ["configured", "unconfigured"])
 def test_a_fresh_cluster_is_configured_once_and_the_node_again(after: str) -> None:
     """Where that does not help, somebody else's plugin stands: its GPUs are counted next."""
-    lambdas = {"ConfigureNode": answers("unconfigured", after)}
+    lambdas = {"ConfigureNode": answers("unconfigured", after), "CheckNode": answers(UNCONFIGURED, "ready")}
 
     result = run("admit_node", LAUNCHED, lambdas)
 
-    configured = [*CONFIGURE, "ApplyConfig", *CONFIGURE]
-    assert result.path == ["KeepEvent", *FIND, *configured, *CHECK, "SmokeNode", *JUDGED, "Admitted"]
+    configured = ["ConfigureNode", *CHECK, "ApplyConfig", "ConfigureNode"]
+    assert result.path == [*FIND, *configured, *CHECK, "SmokeNode", *JUDGED, "Admitted"]
     assert result.called("ApplyConfig")[0]["event"] == {"cluster": "demo"}
 
 
 def test_a_cluster_that_cannot_be_configured_holds_the_node() -> None:
     """Its GPUs may never show, and that is not its fault."""
-    lambdas = {"ConfigureNode": answers("unconfigured"), "ApplyConfig": fails(Conflict("helm owns it")), **HOLD}
+    configured = {"ConfigureNode": answers("unconfigured"), "CheckNode": answers(UNCONFIGURED)}
+    lambdas = {**configured, "ApplyConfig": fails(Conflict("helm owns it")), **HOLD}
 
     result = run("admit_node", LAUNCHED, lambdas)
 
@@ -262,8 +265,8 @@ def test_a_node_that_gets_a_new_root_volume_is_emptied_and_admitted_anew() -> No
     result = run("admit_node", LAUNCHED, lambdas)
 
     emptied = [*QUARANTINE, *DRAIN, "WaitForEvictions", *QUARANTINE, *DRAIN, *QUARANTINE, "WaitForRestart"]
-    back = [*FIND, "WaitForRegistration", *FIND, *CONFIGURE, *CHECK, "SmokeNode", *JUDGED, "Admitted"]
-    assert result.path == ["KeepEvent", *FIND, *emptied, *back]
+    back = [*FIND, "WaitForRegistration", *FIND, "ConfigureNode", *CHECK, "SmokeNode", *JUDGED, "Admitted"]
+    assert result.path == [*FIND, *emptied, *back]
     assert result.seconds == 20 + 60 + 15 + 10
     assert result.called("DrainNode")[0]["instance"] == "i-1"
     assert result.called("QuarantineNode")[2]["drain"]["status"] == "drained"
@@ -290,7 +293,7 @@ def test_a_node_that_cannot_be_emptied_is_kept_closed_and_its_hook_unanswered() 
 
     result = run("admit_node", LAUNCHED, lambdas)
 
-    assert result.path == ["KeepEvent", *FIND, *QUARANTINE, *DRAIN, *QUARANTINE, "WriteReport", "Admitted?", "Kept"]
+    assert result.path == [*FIND, *QUARANTINE, *DRAIN, *QUARANTINE, "WriteReport", "Admitted?", "Kept"]
     assert result.called("AdmitInstance") == []
     assert (result.error, result.cause) == ("Refused", "because kept")
 

@@ -141,7 +141,7 @@ WAYS_BACK: dict[str, tuple[dict[str, Answer], list[str], str]] = {
     "node": ({CHILD: fails_for("i-1")}, [*WIDENED, "KeepFirstFailure"], "Unhealthy"),
     "alarm at the end": (
         {"JudgeCanary": lambda payload: {"status": "bad" if payload.get("rolled") else "good"}},
-        [*WIDENED, "JudgeCanaryAgain", "JudgedAgain?", "KeepVerdict"],
+        [*WIDENED, "RetireNodes", "Gone?", "JudgeCanaryAgain", "JudgedAgain?", "KeepVerdict"],
         "Unhealthy",
     ),
 }

@@ -1,10 +1,13 @@
 """replace_node by every way: claim, drain, retire; whatever goes wrong, the node is given back and the run fails."""
 
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from gpuops.domain.errors import Conflict, Unavailable, Unhealthy
+from tests.contract.engine_world import client
 from tests.machines.happy import NODE
 from tests.machines.machine_world import Answer, Slow, answers, fails, run
 
@@ -14,6 +17,28 @@ BEFORE = {"ClaimNode": [], "DrainNode": CLAIM, "RetireNode": CLAIM + DRAIN}
 """The way to each task."""
 LIMITS = [2, 4, 8, 16, 32, 60]
 """Longest delay before each retry, in seconds."""
+
+
+@dataclass
+class Table:
+    """DynamoDB as the machine's own call sees it; tokens are answered at once if so wished, or the write refused."""
+
+    answers: bool = False
+    refusal: str = ""
+    items: list[dict[str, Any]] = field(default_factory=list)
+
+    def put_item(self, **asked: Any) -> dict[str, Any]:
+        """Keep the item."""
+        if self.refusal:
+            answer: Any = {
+                "Error": {"Code": self.refusal, "Message": "no"},
+                "ResponseMetadata": {"HTTPStatusCode": 400, "RequestId": "r-1"},
+            }
+            raise client("dynamodb").exceptions.ClientError(answer, "PutItem")
+        self.items.append(asked["Item"])
+        if self.answers:
+            client("stepfunctions").send_task_success(taskToken=asked["Item"]["answer_to"]["S"], output="{}")
+        return {}
 
 
 def test_a_node_is_claimed_drained_and_retired() -> None:
@@ -34,7 +59,7 @@ def test_every_loop_waits_and_hands_the_last_answer_back() -> None:
         "RetireNode": answers("retiring", "retiring", "retired"),
     }
 
-    result = run("replace_node", NODE, lambdas)
+    result = run("replace_node", NODE, lambdas, {"dynamodb": Table()})
 
     claims = [*CLAIM, "WaitForClaim", *CLAIM, "WaitForClaim", *CLAIM]
     retires = [*RETIRE, "WaitForTermination", *RETIRE, "WaitForTermination", *RETIRE]
@@ -48,7 +73,9 @@ def test_every_loop_waits_and_hands_the_last_answer_back() -> None:
 
 def test_the_claim_names_the_instance_that_is_replaced() -> None:
     """The input names a place in the plan; the new node's zone decides which old one goes first."""
-    result = run("replace_node", NODE, {"ClaimNode": answers("waiting", {"instance": "i-9"})})
+    lambdas = {"ClaimNode": answers("waiting", {"instance": "i-9"})}
+
+    result = run("replace_node", NODE, lambdas, {"dynamodb": Table()})
 
     assert [payload["instance"] for payload in result.called("ClaimNode")] == ["i-1", "i-1"]
     assert result.called("DrainNode")[0]["instance"] == result.called("RetireNode")[0]["instance"] == "i-9"
@@ -60,13 +87,39 @@ def test_a_node_that_goes_first_is_drained_and_retired_before_its_successor_is_c
     taken = {"status": "taken", "slot": "i-1", "instance": "i-9", "decrement": False, "node": None}
     lambdas = {"ClaimNode": answers(taken, "waiting", "filled"), "RetireNode": answers("retiring", "retired")}
 
-    result = run("replace_node", {**NODE, "decrement": True}, lambdas)
+    table = Table()
+
+    result = run("replace_node", {**NODE, "decrement": True}, lambdas, {"dynamodb": table})
 
     retires = [*RETIRE, "WaitForTermination", *RETIRE]
     assert result.path == [*CLAIM, *DRAIN, *retires, *CLAIM, "WaitForClaim", *CLAIM, "Replaced"]
     assert {(call["instance"], call["decrement"]) for call in result.called("RetireNode")} == {("i-9", False)}
     assert [call.get("claim", {}).get("status") for call in result.called("ClaimNode")] == [None, "taken", "waiting"]
     assert result.output == {"instance": "i-9", "status": "filled"}
+    assert [item["place"] for item in table.items] == [{"N": "0"}], "its old node is gone: it comes before all others"
+
+
+@pytest.mark.parametrize(("last", "place"), [({}, "1"), ({"decrement": True}, "2")], ids=["any", "last"])
+def test_a_slot_that_waits_is_woken_by_its_token(last: dict[str, bool], place: str) -> None:
+    """Then nothing of the pause is waited for; the token stands where admit_instance looks for it."""
+    table, lambdas = Table(answers=True), {"ClaimNode": answers("waiting", "claimed")}
+
+    result = run("replace_node", {**NODE, **last}, lambdas, {"dynamodb": table})
+
+    assert result.path == [*CLAIM, "WaitForClaim", *CLAIM, *DRAIN, *RETIRE, "Replaced"]
+    assert result.seconds == 0
+    (item,) = table.items
+    assert (item["pk"], item["sk"], item["place"]) == ({"S": "wait#gpu"}, {"S": "i-1"}, {"N": place})
+
+
+def test_a_slot_that_can_leave_no_token_fails_with_the_reason() -> None:
+    """Without one it would look again at once, for ever."""
+    lambdas = {"ClaimNode": answers("waiting")}
+
+    result = run("replace_node", NODE, lambdas, {"dynamodb": Table(refusal="AccessDeniedException")})
+
+    assert result.path == [*CLAIM, "WaitForClaim", *GIVEN_BACK]
+    assert (result.status, result.error) == ("FAILED", "DynamoDb.DynamoDbException")
 
 
 ROOT, ADMIT = ["ReplaceRoot", "RootReplaced?"], ["AdmitNode"]

@@ -23,7 +23,8 @@ REPORTED = ["WriteReport", "Done?"]
 CLOSED = ["CloseChange", *REPORTED]
 FAILED = [*CLOSED, "RotationFailed"]
 STAYED = ["OpenRollback", "RollBack?", "KeepRollback", *FAILED]
-VERIFIED = ["JudgeCanaryAgain", "JudgedAgain?", "PlanRotationAgain"]
+GONE = ["RetireNodes", "Gone?"]
+VERIFIED = [*GONE, "JudgeCanaryAgain", "JudgedAgain?", "PlanRotationAgain"]
 CHILD = "ReplaceNodeMachine"
 
 

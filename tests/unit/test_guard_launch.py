@@ -167,6 +167,15 @@ def test_a_death_between_the_two_notes_of_a_resumption_leaves_no_entry_for_ever(
     assert (late.status, world.memory.suspended_groups()) == ("closed", [])
 
 
+def test_what_failed_before_anything_was_found_is_not_counted(world: World) -> None:
+    """An admission whose first step failed has neither run nor instance to count."""
+    admit = {"status": "held", "reason": "throttled"}
+
+    answer = GUARD.guard(GUARD.Request.model_validate({"admit": admit, "run": None}), NOW, world)
+
+    assert (answer.status, answer.failures) == ("closed", 0)
+
+
 def test_half_a_request_is_invalid(world: World) -> None:
     """Sent by hand, most likely."""
     with pytest.raises(Invalid, match="expected a group"):

@@ -29,10 +29,10 @@ def claimed(number: int, took: int) -> Claim:
     return Claim(group="gpu", run="run-1", slot=name, old=name, new=f"i-{number + 100:08x}", decrement=False, took=took)
 
 
-def seconds(due: int | None, waited: int = 0) -> int:
+def seconds(due: int | None, waited: int = 0, **told: bool) -> int:
     """The pause, `due` seconds from now, after so long a wait."""
     when = None if due is None else NOW + timedelta(seconds=due)
-    return claim_seconds(when, NOW - timedelta(seconds=waited), NOW, FAR)
+    return claim_seconds(when, NOW - timedelta(seconds=waited), NOW, FAR, **told)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,16 @@ def test_the_pause_ends_when_a_newcomer_is_due(due: int | None, waited: int, pau
     assert seconds(due, waited) == pause
 
 
+@pytest.mark.parametrize(
+    ("due", "waited", "pause"),
+    [(None, 0, 240), (95, 0, 155), (-20, 0, 60), (-181, 600, 25)],
+    ids=["none launched", "known", "its word got lost", "long late"],
+)
+def test_who_is_told_looks_only_for_a_word_that_got_lost(due: int | None, waited: int, pause: int) -> None:
+    """A minute after the newcomer was due, and then every minute."""
+    assert seconds(due, waited, told=True) == pause
+
+
 def test_no_pause_passes_the_deadline() -> None:
     """There the slot gives up."""
     assert claim_seconds(FAR + timedelta(hours=1), NOW, FAR - timedelta(seconds=7), FAR) == 7
@@ -55,21 +65,21 @@ def test_the_next_one_is_expected_after_what_those_before_it_took() -> None:
     fresh = [instance(n, NEW, version="2", launched=NOW + timedelta(seconds=n)) for n in (103, 105, 101)]
     whole = group([instance(1), *fresh])
 
-    assert next_due(group([instance(1)]), undo(), [], "i-1") is None
-    assert next_due(whole, undo(), [], "i-1") == NOW + timedelta(seconds=101) + UNKNOWN
+    assert next_due(group([instance(1)]), undo(), [], "i-1", NOW) is None
+    assert next_due(whole, undo(), [], "i-1", NOW) == NOW + timedelta(seconds=101) + UNKNOWN
     claims = [claimed(1, 240), claimed(2, 260), claimed(7, 0), claimed(9, 900)]
-    assert next_due(whole, undo(), claims, "i-1") == NOW + timedelta(seconds=103 + 260)
+    assert next_due(whole, undo(), claims, "i-1", NOW) == NOW + timedelta(seconds=103 + 260)
 
 
 def test_each_waiting_slot_expects_a_newcomer_of_its_own() -> None:
-    """In the plan's order, past those that have one; more slots than newcomers expect the last one launched."""
+    """In the plan's order, past those that have one; the newcomer of a slot too many was due when that began."""
     fresh = [instance(n, NEW, version="2", launched=NOW + timedelta(seconds=n)) for n in (101, 103, 105)]
     whole, served = group([instance(1), *fresh]), claimed(1, 200)
     slots = [served.slot, "i-b", "i-c", "i-d"]
-    dues = [next_due(whole, undo(*slots), [served], slot) for slot in slots[1:]]
+    dues = [next_due(whole, undo(*slots), [served], slot, NOW + timedelta(seconds=107)) for slot in slots[1:]]
 
     assert served.new == fresh[0].id
-    assert dues == [NOW + timedelta(seconds=200 + launched) for launched in (103, 105, 105)]
+    assert dues == [NOW + timedelta(seconds=200 + launched) for launched in (103, 105, 107)]
 
 
 def test_a_claim_keeps_what_its_newcomer_took() -> None:

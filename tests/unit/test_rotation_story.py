@@ -238,7 +238,7 @@ def test_an_overdue_claim_stops_the_nodes_that_have_not_begun(world: World) -> N
 
     late = claim(world, change, 0, waiting.deadline, claim=waiting.model_dump())
 
-    assert (waiting.wait_seconds, waiting.deadline - NOW) == (180, timedelta(hours=1))
+    assert (waiting.wait_seconds, waiting.deadline - NOW) == (240, timedelta(hours=1))
     assert (waiting.status, late.status) == ("waiting", "overdue")
     assert claim(world, change, 1).status == "stopped"
 

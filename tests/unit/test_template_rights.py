@@ -34,7 +34,6 @@ WRITES = {
     "JudgeCanary": {"UpdateItem undo"},
     "OpenRollback": {"UpdateItem undo", "PutItem release", "DeleteItem claim"},
     "ClaimNode": {"PutItem claim", "UpdateItem undo", "UpdateItem budget", "DeleteItem budget"},
-    "FindNode": {"PutItem boot"},
     "DrainNode": {"UpdateItem undo", "UpdateItem budget"},
     "RetireNode": {"UpdateItem undo", "UpdateItem budget", "DeleteItem budget"},
     "ReplaceRoot": {"UpdateItem undo"},
@@ -44,7 +43,8 @@ WRITES = {
         "UpdateItem budget",
         *(f"DeleteItem {kind}" for kind in ("claim", "rotation", "lock", "undo", "open#changes", "budget")),
     },
-    "AdmitInstance": {"UpdateItem undo"},
+    "CheckNode": {"PutItem boot"},
+    "AdmitInstance": {"UpdateItem undo", "DeleteItem wait"},
     "ReadSmoke": {"PutItem gpu"},
     "GuardLaunch": {
         "UpdateItem breaker",

@@ -20,6 +20,8 @@ from gpuops.domain.rotation.newcomers import claim_seconds, next_due
 from gpuops.domain.run import Run
 from gpuops.entry import measure
 
+LEAVING = timedelta(minutes=60)
+"""For old instances on their way out; Auto Scaling's own default for a termination hook is as long."""
 SETTLED = timedelta(minutes=5)
 """How long a place must stay empty before that means something: Auto Scaling tries zone by zone, and again."""
 
@@ -62,6 +64,12 @@ def wait_for_instance(reason: str, group: Group, look: Look, *, chosen: bool = F
     return answer("waiting", f"{scarce}: from now on old nodes go first", times, wait_seconds=1)
 
 
+def wait_for_terminations(reason: str, look: Look) -> ClaimAnswer:
+    """Wait for old instances on their way out, an hour at least: that is not the newcomer's fault."""
+    patient = max(look.times.deadline, look.times.started + LEAVING)
+    return wait(reason, replace(look, times=look.times.model_copy(update={"deadline": patient})))
+
+
 def lacking(group: Group, look: Look) -> str | None:
     """Return what Auto Scaling lacks for a place that is empty; None where none is, or nobody knows why."""
     if not has_empty_place(group, look.undo, look.claims):
@@ -84,8 +92,9 @@ def wait(reason: str, look: Look, group: Group | None = None) -> ClaimAnswer:
     """Wait until the deadline; then stop the run. `group` where a newcomer is waited for, whose time may be known."""
     times = look.times
     if look.now < times.deadline:
-        due = next_due(group, look.undo, look.claims, times.slot) if group else times.started
-        pause = claim_seconds(due, times.started, look.now, times.deadline)
+        due = next_due(group, look.undo, look.claims, times.slot, times.started) if group else times.started
+        told = group is not None and look.undo.strategy == "surge"
+        pause = claim_seconds(due, times.started, look.now, times.deadline, told=told)
         return answer("waiting", reason, times, wait_seconds=pause)
     why = f"{reason} until {times.deadline.isoformat()}{_why(look)}"
     look.world.store.stop(look.run, why)

@@ -3,14 +3,12 @@
 import os
 from typing import Any, Self
 
-from botocore.exceptions import ClientError
-
-from gpuops.adapters.aws import client, code_of, translated
+from gpuops.adapters.aws import client, translated
+from gpuops.adapters.tokens import is_answered
 from gpuops.domain.errors import Refused
 from gpuops.domain.rotation.approval import Approved, Notice
 
-GONE = {"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"}
-"""Nobody waits for this answer any more: answered, expired, or its execution ended (the API of SendTaskSuccess)."""
+ANSWERING = "answer a request for approval"
 
 
 class People:
@@ -36,19 +34,10 @@ class People:
 
     def approve(self, token: str, answer: Approved) -> bool:
         """Let the execution go on; False when it does not wait any more."""
-        return self._answer(self._states.send_task_success, taskToken=token, output=answer.model_dump_json())
+        output = answer.model_dump_json()
+        return is_answered(ANSWERING, self._states.send_task_success, taskToken=token, output=output)
 
     def refuse(self, token: str, why: str) -> bool:
         """End the execution's wait as Refused; False when it does not wait any more."""
-        return self._answer(self._states.send_task_failure, taskToken=token, error=Refused.__name__, cause=why)
-
-    @staticmethod
-    def _answer(call: Any, **arguments: str) -> bool:
-        with translated("answer a request for approval"):
-            try:
-                call(**arguments)
-            except ClientError as error:
-                if code_of(error) not in GONE:
-                    raise
-                return False
-        return True
+        failure = {"error": Refused.__name__, "cause": why}
+        return is_answered(ANSWERING, self._states.send_task_failure, taskToken=token, **failure)

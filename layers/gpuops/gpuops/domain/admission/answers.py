@@ -40,6 +40,8 @@ class Found(_Answer):
     deadline: AwareDatetime | None = None
     """For the whole admission: what the node took to register, its GPUs no longer have."""
     since: AwareDatetime | None = None
+    boots: bool = False
+    """Whether `since` is when it was launched: then how long it took tells when the next one is there."""
     beat: AwareDatetime | None = None
     """When the hook last heard of us."""
     hint: str | None = None
@@ -63,7 +65,8 @@ class Configured(_Answer):
 class Checked(_Answer):
     """check_node's answer."""
 
-    status: Literal["ready", "waiting", "overdue"]
+    status: Literal["ready", "waiting", "unconfigured", "overdue"]
+    """`unconfigured`: nothing was looked at, for what is ours to write comes first."""
     gpus: int
     allocatable: int
     replicas: int = 1

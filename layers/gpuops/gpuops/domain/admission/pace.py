@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-FIRST, FIRST_SPREAD = timedelta(seconds=15), timedelta(seconds=30)
-"""A GPU instance registers a minute after its launch at the earliest: nothing is lost by not looking at once."""
+FIRST, FIRST_SPREAD = timedelta(seconds=60), timedelta(seconds=30)
+"""A GPU instance registers a minute after its launch at the earliest: nothing is lost by not looking before."""
 USUAL_SHARE, USUAL_SPREAD = 0.95, timedelta(seconds=10)
 """A little before the usual time, or a group that was slow once would be thought slow for ever."""
 USUAL_LONGEST = timedelta(minutes=10)
@@ -32,7 +32,7 @@ class Boot:
     """How the group's last nodes came."""
 
     seconds: int
-    """From an instance's launch event until its node was found."""
+    """From an instance's launch event until its node was seen to be complete."""
     heartbeat: int
     """The timeout of the hook that waited meanwhile; 0 without one. No event tells it."""
 

@@ -62,7 +62,7 @@ class Turn:
 def claimable(group: Group, undo: Undo, taken: Iterable[str], zone: str) -> list[Instance]:
     """Return the new instances that nobody has claimed, the old node's zone first: its volumes can follow there."""
     claimed = set(taken)
-    free = [i for i in group.staying if undo.is_new(i) and i.in_service and i.id not in claimed]
+    free = [i for i in group.staying if undo.is_new(i) and i.let_in and i.id not in claimed]
     return sorted(free, key=lambda instance: (instance.zone != zone, instance.id))
 
 
@@ -87,6 +87,17 @@ def shortage(group: Group, undo: Undo, free: int) -> str:
     """Say what a claim waits for, where so many new instances are in service and nobody's."""
     launched = sum(undo.is_new(instance) for instance in group.staying)
     return f"{launched} new instances, {free} of them in service and free, none of those admitted"
+
+
+def leaving(group: Group, undo: Undo) -> str | None:
+    """Say why no further old node may be taken yet: each on its way out is a machine more than the group's size.
+
+    Where a hook holds terminations, they would pile up: no slot waits for its own.
+    """
+    olds = [instance for instance in group.instances if instance.leaving and not undo.is_new(instance)]
+    if undo.strategy != "surge" or len(olds) < max(undo.surge, 1):
+        return None
+    return f"{len(olds)} old instances are still on their way out"
 
 
 def decide_turn(

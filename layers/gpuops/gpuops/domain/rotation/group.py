@@ -49,6 +49,11 @@ class Instance:
         """Whether every launch hook is done with it."""
         return self.lifecycle == "InService"
 
+    @property
+    def let_in(self) -> bool:
+        """Whether every launch hook was answered with CONTINUE: it is in service, or nothing can keep it from it."""
+        return self.in_service or self.lifecycle == "Pending:Proceed"
+
 
 @dataclass(frozen=True)
 class Group:

@@ -18,7 +18,9 @@ from gpuops.domain.rotation.waiting import wait_seconds
 UNKNOWN = timedelta(minutes=3)
 """Before any newcomer of the roll was admitted: hardly a GPU instance boots and is admitted sooner."""
 OFTEN = timedelta(seconds=15)
-"""Between two looks at one that is due."""
+"""Between two looks at what nobody tells of."""
+LOST = timedelta(minutes=1)
+"""Between two looks at a newcomer that is due: its admission wakes the slot, unless that word got lost."""
 
 
 def needs_no_look(undo: Undo, claimed: Collection[str], instance: Instance) -> bool:
@@ -29,11 +31,12 @@ def needs_no_look(undo: Undo, claimed: Collection[str], instance: Instance) -> b
     return instance.id in claimed or (instance.id in undo.order and not undo.in_place)
 
 
-def next_due(group: Group, undo: Undo, claims: Sequence[Claim], slot: str) -> datetime | None:
-    """Return when the slot's newcomer is there; None before it is launched.
+def next_due(group: Group, undo: Undo, claims: Sequence[Claim], slot: str, started: datetime) -> datetime | None:
+    """Return when the slot's newcomer is there; None as long as nothing tells what newcomers take.
 
     Slots begin in the plan's order, so the first of them without a claim gets the newcomer that was launched first, the
-    second the next one: they do not all look for the same. Whoever looks takes whichever is there.
+    second the next one: they do not all look for the same. Whoever looks takes whichever is there. One whose newcomer
+    is still to be launched began when that became due: as the node before it was terminated.
     """
     claimed, served = {claim.new for claim in claims}, {claim.slot for claim in claims}
     launches = (i.launched for i in group.staying if undo.is_new(i) and i.id not in claimed)
@@ -42,17 +45,21 @@ def next_due(group: Group, undo: Undo, claims: Sequence[Claim], slot: str) -> da
     place = waiting.index(slot) if slot in waiting else 0
     known = [claim.took for claim in claims if claim.took]
     usual = timedelta(seconds=median(known)) if known else UNKNOWN
-    return coming[min(place, len(coming) - 1)] + usual if coming else None
+    if place < len(coming):
+        return coming[place] + usual
+    return started + usual if coming or known else None
 
 
-def claim_seconds(due: datetime | None, started: datetime, now: datetime, deadline: datetime) -> int:
-    """Return a slot's pause before its next look, never past the deadline.
+def claim_seconds(
+    due: datetime | None, started: datetime, now: datetime, deadline: datetime, *, told: bool = False
+) -> int:
+    """Return a slot's pause before its next look, never past the deadline; `told`: what it waits for wakes it.
 
     A slot that waits for others is due since it began. Long after that, looks become as rare as those at anything else
     that takes its time.
     """
-    soonest = due - now if due is not None else UNKNOWN - (now - started)
-    late = now - due if due is not None else now - started - UNKNOWN
-    if late > UNKNOWN:
+    due = due or started + UNKNOWN
+    if now - due > UNKNOWN:
         return wait_seconds(started, now, deadline)
-    return max(1, math.ceil(min(max(soonest, OFTEN), deadline - now).total_seconds()))
+    pause = max(due + LOST - now, LOST) if told else max(due - now, OFTEN)
+    return max(1, math.ceil(min(pause, deadline - now).total_seconds()))
