@@ -26,11 +26,11 @@ from gpuops.domain.admission.node import ALIVE
 from gpuops.domain.admission.pace import poll_seconds
 from gpuops.domain.admission.people import needs_people, whom
 from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Refused, Unavailable
 from gpuops.domain.faults.gpu import GpuRecord
 from gpuops.domain.keys import STARTUP_TAINT_KEY
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+from gpuops.waking import wake
 
 
 class Request(BaseModel):
@@ -177,17 +177,6 @@ def tell(answer: Admitted, request: Request, store: Store) -> Admitted:
         failed = request.find.instance if answer.status == "abandoned" else None
         store.tell_abandoned(request.run.group, f"{request.find.instance} {what}: {answer.reason}", failed)
     return answer
-
-
-def wake(answer: Admitted, run: Run, waiting: Waiting) -> Admitted:
-    """Have a slot of the roll that waits for such a node look now. It looks by itself later: nothing fails for it."""
-    if answer.status != "admitted":
-        return answer
-    try:
-        slot = waiting.wake(run.group)
-    except (Refused, Unavailable) as fault:
-        return answer.model_copy(update={"reason": f"{answer.reason}; no slot of a roll was told: {fault}"})
-    return answer.model_copy(update={"reason": f"{answer.reason}; slot {slot} is told"}) if slot else answer
 
 
 @entry(Request)

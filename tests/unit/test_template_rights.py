@@ -94,7 +94,7 @@ ACTS = {
     "sqs:ReceiveMessage": {"ReceiveSignals"},
     "sqs:SendMessage": {"ReceiveSignals"},
     "states:SendTaskFailure": {"SteerRun"},
-    "states:SendTaskSuccess": {"SteerRun"},
+    "states:SendTaskSuccess": {"AdmitInstance", "SteerRun"},
 }
 """Who may act on AWS, beside the table: one more needs a reason to stand here."""
 INSIDE = {

@@ -15,12 +15,11 @@ from moto import mock_aws
 from gpuops.domain.admission.answers import Admitted
 from gpuops.domain.errors import Refused, Unavailable
 from gpuops.domain.rotation.budget import Slot
-from tests.fakes.apps import load_app
+from gpuops.waking import wake
 from tests.fakes.rotation import NEW, NOW, instance, node, run
 from tests.fakes.steps import RETIRE, claim, launch, leave, old_world, opened, retire
 from tests.fakes.world import World
 
-ADMIT = load_app("admit_instance")
 ADMITTED = Admitted(status="admitted", reason="it computes")
 
 
@@ -58,7 +57,7 @@ class Waiting:
 )
 def test_an_admission_wakes_a_slot_and_never_fails_for_it(waiting: Any, says: str) -> None:
     """The node is open already, and the slot looks by itself a minute later."""
-    answer = ADMIT.wake(ADMITTED, run(), waiting)
+    answer = wake(ADMITTED, run(), waiting)
 
     assert (answer.status, answer.reason, waiting.asked) == ("admitted", says, ["gpu"])
 
@@ -68,7 +67,7 @@ def test_what_is_no_newcomer_wakes_nobody(status: str) -> None:
     """Nothing is there to be claimed."""
     waiting: Any = Waiting("i-1")
 
-    ADMIT.wake(ADMITTED.model_copy(update={"status": status}), run(), waiting)
+    wake(ADMITTED.model_copy(update={"status": status}), run(), waiting)
 
     assert waiting.asked == []
 
