@@ -4,7 +4,7 @@ The manifest's comments are kept, because whoever grants rights should read why:
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -56,10 +56,11 @@ def rights(text: str, policy: Policy, cluster: str | None = None) -> str:
     return SEPARATOR.join(adapted for part in parts for adapted in _adapted(part, images, foreign)) + "\n"
 
 
-def _images(groups: Iterable[GroupPolicy], clusters: Iterable[ClusterPolicy]) -> dict[str, list[str]]:
+def _images(groups: Sequence[GroupPolicy], clusters: Iterable[ClusterPolicy]) -> dict[str, list[str]]:
     """By namespace; a default stays in the list only where a group or cluster still uses it."""
     smokes = [i for g in groups for i in (g.smoke.nvidia_smi, g.smoke.cuda_sample, g.smoke.diagnostic)]
     installed = [image for c in clusters for image in (c.device_plugin.image, c.dcgm_exporter.image)]
+    installed += [g.smoke.nvidia_smi for g in groups]  # in which GPUs are reset
     return {NAMESPACE: list(dict.fromkeys(smokes)), SYSTEM_NAMESPACE: list(dict.fromkeys(installed))}
 
 

@@ -20,7 +20,18 @@ from rehearsal.stage.perform import perform
 from rehearsal.stage.records import Records
 from rehearsal.world import World
 
-PASSED = ("floor_gpus", "groups", "moved", "job_pods_may_be_evicted", "nodes", "pods", "logs", "metrics", "suspended")
+PASSED = (
+    "floor_gpus",
+    "groups",
+    "moved",
+    "job_pods_may_be_evicted",
+    "nodes",
+    "quarantined",
+    "pods",
+    "logs",
+    "metrics",
+    "suspended",
+)
 REPORTED = ("gpuops-rotate-ami", "gpuops-admit-node", "gpuops-apply-gpu-config", "gpuops-remediate-gpu")
 WAITS_SHOWN = 3
 WHAT_IS_REAL = Path(__file__).parent / "what_is_real.md"

@@ -1,31 +1,39 @@
-"""End a repair: lift our own quarantine from a node that is well, keep it on one that is not, and call people for that.
+"""End a repair: lift our own quarantine from a node that is well; keep it on one that is not, and call people.
 
-In:  {"run": {...}, "event", "isolate", "diagnose"?, "open"?, "replace"?, "error"?, "now"}
-Out: {"status": "repaired" | "returned" | "recorded" | "observed" | "gone" | "kept", "reason"}
+In:  {"run": {...}, "event", "isolate", "diagnose"?, "open"?, "drain"?, "repair"?, "replace"?, "smoke"?, "error"?,
+      "now"}
+Out: {"status": "repaired" | "restarted" | "recorded" | "observed" | "gone" | "kept", "reason"}
 """
 
 from datetime import datetime
+from typing import Literal
 
+from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
-from gpuops.domain.faults.actions import words_of
 from gpuops.domain.faults.answers import Closed, Repair
+from gpuops.domain.faults.attempts import attempt_of
+from gpuops.domain.faults.diagnose import words_of
 from gpuops.entry import entry
 
 
 @entry(Repair)
-def handler(request: Repair, now: datetime) -> Closed:  # noqa: ARG001 - what is to be done was decided before
+def handler(request: Repair, now: datetime) -> Closed:
     """Close; a second call finds nothing of the run any more, and says the same."""
-    return close_repair(request, World())
+    return close_repair(request, now, World())
 
 
-def close_repair(request: Repair, world: World) -> Closed:
+def close_repair(request: Repair, now: datetime, world: World) -> Closed:
     """Raises: Unavailable, Refused, Invalid from the adapters."""
     world.budgets.give_all_back(request.run.execution)
-    node = world.cluster(request.run.cluster).node(request.isolate.node or "")
+    cluster = world.cluster(request.run.cluster)
+    node = cluster.node(request.isolate.node or "")
     if node is not None and node.instance != request.instance:
         node = None
     verdict = judge(request, node)
+    if node is not None:
+        tidy(node, verdict, request.run.id, cluster)
+    remember(request, verdict, now, world)
     if verdict.status == "kept":
         world.bus.put_escalation(escalation(request, verdict.reason))
     return verdict
@@ -33,17 +41,50 @@ def close_repair(request: Repair, world: World) -> Closed:
 
 def judge(request: Repair, node: Node | None) -> Closed:
     """What became of the node."""
-    told = request.diagnose.reason if request.diagnose else ""
+    told, name = request.diagnose.reason if request.diagnose else "", request.isolate.node
     if request.isolate.status == "observed":
         wish = request.diagnose.action if request.diagnose else "nothing"
         return Closed(status="observed", reason=f"{request.isolate.reason}: {wish} would be right, because {told}")
     if request.replace is not None:
-        return Closed(status="repaired", reason=f"{request.isolate.node} was replaced: {told}")
+        return Closed(status="repaired", reason=f"{name} was replaced: {told}")
     if node is None:
-        return Closed(status="gone", reason=f"{request.isolate.node} is gone")
-    if request.isolate.status == "open":
+        return Closed(status="gone", reason=f"{name} is gone")
+    if request.smoke is not None and request.error is None:
+        done = request.repair.reason if request.repair else ""
+        return Closed(status="repaired", reason=f"{name} is proved and open again: {done}; {told}")
+    if request.isolate.status == "open" and request.error is None:
+        return opened(request, told)
+    return Closed(status="kept", reason=f"{name} {state_of(request)}: {why_kept(request)}")
+
+
+def opened(request: Repair, told: str) -> Closed:
+    """Of a fault that is an application's: its pod was restarted, or the fault was written down."""
+    if request.repair is None:
         return Closed(status="recorded", reason=told)
-    return Closed(status="kept", reason=f"{node.name} stays in quarantine: {why_kept(request)}")
+    status: Literal["restarted", "recorded"] = "restarted" if request.repair.status == "restarted" else "recorded"
+    return Closed(status=status, reason=f"{request.repair.reason}; {told}")
+
+
+def state_of(request: Repair) -> str:
+    """What people find."""
+    return "stays in quarantine" if request.isolate.status == "closed" else "is left as it is"
+
+
+def tidy(node: Node, verdict: Closed, run_id: str, cluster: Cluster) -> None:
+    """Take back what a reset changed, and the quarantine of a node that is well: our own, and nobody else's."""
+    cluster.end_reset(node)
+    if verdict.status == "repaired" and node.isolated_by == run_id:
+        cluster.end_isolation(node)
+
+
+def remember(request: Repair, verdict: Closed, now: datetime, world: World) -> None:
+    """Write down what closed nothing, for thresholds; and a board that was replaced, since EC2 hands it out again."""
+    if verdict.status in {"restarted", "recorded"} and request.diagnose:
+        attempt = attempt_of(request.fault, request.diagnose.action, request.run.id, now, request.diagnose.job)
+        world.attempts.note(attempt, request.instance, request.fault.uuid)
+    if request.replace is not None and request.fault.uuid:
+        fault = words_of(request.fault)
+        world.memory.remember_gpu(request.fault.uuid, fault, request.instance, request.isolate.node or "", now)
 
 
 def why_kept(request: Repair) -> str:
@@ -52,6 +93,8 @@ def why_kept(request: Repair) -> str:
         return f"{request.error.name}: {request.error.reason}"
     if request.open is not None and request.open.status == "overdue":
         return request.open.reason
+    if request.drain is not None and request.drain.get("status") == "overdue":
+        return str(request.drain.get("reason"))
     return request.diagnose.reason if request.diagnose else "nothing was decided"
 
 

@@ -1,6 +1,7 @@
 """Cordon a node once its turn has come, and evict one pass of its pods; the state machine does the waiting.
 
-In:  {"run": {...}, "change"?: {"fence"}, "instance": "i-...", "drain"?: <previous answer>, "now": "..."}
+In:  {"run": {...}, "change"?: {"fence"}, "instance": "i-...", "drain"?: <previous answer>,
+      "faulty"?: true, "only_gpus"?: true, "now": "..."}
 Out: {"status": "drained" | "draining" | "overdue", "reason", "node", "started", "deadline", "held"?,
       "evicted", "refused", "waiting_for", "wait_seconds"}
 """
@@ -47,6 +48,10 @@ class Request(BaseModel):
     """None where no change of the group is open: then somebody else closed the node, for a reason of its own."""
     instance: str
     drain: Drained | None = None
+    faulty: bool = False
+    """The node's GPU is: training is asked to save its work at once, and gets the time for that and no more."""
+    only_gpus: bool = False
+    """Only pods that hold GPUs have to go: the node itself runs on."""
 
 
 def drain(request: Request, now: datetime, world: World) -> Drained:
@@ -75,7 +80,7 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
             return _held(request, before, hold, group, now=now, world=world)
         if before.held is not None:
             before = before.model_copy(update={"started": now, "deadline": now + patience, "held": None})
-    answer = _evict(before, now, group, cluster, node.name)
+    answer = _evict(request, before, now, group, cluster=cluster, node=node.name)
     if answer.status == "overdue" and request.change is not None:
         world.store.stop(request.run, f"{node.name}: {answer.reason}")
     return answer
@@ -95,18 +100,22 @@ def _after_rest(before: Drained, now: datetime) -> Drained:
     return before.model_copy(update={**times, "held": held, "resting": None})
 
 
-def _evict(before: Drained, now: datetime, group: GroupPolicy, cluster: Cluster, node: str) -> Drained:
+def _evict(
+    request: Request, before: Drained, now: datetime, group: GroupPolicy, *, cluster: Cluster, node: str
+) -> Drained:
     """Sort the node's pods, tell those to go that may, and say what still holds the node."""
-    grace = timedelta(hours=group.job_grace_hours)
+    saving = timedelta(minutes=group.drain.checkpoint_minutes)
+    grace = saving if request.faulty else timedelta(hours=group.job_grace_hours)
     clock = Clock(before.started, before.deadline)
-    decision = decide_drain(cluster.pods_on(node), group.drain, grace, clock, now)
+    pods = [pod for pod in cluster.pods_on(node) if pod.gpus or not request.only_gpus]
+    decision = decide_drain(pods, group.drain, grace, clock, now)
     for pod in decision.ask:
         cluster.ask_checkpoint(pod, now)
     answers = cluster.evict_all(decision.evict)
     for pod in decision.delete:
         cluster.delete_pod(pod)
     refused = {pod: why for pod, why in answers.items() if why is not None}
-    state = drain_state(decision, refused, () if decision.left else cluster.volumes_on(node))
+    state = drain_state(decision, refused, () if decision.left or request.only_gpus else cluster.volumes_on(node))
     return Drained(
         status=state.status,
         reason=state.reason,

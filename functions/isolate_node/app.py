@@ -1,8 +1,9 @@
 """Find the node of a fault and close it, before anything that takes time: cordon, taint, and the reason beside them.
 
-What the table holds for an application's own mistake closes nothing. A node of no group of the policy is not ours.
+What the table holds for an application's own mistake closes nothing, until diagnose_fault says that it is none after
+all. A node of no group of the policy is not ours.
 
-In:  {"event": {"fault": <GpuFault>}, "execution": {"id", "name", "machine"}, "run"?, "now"}
+In:  {"event": {"fault": <GpuFault>}, "execution": {"id", "name", "machine"}, "run"?, "diagnose"?, "now"}
 Out: {"status": "closed" | "open" | "observed" | "waiting" | "gone" | "ignored", "reason", "run", "node", "instance",
       "since", "wait_seconds"}
 """
@@ -14,8 +15,9 @@ from pydantic import BaseModel
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
-from gpuops.domain.faults.actions import closes, diagnose, name_of, words_of
-from gpuops.domain.faults.answers import Isolated, Order
+from gpuops.domain.faults.actions import closes
+from gpuops.domain.faults.answers import Diagnosed, Isolated, Order
+from gpuops.domain.faults.diagnose import first_word, name_of, words_of
 from gpuops.domain.faults.fault import GpuFault
 from gpuops.domain.faults.xids import xid_table
 from gpuops.domain.policy import GroupPolicy, Policy
@@ -30,6 +32,7 @@ class Request(BaseModel):
     event: Order
     execution: Execution
     run: Run | None = None
+    diagnose: Diagnosed | None = None
 
 
 @entry(Request)
@@ -54,16 +57,18 @@ def isolate(request: Request, now: datetime, world: World) -> Isolated:
         return Isolated(status="ignored", reason=f"{node.name} is in no group of the policy", node=node.name)
     run = request.run or run_of(request.execution, group, policy.version)
     known = Isolated(
-        status="observed", reason=f"mode {group.mode}", run=run, node=node.name, instance=node.instance, since=now
+        status="observed", reason=f"mode {run.mode}", run=run, node=node.name, instance=node.instance, since=now
     )
-    return close(fault, node, known, now, cluster=cluster, world=world) if group.mode == "apply" else known
+    if run.mode != "apply":
+        return known
+    word = request.diagnose or first_word(fault, xid_table(), group.remediation)
+    if not closes(word.action):
+        return known.model_copy(update={"status": "open", "reason": word.reason})
+    return close(fault, node, known, now, cluster=cluster, world=world)
 
 
 def close(fault: GpuFault, node: Node, known: Isolated, now: datetime, *, cluster: Cluster, world: World) -> Isolated:
-    """Close it unless the fault is an application's, or the global stop stands."""
-    diagnosis = diagnose(fault, xid_table())
-    if not closes(diagnosis):
-        return known.model_copy(update={"status": "open", "reason": diagnosis.reason})
+    """Close it, unless the global stop stands."""
     if halt := halt_of_stop(world.wishes.stop()):
         return known.model_copy(update={"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)})
     run = known.run.id if known.run else ""
@@ -102,5 +107,5 @@ def run_of(execution: Execution, group: GroupPolicy, version: str) -> Run:
         cluster=group.cluster,
         group=group.group,
         policy=version,
-        mode=group.mode,
+        mode=group.remediation.mode_in(group.mode),
     )

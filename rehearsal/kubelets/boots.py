@@ -93,6 +93,7 @@ class Boots:
             machine.instance, machine.release = instance, release
             machine.stage = "registered"
             machine.devices.publish(None)
+            machine.heal()
         self._pods.bury(machine)
         node = self._world.kube.find(f"/api/v1/nodes/{machine.name}")
         if node is None:

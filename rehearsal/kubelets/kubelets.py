@@ -9,7 +9,7 @@ from rehearsal.kubelets.boots import Boots
 from rehearsal.kubelets.exporter_view import view_of
 from rehearsal.kubelets.heartbeats import Heartbeats
 from rehearsal.kubelets.machine import Instance, Machine, Release, machine_of
-from rehearsal.kubelets.plugin import is_exporter
+from rehearsal.kubelets.plugin import is_exporter, is_plugin
 from rehearsal.kubelets.plugin_host import PluginHost
 from rehearsal.kubelets.pods import Pods
 from rehearsal.kubelets.run import Run
@@ -42,7 +42,7 @@ class Kubelets:
         self._releases, self._groups = releases, groups or {}
         self._heartbeats = Heartbeats(kube, clock.now())
         self._plugins = PluginHost(self._world)
-        self._pods = Pods(self._world, self._on_started, self._plugins.on_stopped)
+        self._pods = Pods(self._world, self._on_started, self._on_stopped)
         self._served = Served(self._world, self._pods)
         self._boots = Boots(self._world, self._heartbeats, self._plugins, self._pods)
         self._machines: dict[str, Machine] = {}
@@ -114,7 +114,13 @@ class Kubelets:
     def _on_started(self, run: Run) -> None:
         if is_exporter(run.pod):
             run.view = view_of(run.pod, self._world.config_map)
+        if is_exporter(run.pod) or is_plugin(run.pod):
+            run.machine.clients.add(run.uid)
         self._plugins.on_started(run)
+
+    def _on_stopped(self, run: Run) -> None:
+        run.machine.clients.discard(run.uid)
+        self._plugins.on_stopped(run)
 
     def _on_event(self, seen: Seen) -> None:
         if seen.kind == "node":

@@ -1,6 +1,8 @@
 """What containers print, how long they run and how they end, by their command.
 
-Played are nvidia-smi, dcgmi diag and NVIDIA's vectorAdd sample, and `sleep`; every other command only runs.
+Played are nvidia-smi, dcgmi diag and NVIDIA's vectorAdd sample, and `sleep`; on the host, which nsenter leads to, also
+systemctl. Every other command only runs. What follows `;` is played whatever came before, and `exit` keeps the first
+failure.
 """
 
 import math
@@ -19,7 +21,10 @@ EXIT_CODE: Final = "rehearsal.gpuops.dev/exit-code"
 SMOKE_SECONDS: Final = 10.0
 DEFAULT_SECONDS: Final = 30.0
 """How long a container runs that is meant to end and does not say when."""
-_PROGRAM = re.compile(r"nvidia-smi[^;&|\n]*|dcgmi\s+diag[^;&|\n]*|vector_?add", re.IGNORECASE)
+_PROGRAM = re.compile(
+    r"nvidia-smi[^;&|\n]*|dcgmi\s+diag[^;&|\n]*|systemctl\s+(?:start|stop)[^;&|\n]*|vector_?add", re.IGNORECASE
+)
+HOST: Final = "nsenter"
 _SLEEP = re.compile(r"\bsleep\s+(\d+)\b")
 _FOREVER = re.compile(r"\bsleep\b|\btail\s+-f\b")
 _LOOP = re.compile(r"\b(while|until)\b")
@@ -59,16 +64,24 @@ def seconds_of(container: Json) -> float:
 
 def outcome_of(container: Json, annotations: Json, machine: Machine, gpus: Sequence[Gpu]) -> Outcome:
     """Play a container's programs one after the other; a failure ends it, as `set -e` and && would."""
-    text = ""
+    text, on_host = "", HOST in _words(container)
+    failed = 0
     for program in _programs(container):
-        played, exit_code = _play(program, machine, gpus)
+        played, exit_code = _play(program, machine, machine.devices.gpus if on_host else gpus)
         text += played
-        if exit_code:
+        if exit_code and not on_host:
             return Outcome(text, exit_code)
+        failed = failed or exit_code
+    if failed:
+        return Outcome(text, failed)
     return Outcome(text or f"{container['name']} runs\n", int(annotations.get(EXIT_CODE, 0)))
 
 
 def _play(program: str, machine: Machine, gpus: Sequence[Gpu]) -> tuple[str, int]:
+    if program.startswith("systemctl"):
+        if "nvidia-persistenced" in program:
+            machine.persistenced = " start " in program
+        return "", 0
     if program.startswith("dcgmi"):
         return diagnose(program, machine, gpus)
     if program.startswith("nvidia-smi"):

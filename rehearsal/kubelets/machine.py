@@ -1,7 +1,7 @@
 """One simulated machine: the instance, what boots on it, and how far its kubelet has come."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from rehearsal.kubelets.devices import Devices, Gpu, Sharing, devices_of
@@ -10,6 +10,8 @@ from rehearsal.kubelets.userdata import Flags, flags_of
 from rehearsal.scenario import Group
 from rehearsal.scenario.world import STARTUP_TAINT
 
+PASSING = ("xid_", "ecc_uncorrectable", "remap_pending")
+"""Faults that a reset clears: errors are counted since the driver was loaded, and pending rows are remapped by it."""
 Stage = Literal["booting", "registered", "ready", "silent"]
 
 
@@ -74,6 +76,15 @@ class Machine:
     """What the plugin published last while nothing kept it from publishing."""
     afflictions: tuple[str, ...] = ()
     """What has gone wrong with it since it runs."""
+
+    clients: set[str] = field(default_factory=set)
+    """Uids of the DaemonSets' pods that hold its driver open."""
+    persistenced: bool = True
+    """Whether the host's own client of the driver runs, nvidia-persistenced."""
+
+    def heal(self) -> None:
+        """A reset or another boot of it: what only went wrong goes, what is wrong with a board or an AMI stays."""
+        self.afflictions = tuple(fault for fault in self.afflictions if not fault.startswith(PASSING))
 
     @property
     def name(self) -> str:

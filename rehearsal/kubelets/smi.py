@@ -28,13 +28,22 @@ def nvidia_smi(program: str, machine: Machine, gpus: Sequence[Gpu]) -> tuple[str
         return NO_DRIVER, 9
     if not gpus:
         return NO_DEVICES, 6
+    if re.search(r"\s(-r|--gpu-reset)\b", program):
+        return _reset(machine, gpus)
     if query := _QUERY.search(program):
         return _queried(query[1].split(","), program, machine, gpus), 0
     if re.search(r"\s(-L|--list-gpus)\b", program):
         return "".join(_listed(machine, seen, gpu) for seen, gpu in enumerate(gpus)), 0
-    if re.search(r"\s(-q|--query)\b", program):
-        return _long(machine, gpus), 0
-    return _table(machine, gpus), 0
+    long = re.search(r"\s(-q|--query)\b", program)
+    return (_long(machine, gpus) if long else _table(machine, gpus)), 0
+
+
+def _reset(machine: Machine, gpus: Sequence[Gpu]) -> tuple[str, int]:
+    """Refused while anybody has a GPU open; the words are the tool's."""
+    if machine.persistenced or machine.clients or machine.devices.held or machine.plugin == "host":
+        return "".join(f"GPU {gpu.bus_id} could not be reset: In use by another client.\n" for gpu in gpus), 255
+    machine.heal()
+    return "".join(f"GPU {gpu.bus_id} was successfully reset.\n" for gpu in gpus) + "All done.\n", 0
 
 
 def _listed(machine: Machine, seen: int, gpu: Gpu) -> str:

@@ -60,8 +60,13 @@ def _judge_group(old: Group, new: Group, sizes: Mapping[str, int]) -> Iterator[F
 
 
 def judge_nodes(before: Cluster, after: Cluster, expected: Expectations) -> Iterator[Finding]:
-    """No taint, cordon, label or annotation of the product's is left."""
+    """No taint, cordon, label or annotation of the product's is left, but on as many nodes as are left to a person."""
+    kept_closed = {name for name, node in after.nodes.items() if expected.fault_key in annotations(node)}
+    if len(kept_closed) != expected.quarantined:
+        yield "quarantine", f"{len(kept_closed)} nodes are in quarantine, not {expected.quarantined}"
     for name, node in after.nodes.items():
+        if name in kept_closed:
+            continue
         old = before.nodes.get(name)
         tainted = taint_keys(old) if old else []
         for key in taint_keys(node):

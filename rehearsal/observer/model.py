@@ -57,6 +57,8 @@ class Expectations:
     prefixes: tuple[str, ...] = ("gpuops/", "cluster-autoscaler.kubernetes.io/scale-down-disabled")
     """Labels and annotations of nodes that count as the product's."""
     allowed_keys: tuple[str, ...] = ("gpuops/admitted", "gpuops/cuda", "gpuops/driver")
+    quarantined: int = 0
+    """Nodes that stay in quarantine at the end, for a person to see."""
     nodes: tuple[Mapping[str, Any], ...] = ()
     pods: tuple[Mapping[str, Any], ...] = ()
     logs: tuple[Mapping[str, Any], ...] = ()

@@ -120,6 +120,7 @@ class Compute:
             instance_id=f"i-0{digest(self._seed, order.name)[:16]}",
             timers=self._timers,
             on_terminate=self._shut_down,
+            on_reboot=self._reboot,
             instance_type=order.instance_type,
             subnet_id=self.subnets[order.zone],
             private_ip=address,
@@ -134,6 +135,11 @@ class Compute:
         instance.setup_defaults()
         instance.date_parts(moment(self._timers))
         return instance
+
+    def _reboot(self, instance_id: str) -> None:
+        """From the volume that it has."""
+        for listen in self.replaced:
+            listen(self._machines[instance_id])
 
     def _shut_down(self, instance_id: str) -> None:
         for listen in self.shutting_down:

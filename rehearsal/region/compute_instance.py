@@ -12,20 +12,26 @@ from moto.ec2.models.instances import Instance, InstanceState, StateReason
 
 from rehearsal.region.fleet_ports import Timers, moment
 
-TERMINATED = 48
+RUNNING, TERMINATED = 16, 48
 
 
 class SimulatedInstance(Instance):  # type: ignore[misc]
     """moto's instance, with the seed's id and the clock's times, and slow to end."""
 
     def __init__(
-        self, *args: Any, instance_id: str, timers: Timers, on_terminate: Callable[[str], None], **kw: Any
+        self,
+        *args: Any,
+        instance_id: str,
+        timers: Timers,
+        on_terminate: Callable[[str], None],
+        on_reboot: Callable[[str], None],
+        **kw: Any,
     ) -> None:
         super().__init__(*args, **kw)
         self.id = instance_id
         self.launch_time = moment(timers)
         self._state = InstanceState("pending", 0)
-        self._on_terminate = on_terminate
+        self._on_terminate, self._on_reboot = on_terminate, on_reboot
 
     @property
     def private_dns_name(self) -> str:
@@ -45,6 +51,11 @@ class SimulatedInstance(Instance):  # type: ignore[misc]
         """Pending is over, unless it was terminated meanwhile."""
         if self.state_code == 0:
             self._state = InstanceState("running", 16)
+
+    def reboot(self) -> None:
+        """EC2 asks the system to restart; the instance stays running to whoever looks."""
+        if self.state_code == RUNNING:
+            self._on_reboot(self.id)
 
     def terminate(self) -> InstanceState:
         """Start shutting down; a second call changes nothing, as on AWS."""

@@ -3,7 +3,8 @@
 # ruff: noqa: D102 - a fake's methods are described where the adapter stands
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,8 @@ from gpuops.domain.keys import (
     KEPT_FOR,
     QUARANTINE_KEY,
     QUARANTINED,
+    RESET_BEFORE,
+    RESET_LABEL,
     SCALE_DOWN_DISABLED,
     STARTUP_TAINT,
     Taint,
@@ -201,6 +204,8 @@ class Cluster:
     raw_pods: list[dict[str, Any]] = field(default_factory=list)
     zones: dict[str, frozenset[str]] = field(default_factory=dict)
     """Where a pod's volumes are, by its title."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """What a disruption budget says to an eviction, by the pod's title."""
 
     def nodes(self, selector: str = "") -> list[Node]:
         return self.all_nodes
@@ -231,6 +236,23 @@ class Cluster:
         left = {key: value for key, value in of.annotations.items() if key not in (FAULT, FAULT_RUN)}
         self._mark(self.node(of.name) or of, left, unschedulable=of.cordoned_by is not None)
 
+    def begin_reset(self, of: Node, run_id: str, labels: Mapping[str, str]) -> None:
+        ours = {RESET_LABEL: run_id, **labels}
+        if RESET_BEFORE not in of.annotations:
+            before = json.dumps({key: of.labels.get(key) for key in ours})
+            self._relabel(of, ours, {**of.annotations, RESET_BEFORE: before})
+
+    def end_reset(self, of: Node) -> None:
+        before = of.annotations.get(RESET_BEFORE)
+        if before is not None:
+            left = {key: value for key, value in of.annotations.items() if key != RESET_BEFORE}
+            self._relabel(of, json.loads(before), left)
+
+    def _relabel(self, of: Node, labels: Mapping[str, str | None], annotations: dict[str, str]) -> None:
+        merged = {key: value for key, value in {**of.labels, **labels}.items() if value is not None}
+        new = replace(of, labels=merged, annotations=annotations)
+        self.all_nodes = [new if n.name == of.name else n for n in self.all_nodes]
+
     def add_taint(self, name: str, taint: Taint) -> None:
         self._taint(name, lambda taints: taints if taint in taints else (*taints, taint))
 
@@ -250,9 +272,10 @@ class Cluster:
         return []
 
     def evict_all(self, pods: Iterable[Pod]) -> dict[Pod, str | None]:
-        gone = set(pods)
+        answers = {pod: self.refusals.get(pod.title) for pod in pods}
+        gone = {pod for pod, refused in answers.items() if refused is None}
         self.pods = {name: [pod for pod in on if pod not in gone] for name, on in self.pods.items()}
-        return dict.fromkeys(gone)
+        return answers
 
     def keep(self, of: Node, run_id: str) -> None:
         ours = {SCALE_DOWN_DISABLED: "true", KEPT_FOR: run_id}

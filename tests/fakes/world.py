@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import boto3
 
+from gpuops.adapters.attempts import Attempts
 from gpuops.adapters.budgets import Budgets
 from gpuops.adapters.claims import Claims
 from gpuops.adapters.image_notes import ImageNotes
@@ -109,10 +110,20 @@ class World:
     builds: dict[str, str] = field(default_factory=dict)
     """Images of Image Builder, each with its pipeline."""
 
+    rebooted: list[str] = field(default_factory=list)
+    repairs: Any = None
+    """Jobs that reset GPUs, for who does."""
+
     policies = executions = bus = reports = instances = types = registry = pipelines = property(lambda self: self)
 
     def group_of(self, instance: str) -> str | None:
         return self.groups.group.name if self.groups.group.instance(instance) else None
+
+    def reboot(self, instance: str) -> None:
+        self.rebooted.append(instance)
+
+    def resets(self, cluster: Cluster) -> Any:
+        return self.repairs
 
     def private_dns(self, instance: str) -> str:
         return f"node-{instance}"
@@ -132,6 +143,10 @@ class World:
     @property
     def memory(self) -> Memory:
         return Memory(self.store._table)
+
+    @property
+    def attempts(self) -> Attempts:
+        return Attempts(self.store._table)
 
     @property
     def releases(self) -> Releases:

@@ -65,6 +65,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     "SettleNode": {"status": "kept"},
     "IsolateNode": {"status": "closed", "run": REPAIR_RUN, "node": "node-1", "instance": "i-0123456789abcdef0"},
     "DiagnoseFault": {"action": "replace"},
+    "RepairGpu": {"status": "repaired", "wait_seconds": 60},
     "OpenRepair": {"status": "clear", "since": LATER, "wait_seconds": 60},
     "CloseRepair": {"status": "repaired"},
     "ReceiveSignals": {"status": "received", "reason": "1 started"},

@@ -1,10 +1,12 @@
 """remediate_gpu by every way: closed first, decided, replaced in its turn; whatever fails, the node stays closed."""
 
+from typing import Any
+
 import pytest
 
 from gpuops.domain.errors import Refused, Unhealthy
 from tests.machines.happy import FAULT
-from tests.machines.machine_world import answers, fails, run
+from tests.machines.machine_world import Answer, answers, fails, run
 
 ISOLATE, DIAGNOSE, OPEN = ["IsolateNode", "Isolated?"], ["DiagnoseFault", "Diagnosed?"], ["OpenRepair", "Opened?"]
 CLOSE = ["CloseRepair", "WriteReport", "Remediated?"]
@@ -54,7 +56,7 @@ def test_what_is_not_there_or_not_ours_is_only_reported(status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("isolated", "action"), [("open", "none"), ("observed", "replace"), ("closed", "escalate"), ("open", "replace")]
+    ("isolated", "action"), [("open", "none"), ("observed", "replace"), ("closed", "escalate"), ("closed", "roll_ami")]
 )
 def test_nothing_is_repaired_that_is_not_closed_or_not_to_be_repaired(isolated: str, action: str) -> None:
     """What happens to the node then is close_repair's word."""
@@ -87,7 +89,7 @@ def test_a_node_that_could_not_be_closed_fails_the_run_with_a_report() -> None:
     """There is nothing to take back."""
     result = run("remediate_gpu", FAULT, {"IsolateNode": fails(Refused("forbidden"))})
 
-    assert result.path == ["KeepEvent", "IsolateNode", "WriteReport", "Remediated?", "RemediationFailed"]
+    assert result.path == ["KeepEvent", "IsolateNode", "Known?", "WriteReport", "Remediated?", "RemediationFailed"]
     assert (result.error, result.cause) == ("Refused", "forbidden")
 
 
@@ -105,3 +107,124 @@ def test_a_report_that_cannot_be_written_changes_no_outcome() -> None:
     result = run("remediate_gpu", FAULT, {**REPLACED, "WriteReport": fails(Refused("no bucket"))})
 
     assert (result.status, result.output["report"]["reason"]) == ("SUCCEEDED", "no bucket")
+
+
+REPAIR = ["DrainNode", "Drained?", "RepairGpu", "Repaired?"]
+
+
+def diagnosed(*actions: str) -> Answer:
+    """diagnose_fault's words, one after the other."""
+    return answers(*({"action": action, "reason": f"because {action}"} for action in actions))
+
+
+@pytest.mark.parametrize(("action", "gpus"), [("reset", True), ("reboot", False)])
+def test_a_node_is_emptied_repaired_and_proved_before_it_is_opened(action: str, gpus: bool) -> None:  # noqa: FBT001
+    """Of a reset only the GPU pods have to go; training gets the time to save its work, and no more."""
+    lambdas = {"DiagnoseFault": diagnosed(action), "SmokeNodeMachine": answers("passed")}
+
+    result = run("remediate_gpu", FAULT, lambdas)
+
+    assert result.path == ["KeepEvent", *ISOLATE, *DIAGNOSE, *OPEN, *REPAIR, "SmokeNode", *CLOSE, "Remediated"]
+    (drained,) = result.called("DrainNode")
+    assert (drained["faulty"], drained["only_gpus"], drained["instance"]) == (True, gpus, "i-0123456789abcdef0")
+    (smoked,) = result.called("SmokeNodeMachine")
+    assert (smoked["node"], smoked["run"]["id"]) == ("node-1", "node-1")
+    assert result.called("CloseRepair")[0]["smoke"]["status"] == "passed"
+
+
+def test_evictions_and_repairs_are_waited_for() -> None:
+    """As long as each says, and each goes on from its own last word."""
+    lambdas = {
+        "DiagnoseFault": diagnosed("reboot"),
+        "DrainNode": answers({"status": "draining", "wait_seconds": 30}, "drained"),
+        "RepairGpu": answers("waiting", "repairing", "repaired"),
+        "SmokeNodeMachine": answers("passed"),
+    }
+
+    result = run("remediate_gpu", FAULT, lambdas)
+
+    assert (result.path.count("WaitForEvictions"), result.path.count("WaitForRepair")) == (1, 2)
+    assert result.seconds == 30 + 60 + 60
+    assert [("repair" in asked) for asked in result.called("RepairGpu")] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "failing", [{"RepairGpu": answers("failed", "repaired")}, {"SmokeNodeMachine": fails(Unhealthy("Xid 48"), 1)}]
+)
+def test_what_did_not_help_is_followed_by_the_next_step(failing: dict[str, Answer]) -> None:
+    """From a clean state: nothing of the first repair is taken for the second one's."""
+    usual = {"DiagnoseFault": diagnosed("reset", "reboot"), "SmokeNodeMachine": answers("passed")}
+
+    result = run("remediate_gpu", FAULT, {**usual, **failing})
+
+    assert result.status == "SUCCEEDED"
+    assert result.path.count("TakeNextStep") == 1
+    second = result.called("RepairGpu")[-1]
+    assert ("repair" in second, "error" in second, "smoke" in second) == (False, False, False)
+    assert second["diagnose"]["action"] == "reboot"
+    assert [child.name.rpartition("-")[2] for child in result.children][-1] == "reboot"
+
+
+def test_a_smoke_that_gave_no_verdict_takes_no_next_step() -> None:
+    """Nothing was proved against the node: a person looks."""
+    lambdas = {"DiagnoseFault": diagnosed("reset"), "SmokeNodeMachine": fails(Refused("a tenant came"))}
+
+    result = run("remediate_gpu", FAULT, {**lambdas, "CloseRepair": answers("kept")})
+
+    assert result.path[-6:] == ["SmokeNode", "Proved?", *CLOSE, "RemediationFailed"]
+    assert result.error == "Refused"
+
+
+@pytest.mark.parametrize("status", ["restarted", "recorded"])
+def test_a_pod_is_restarted_without_budget_drain_or_smoke(status: str) -> None:
+    """The node stays open all the while."""
+    lambdas = {
+        "IsolateNode": answers("open"),
+        "DiagnoseFault": diagnosed("restart_pod"),
+        "RepairGpu": answers(status),
+        "CloseRepair": answers(status),
+    }
+
+    result = run("remediate_gpu", FAULT, lambdas)
+
+    assert result.path == ["KeepEvent", *ISOLATE, *DIAGNOSE, "RepairGpu", "Repaired?", *CLOSE, "Remediated"]
+
+
+def test_a_node_that_was_left_open_is_closed_once_the_memory_says_so() -> None:
+    """The third of its kind: isolate_node is told what diagnose_fault decided."""
+    lambdas = {
+        "IsolateNode": answers("open", "closed"),
+        "DiagnoseFault": diagnosed("reset"),
+        "SmokeNodeMachine": answers("passed"),
+    }
+
+    result = run("remediate_gpu", FAULT, lambdas)
+
+    assert result.path[1:9] == [*ISOLATE, *DIAGNOSE, *ISOLATE, *DIAGNOSE]
+    assert result.called("IsolateNode")[1]["diagnose"]["action"] == "reset"
+    assert result.status == "SUCCEEDED"
+
+
+def test_a_second_isolation_that_fails_is_closed_like_anything_else() -> None:
+    """By then there is a run."""
+    left = ["open"]
+
+    def once(_: Any) -> dict[str, str]:
+        if not left:
+            raise Refused("forbidden")
+        return {"status": left.pop()}
+
+    lambdas = {"IsolateNode": once, "DiagnoseFault": diagnosed("reset"), "CloseRepair": answers("kept")}
+
+    result = run("remediate_gpu", FAULT, lambdas)
+
+    assert result.path[-6:] == ["IsolateNode", "Known?", *CLOSE, "RemediationFailed"]
+
+
+def test_a_drain_that_is_overdue_keeps_the_node_closed() -> None:
+    """close_repair says why."""
+    lambdas = {"DiagnoseFault": diagnosed("reset"), "DrainNode": answers("overdue"), "CloseRepair": answers("kept")}
+
+    result = run("remediate_gpu", FAULT, lambdas)
+
+    assert result.path[-6:] == ["DrainNode", "Drained?", *CLOSE, "RemediationFailed"]

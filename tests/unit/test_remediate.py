@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from gpuops.domain.faults.fault import GpuFault
+from gpuops.domain.cluster import Node
 from gpuops.domain.keys import FAULT, QUARANTINE_KEY
 from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.apps import load_app
@@ -206,7 +206,7 @@ def test_an_instance_that_is_gone_already_needs_no_successor_of_ours(world: Worl
 
 def close(world: World, isolated: Any, action: str = "replace", **more: Any) -> Any:
     """End the repair."""
-    return CLOSE.close_repair(repair(isolated, action, **more), world)
+    return CLOSE.close_repair(repair(isolated, action, **more), NOW, world)
 
 
 def test_a_replaced_node_was_repaired_and_frees_its_slot(world: World) -> None:
@@ -218,6 +218,48 @@ def test_a_replaced_node_was_repaired_and_frees_its_slot(world: World) -> None:
     assert [close(world, state.isolate, replace={"status": "filled"}).status for _ in range(2)] == ["repaired"] * 2
     assert world.budgets.slots() == ()
     assert world.escalated == []
+
+
+def test_a_board_that_was_replaced_is_remembered(world: World) -> None:
+    """EC2 hands it out again, and an admission asks for it."""
+    state = repair(closed(world), replace={"status": "filled"})
+    fault = state.event.fault.model_copy(update={"uuid": "GPU-1"})
+    known = state.model_copy(update={"event": state.event.model_copy(update={"fault": fault})})
+
+    CLOSE.close_repair(known, NOW, world)
+
+    assert [gpu.uuid for gpu in world.memory.faulty_gpus(["GPU-1"])] == ["GPU-1"]
+
+
+def test_a_node_that_is_proved_is_opened(world: World) -> None:
+    """Our own quarantine is lifted, with what a reset left; a roll's cordon is not ours."""
+    isolated = closed(world)
+    world.connected.begin_reset(there(world), "fault-1", {"nvidia.com/gpu.deploy.dcgm": "false"})
+    world.connected.cordon(there(world), "roll-1")
+
+    answer = close(world, isolated, "reset", repair={"status": "repaired", "reason": "reset"}, smoke={})
+
+    left = there(world)
+    assert answer.status == "repaired"
+    assert (left.isolated_by, left.taints, left.labels) == (None, (), {})
+    assert (left.unschedulable, left.cordoned_by) == (True, "roll-1")
+
+
+def test_a_quarantine_of_another_run_is_not_lifted(world: World) -> None:
+    """It has its own reasons."""
+    isolated = closed(world)
+    world.connected.isolate(there(world), "fault-2", "another", "xid-48")
+
+    close(world, isolated, "reset", repair={"status": "repaired", "reason": "reset"}, smoke={})
+
+    assert (there(world).isolated_by, there(world).unschedulable) == ("fault-2", True)
+
+
+def there(world: World) -> Node:
+    """The node as it is now."""
+    found = world.connected.node(NAME)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -261,16 +303,3 @@ def test_what_closed_nothing_is_recorded(world: World) -> None:
 
     assert close(world, opened, "none").status == "recorded"
     assert close(world, observed).reason == "mode observe: replace would be right, because Xid 79 is fatal"
-
-
-def test_a_fault_without_an_xid_is_shown_to_a_person() -> None:
-    """As is an Xid that no table knows."""
-    from gpuops.domain.faults.actions import diagnose, name_of, words_of  # noqa: PLC0415
-    from gpuops.domain.faults.xids import xid_table  # noqa: PLC0415
-
-    thermal = GpuFault(kind="thermal", first_seen=NOW, uuid="GPU-1")
-    unknown = GpuFault(kind="xid", xid=998, first_seen=NOW)
-
-    assert [diagnose(fault, xid_table()).action for fault in (thermal, unknown)] == ["escalate", "escalate"]
-    assert (name_of(thermal), name_of(unknown)) == ("thermal", "xid-998")
-    assert words_of(thermal) == "thermal on GPU-1"

@@ -33,7 +33,7 @@ WRITES = {
     },
     "JudgeCanary": {"UpdateItem undo"},
     "OpenRollback": {"UpdateItem undo", "PutItem release", "DeleteItem claim"},
-    "ClaimNode": {"PutItem claim", "UpdateItem undo", "UpdateItem budget", "DeleteItem budget"},
+    "ClaimNode": {"PutItem claim", "PutItem node", "UpdateItem undo", "UpdateItem budget", "DeleteItem budget"},
     "DrainNode": {"UpdateItem undo", "UpdateItem budget"},
     "RetireNode": {"UpdateItem undo", "UpdateItem budget", "DeleteItem budget"},
     "ReplaceRoot": {"UpdateItem undo"},
@@ -60,8 +60,8 @@ WRITES = {
         "UpdateItem budget",
         *(f"DeleteItem {kind}" for kind in ("breaker", "lock", "open#changes", "budget")),
     },
-    "OpenRepair": {"UpdateItem budget"},
-    "CloseRepair": {"UpdateItem budget", "DeleteItem budget"},
+    "OpenRepair": {"UpdateItem budget", "PutItem node", "PutItem gpu"},
+    "CloseRepair": {"UpdateItem budget", "DeleteItem budget", "PutItem node", "PutItem gpu"},
     "ListLeftovers": {"DeleteItem open#changes", "UpdateItem budget", "DeleteItem budget"},
 }
 """What each function writes to the table, beside its journal."""

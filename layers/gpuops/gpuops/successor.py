@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from gpuops.adapters.world import World
 from gpuops.domain.rotation.claiming import Times
-from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.group import Group, Instance
 from gpuops.domain.rotation.messages import ClaimAnswer, ClaimStatus
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
@@ -26,6 +26,8 @@ def succeed(run: Run, instance: str, before: Times | None, now: datetime, world:
         times = before.model_copy(update={"deadline": now + patience})
     missing = _missing(group, run, times.started, world)
     if missing is None:
+        for newcomer in _newcomers(group, times.started):
+            world.attempts.succeed(newcomer.id, instance, now)
         return _answer("filled", f"the successor of {instance} serves", instance, times)
     failure = world.groups.last_failure(run.group, times.started)
     reason = f"{instance} is gone; {missing}" + (f"; {failure}" if failure else "")
@@ -41,9 +43,13 @@ def _missing(group: Group, run: Run, since: datetime, world: World) -> str | Non
     if len(serving) < group.desired:
         return f"{len(serving)} of {group.desired} instances are in service"
     admitted = {node.instance for node in world.cluster(run.cluster).nodes() if node.admitted}
-    newcomers = (one for one in serving if one.launched is not None and one.launched >= since)
-    left = next((one.id for one in newcomers if one.id not in admitted), None)
+    left = next((one.id for one in _newcomers(group, since) if one.id not in admitted), None)
     return f"{left} is not admitted yet" if left else None
+
+
+def _newcomers(group: Group, since: datetime) -> list[Instance]:
+    """Those that were launched since then; of two faults at once, each stands in for both: a person sees it sooner."""
+    return [one for one in group.staying if one.in_service and one.launched is not None and one.launched >= since]
 
 
 def _answer(status: ClaimStatus, reason: str, instance: str, times: Times) -> ClaimAnswer:

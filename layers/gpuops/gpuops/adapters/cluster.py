@@ -5,10 +5,12 @@ Our fields are server-side applied under one manager per purpose (`gpuops-cordon
 lifting the cordon is applying nothing, it leaves the others alone, and a cordon that somebody else also set stays.
 """
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Self
 
-from gpuops.adapters.kube import APPLY, OTHER_UID, Kube
+from gpuops.adapters.kube import APPLY, MERGE, OTHER_UID, Kube
 from gpuops.adapters.pods import Pods
 from gpuops.adapters.taints import change_taints
 from gpuops.domain.cluster import Node, read_node
@@ -25,8 +27,11 @@ from gpuops.domain.keys import (
     PLUGIN_CONFIG_LABEL,
     QUARANTINE_KEY,
     QUARANTINED,
+    RESET_BEFORE,
+    RESET_LABEL,
     SCALE_DOWN_DISABLED,
     Taint,
+    label_of,
 )
 
 NODES = "/api/v1/nodes"
@@ -98,6 +103,25 @@ class Cluster(Pods):
         """Take that back: the taint first, so that a node that says why it is closed is closed."""
         self.remove_taint(node.name, QUARANTINE_KEY)
         self._apply(node, "fault", {})
+
+    def begin_reset(self, node: Node, run_id: str, labels: Mapping[str, str]) -> None:
+        """Take GPU DaemonSets off the node by labels, and write down what those said; not a second time.
+
+        A merge and no apply: labels of others are put back afterwards, and an apply could only take them away.
+        """
+        if RESET_BEFORE in node.annotations:
+            return
+        ours = {RESET_LABEL: label_of(run_id), **labels}
+        before = json.dumps({key: node.labels.get(key) for key in ours}, sort_keys=True)
+        meta = {"uid": node.uid, "labels": ours, "annotations": {RESET_BEFORE: before}}
+        self._patch(node.name, {"metadata": meta}, MERGE, "reset")
+
+    def end_reset(self, node: Node) -> None:
+        """Put the labels back; without a reset, nothing happens."""
+        before = node.annotations.get(RESET_BEFORE)
+        if before is not None:
+            meta = {"uid": node.uid, "labels": json.loads(before), "annotations": {RESET_BEFORE: None}}
+            self._patch(node.name, {"metadata": meta}, MERGE, "reset")
 
     def mark_admitted(self, node: Node, now: datetime, seen: dict[str, str]) -> None:
         """Write down when the node passed its admission, and what its smoke saw."""

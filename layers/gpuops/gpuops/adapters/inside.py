@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gpuops.adapters.jobs import Jobs
     from gpuops.adapters.metrics import Metrics
     from gpuops.adapters.objects import Objects
+    from gpuops.adapters.resets import Resets
     from gpuops.adapters.workloads import Workloads
 
 
@@ -28,6 +29,12 @@ class Inside:
         from gpuops.adapters.jobs import Jobs  # noqa: PLC0415 - the same
 
         return Jobs(cluster.kube)
+
+    def resets(self, cluster: "Cluster") -> "Resets":
+        """The Jobs that reset GPUs of a cluster, over the same connection."""
+        from gpuops.adapters.resets import Resets  # noqa: PLC0415 - the same
+
+        return Resets(cluster.kube)
 
     def workloads(self, cluster: "Cluster") -> "Workloads":
         """What holds a cluster's GPUs, over the same connection."""

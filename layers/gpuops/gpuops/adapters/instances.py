@@ -55,6 +55,11 @@ class Instances:
         gpus = [gpu for found in types for gpu in found.get("GpuInfo", {}).get("Gpus", ())]
         return kind, sum(int(gpu["Count"]) for gpu in gpus if gpu.get("Manufacturer", NVIDIA).upper() == NVIDIA)
 
+    def reboot(self, instance: str) -> None:
+        """Reboot it; asked for twice, EC2 still reboots it once as long as the first is under way."""
+        with translated(f"reboot {instance}"):
+            self._ec2.reboot_instances(InstanceIds=[instance])
+
     def launch_hook(self, group: str, name: str = "") -> Hook | None:
         """Return our launch hook on the group, or the one of that name, with its timeout."""
         with translated(f"describe hooks of {group}"):

@@ -41,7 +41,7 @@ class Jobs:
     def state(self, name: str) -> JobState | None:
         """Return how far the Job is, or None when there is none."""
         raw = self._kube.get(f"{JOBS}/{name}")
-        return None if raw is None else _state(raw)
+        return None if raw is None else job_state(raw)
 
     def pods(self, name: str) -> list[PodState]:
         """Return the Job's pods as they are at one moment, their logs unread."""
@@ -68,7 +68,7 @@ class Jobs:
         ours = next((_age(raw) for raw in found if raw["metadata"]["name"] == job.name), None)
         for raw in found:
             run = raw["metadata"]["labels"].get(RUN_LABEL)
-            alive = _state(raw).status == "running" and "deletionTimestamp" not in raw["metadata"]
+            alive = job_state(raw).status == "running" and "deletionTimestamp" not in raw["metadata"]
             if run != label_of(job.run) and alive and (ours is None or _age(raw) < ours):
                 raise Conflict(f"{job.node}: the smoke of run {run} is not over yet")
 
@@ -83,7 +83,8 @@ def _age(raw: Mapping[str, Any]) -> tuple[str, str]:
     return str(raw["metadata"]["creationTimestamp"]), str(raw["metadata"]["name"])
 
 
-def _state(raw: Mapping[str, Any]) -> JobState:
+def job_state(raw: Mapping[str, Any]) -> JobState:
+    """Return how far the Job of one item of the API is."""
     for condition in raw.get("status", {}).get("conditions", ()):
         if condition["status"] == "True" and condition["type"] in ("Complete", "Failed"):
             reason = f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")

@@ -7,6 +7,7 @@ that needs no Kubernetes does not pay for importing it (0.28 s, measured).
 from functools import cached_property
 
 from gpuops.adapters.alarms import Alarms
+from gpuops.adapters.attempts import Attempts
 from gpuops.adapters.budgets import Budgets
 from gpuops.adapters.bus import Bus
 from gpuops.adapters.claims import Claims
@@ -73,6 +74,11 @@ class World(Inside):
     def budgets(self) -> Budgets:
         """Which nodes of the fleet are closed, and by whom."""
         return Budgets.from_env()
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """What the table remembers of repairs."""
+        return Attempts.from_env()
 
     @cached_property
     def incidents(self) -> Incidents:

@@ -22,6 +22,8 @@ class Pod:
     uid: str = ""
     owner: str = ""
     """Kind of its controller; empty for a bare pod, which nothing brings back."""
+    controller: str = ""
+    """Name of that controller."""
     phase: str = "Running"
     deleting: bool = False
     mirror: bool = False
@@ -64,6 +66,7 @@ def read_pod(raw: Raw) -> Pod:
         name=meta["name"],
         uid=meta.get("uid", ""),
         owner=kind,
+        controller=owner.get("name", ""),
         phase=raw.get("status", {}).get("phase", ""),
         deleting="deletionTimestamp" in meta,
         mirror=MIRROR in meta.get("annotations", {}),

@@ -1,43 +1,21 @@
-"""What is done about a fault: the table's word for its Xid, or the word for its kind; unknown calls a person."""
+"""What can be done about a fault, from the gentlest to the last, and which of it disturbs more than one pod."""
 
-from dataclasses import dataclass
 from typing import Literal
 
-from gpuops.domain.faults.fault import GpuFault
-from gpuops.domain.faults.xids import Table
-
-Action = Literal["none", "replace", "escalate"]
-EFFECTS: dict[str, Action] = {"tolerated": "none", "fatal": "replace", "unknown": "escalate"}
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What is to be done, and why."""
-
-    action: Action
-    reason: str
+Action = Literal["none", "restart_pod", "reset", "reboot", "replace", "roll_ami", "escalate"]
+"""`roll_ami`: no repair of a node helps, another driver does; `escalate`: a person decides. Both keep it closed."""
+REPAIRS: tuple[Action, ...] = ("reset", "reboot", "replace")
+"""Those that take a node out of service, each for what the one before did not mend."""
+HARMLESS: tuple[Action, ...] = ("none", "restart_pod")
+"""Those for which the node stays open."""
 
 
-def diagnose(fault: GpuFault, table: Table) -> Diagnosis:
-    """Decide by the Xid alone; a fault that names none is shown to a person."""
-    if fault.xid is None:
-        return Diagnosis("escalate", f"{fault.kind}: no Xid says what is to be done")
-    effect = table.effect(fault.xid)
-    return Diagnosis(EFFECTS[effect], f"Xid {fault.xid} is {effect}")
-
-
-def closes(diagnosis: Diagnosis) -> bool:
+def closes(action: Action) -> bool:
     """Whether the node must take no new work meanwhile."""
-    return diagnosis.action != "none"
+    return action not in HARMLESS
 
 
-def name_of(fault: GpuFault) -> str:
-    """The fault as a taint's value names it."""
-    return f"xid-{fault.xid}" if fault.xid is not None else fault.kind
-
-
-def words_of(fault: GpuFault) -> str:
-    """The fault in words, with what was seen of it."""
-    what = f"Xid {fault.xid}" if fault.xid is not None else fault.kind
-    where = f" on {fault.uuid}" if fault.uuid else ""
-    return f"{what}{where}" + (f": {fault.evidence[0]}" if fault.evidence else "")
+def next_step(action: Action) -> Action:
+    """Return what follows where this did not help."""
+    ladder: tuple[Action, ...] = (*REPAIRS, "escalate")
+    return ladder[ladder.index(action) + 1] if action in REPAIRS else "escalate" if closes(action) else "reset"

@@ -40,10 +40,33 @@ class Isolated(_Answer):
     wait_seconds: int = 0
 
 
+class Target(BaseModel):
+    """The pod that is to be restarted, and no other of its name."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
 class Diagnosed(_Answer):
     """diagnose_fault's answer."""
 
     action: Action
+    pod: Target | None = None
+    job: str = ""
+    """Whose pods were on the GPU, where that is known."""
+
+
+class Repaired(_Answer):
+    """repair_gpu's answer."""
+
+    status: Literal["repaired", "repairing", "waiting", "failed", "restarted", "recorded"]
+    """`repaired`: the node is to be proved now; `waiting`: nothing was begun yet; `failed`: something stronger is
+    needed; the last two are of a pod."""
+    since: AwareDatetime | None = None
+    mark: str = ""
+    """How far it came: a reboot's boot before it, a reset's last step."""
+    wait_seconds: int = 0
 
 
 class Opened(Rest):
@@ -58,7 +81,7 @@ class Opened(Rest):
 class Closed(_Answer):
     """close_repair's answer."""
 
-    status: Literal["repaired", "returned", "recorded", "observed", "gone", "kept"]
+    status: Literal["repaired", "restarted", "recorded", "observed", "gone", "kept"]
     """`kept`: the node stays in quarantine, and people know; `recorded`: there was nothing to do."""
 
 
@@ -86,7 +109,9 @@ class Repair(BaseModel):
     diagnose: Diagnosed | None = None
     open: Opened | None = None
     drain: dict[str, Any] | None = None
+    repair: Repaired | None = None
     replace: Child | None = None
+    smoke: Child | None = None
     error: Failed | None = None
 
     @property

@@ -1,8 +1,9 @@
-"""What an Xid says about its board, from the table in data/xids.yaml.
+"""What an Xid says about its board, and what is done about it, from the table in data/xids.yaml.
 
 A table, because NVIDIA's catalogue changes and its readers disagree: each row names whose word it is.
 """
 
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -11,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gpuops.domain.errors import Invalid
+from gpuops.domain.faults.actions import Action
 
 TABLE = Path(__file__).parents[2] / "data" / "xids.yaml"
 Effect = Literal["tolerated", "fatal", "unknown"]
@@ -22,18 +24,33 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Threshold(_Part):
+    """From so many of one GPU's or node's in so many minutes on, another action is right."""
+
+    count: Annotated[int, Field(ge=2)]
+    minutes: Annotated[int, Field(ge=1)]
+    then: Action
+
+
 class Row(_Part):
     """Xids that mean the same."""
 
     xids: Annotated[tuple[Annotated[int, Field(ge=1, le=999)], ...], Field(min_length=1)]
     effect: Literal["tolerated", "fatal"]
+    nvidia: str
+    """NVIDIA's own immediate action."""
+    action: Action | None = None
+    """Ours, where another source is followed than NVIDIA's action."""
+    threshold: Threshold | None = None
     source: str
 
 
 class Table(_Part):
     """The whole file."""
 
+    as_of: date
     sources: dict[str, str]
+    actions: dict[str, Action]
     xids: tuple[Row, ...]
 
     @model_validator(mode="after")
@@ -45,6 +62,9 @@ class Table(_Part):
         unsourced = sorted({row.source for row in self.xids} - self.sources.keys())
         if unsourced:
             raise ValueError(f"no such source: {unsourced}")
+        unheard = sorted({row.nvidia for row in self.xids} - self.actions.keys())
+        if unheard:
+            raise ValueError(f"no action for: {unheard}")
         return self
 
     def row(self, xid: int) -> Row | None:
@@ -55,6 +75,10 @@ class Table(_Part):
         """Return what the Xid says; what nobody wrote down is `unknown`, which is never harmless."""
         row = self.row(xid)
         return row.effect if row else "unknown"
+
+    def action(self, row: Row) -> Action:
+        """Return what is done about the Xids of a row."""
+        return row.action or self.actions[row.nvidia]
 
 
 def parse_table(text: str) -> Table:

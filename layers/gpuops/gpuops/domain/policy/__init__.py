@@ -8,6 +8,7 @@ from gpuops.domain.policy.drain import Drain
 from gpuops.domain.policy.fleet import Budget, Policy
 from gpuops.domain.policy.group import Admission, Ami, Approval, GroupPolicy, ImagePipeline, Pinned, Recommended, Smoke
 from gpuops.domain.policy.parts import EXCLUSIVE, RUNGS, ConfigKey, Image
+from gpuops.domain.policy.remediation import Remediation
 from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.policy.window import Window
 
@@ -33,6 +34,7 @@ __all__ = [
     "Policy",
     "Profile",
     "Recommended",
+    "Remediation",
     "RollBack",
     "Smoke",
     "Window",

@@ -4,7 +4,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gpuops.domain.policy.parts import EXCLUSIVE, OUR_CONFIG_MAP, RUNGS, ConfigKey, ConfigMap, Image, Name, Part
+from gpuops.domain.policy.parts import (
+    EXCLUSIVE,
+    OUR_CONFIG_MAP,
+    RUNGS,
+    ConfigKey,
+    ConfigMap,
+    Image,
+    LabelKey,
+    LabelValue,
+    Name,
+    Part,
+)
 from gpuops.domain.run import Mode
 
 
@@ -64,6 +75,9 @@ class ClusterPolicy(Part):
     """Who measures them."""
     node_selector: dict[str, str] = Field(default_factory=lambda: {"nvidia.com/gpu": "true"})
     """Labels of the nodes on which both run."""
+    reset_labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    """Labels that take other people's GPU DaemonSets off a node while its GPUs are reset, such as GPU Operator's
+    `nvidia.com/gpu.deploy.device-plugin: "false"`; what they said before is put back. Our own go by a label of ours."""
     force_conflicts: bool = False
     """Take over fields that another field manager has changed, instead of naming it."""
 

@@ -14,6 +14,7 @@ from gpuops.domain.policy.canary import Canary, RollBack
 from gpuops.domain.policy.cuda import Cuda
 from gpuops.domain.policy.drain import Drain
 from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part, PipelineArn
+from gpuops.domain.policy.remediation import Remediation
 from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.policy.window import TimeZone, Window
 from gpuops.domain.run import Mode
@@ -178,6 +179,8 @@ class GroupPolicy(Part):
     """How long a new node may take."""
     smoke: Smoke = Smoke()
     """What a new node must pass."""
+    remediation: Remediation = Remediation()
+    """What is done about faulty GPUs."""
     sharing: ConfigKey = EXCLUSIVE
     """The configuration of the device plugin that the group's nodes carry: `exclusive`, a rung, or a profile's name."""
     sharing_wait_minutes: Annotated[int, Field(ge=1, le=10_080)] = 360

@@ -1,0 +1,31 @@
+"""What fleet.yaml may say about faults of GPUs."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gpuops.domain.faults.actions import Action
+from gpuops.domain.policy.parts import Part
+from gpuops.domain.run import Mode
+
+Xid = Annotated[int, Field(ge=1, le=999)]
+
+
+class Remediation(Part):
+    """What is done about a faulty GPU."""
+
+    mode: Mode | None = None
+    """`apply` closes and repairs nodes, the others only say what would be done. Not given: the group's own `mode`."""
+    xids: dict[Xid, Action] = Field(default_factory=dict)
+    """By Xid, what is done in place of what the table (`data/xids.yaml`) says: `none`, `restart_pod`, `reset`,
+    `reboot`, `replace`, `roll_ami` or `escalate`."""
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """So many repairs of a node, those of the nodes it stands in for counted, within `window_hours`; then a person."""
+    window_hours: Annotated[float, Field(ge=1, le=720)] = 24
+    """How long an attempt is held against what comes after it."""
+    promote_after_jobs: Annotated[int, Field(ge=2, le=20)] = 2
+    """So many different jobs that ran into one Xid on one GPU, and it is no application's own mistake any more."""
+
+    def mode_in(self, group: Mode) -> Mode:
+        """Return the mode that holds for a group of this mode."""
+        return self.mode or group
