@@ -83,6 +83,7 @@ ACTS = {
     "ec2:CreateLaunchTemplateVersion": {"OpenChange", "OpenRollback"},
     "ec2:CreateReplaceRootVolumeTask": {"ReplaceRoot"},
     "ec2:CreateTags": {"CloseChange", "OpenChange", "OpenRollback"},
+    "ec2:RebootInstances": {"RepairGpu"},
     "ec2:RunInstances": {"CloseChange", "OpenChange", "OpenRollback"},
     "eks:UpdateNodegroupConfig": {"CloseChange", "OpenChange"},
     "eks:UpdateNodegroupVersion": {"UpdateManagedGroup"},
@@ -102,6 +103,7 @@ INSIDE = {
     "gpuops-configurers": {"ApplyConfig"},
     "gpuops-drainers": {"DrainNode"},
     "gpuops-judges": {"CloseChange", "ReadSmoke"},
+    "gpuops-repairers": {"RepairGpu"},
     "gpuops-smokers": {"StartSmoke"},
 }
 """Who may act inside the cluster, beside labels and taints of nodes: a detector evicts nobody."""
