@@ -3,18 +3,14 @@
 With --check nothing is written, and a page that differs ends the command with 1: this is what the tests run.
 """
 
-import ast
 import json
 import sys
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
-
-from gpuops.domain import policy as models
-from gpuops.domain.policy import Policy
+from tables import gates_page, policy_page
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -125,58 +121,12 @@ def _text(value: Any) -> str:
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 
 
-def policy_page() -> str:
-    """Describe every key of fleet.yaml from the models that read it."""
-    schema, meanings = Policy.model_json_schema(), _meanings(Path(models.__file__).parent)
-    parts = [NOTE + "# The policy: fleet.yaml\n\n" + str(schema["description"]) + "\n"]
-    for name, model in {"Policy": schema, **schema["$defs"]}.items():
-        title = "fleet.yaml" if name == "Policy" else f"{name}\n\n{model['description']}"
-        parts += [f"## {title}\n", "| key | type | default | meaning |\n|---|---|---|---|"]
-        required = model.get("required", [])
-        keys = [(key, spec) for key, spec in model["properties"].items() if (name, key) in meanings]
-        parts += [_key(key, spec, meanings[name, key], required=key in required) for key, spec in keys]
-        parts.append("")
-    return "\n".join(parts)
-
-
-def _meanings(package: Path) -> dict[tuple[str, str], str]:
-    """Return the text under each field; pydantic would read it at every cold start, so we read it here."""
-    found: dict[tuple[str, str], str] = {}
-    nodes = (node for source in sorted(package.glob("*.py")) for node in ast.parse(source.read_text()).body)
-    for model in (node for node in nodes if isinstance(node, ast.ClassDef)):
-        for field, after in pairwise(model.body):
-            if (
-                isinstance(field, ast.AnnAssign)
-                and isinstance(after, ast.Expr)
-                and isinstance(after.value, ast.Constant)
-            ):
-                name = ast.unparse(field.target).removesuffix("_")  # `from` is a word of Python
-                found[model.name, name] = " ".join(str(after.value.value).split())
-    return found
-
-
-def _key(name: str, spec: dict[str, Any], meaning: str, *, required: bool) -> str:
-    """Return one key as a table row."""
-    default = "required" if required else f"`{json.dumps(spec.get('default'))}`"
-    return f"| `{name}` | {_type(spec)} | {default} | {meaning.replace('|', chr(92) + '|')} |"
-
-
-def _type(spec: dict[str, Any]) -> str:
-    """Return a JSON schema's type in a few words."""
-    if "$ref" in spec:
-        return str(spec["$ref"]).rsplit("/", 1)[-1]
-    if "anyOf" in spec or "oneOf" in spec:
-        return " or ".join(_type(one) for one in spec.get("anyOf", spec.get("oneOf", [])))
-    if "enum" in spec:
-        return " \\| ".join(f"`{value}`" for value in spec["enum"])
-    if "const" in spec:
-        return f"`{spec['const']}`"
-    if spec.get("type") == "array":
-        return f"list of {_type(spec.get('items', {}))}"
-    return str(spec.get("type", "any"))
-
-
-PAGES = {"state-machines.md": machines_page, "permissions.md": permissions_page, "policy.md": policy_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "state-machines.md": machines_page,
+    "permissions.md": permissions_page,
+    "policy.md": lambda: NOTE + policy_page(),
+    "gates.md": lambda: NOTE + gates_page(),
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -88,8 +88,13 @@ def _ready(request: AwaitJobs, policy: GroupPolicy, since: datetime, now: dateti
     if why := busy(nodegroup):
         raise Refused(why)
     force = policy.drain.on_deadline == "force"
-    ask = update_request(nodegroup, request.target.release, request.change.template, force=force)
+    release, template = request.target.release, request.change.template
     reason = f"EKS's update of {nodegroup.name} begins; from now on it cannot be paused, cancelled or undone"
+    run = request.run
+    world.wishes.close(run.id, f"since {now.isoformat()} EKS updates {nodegroup.name}, which nobody can stop", now)
+    if (wish := world.wishes.wish(run.id)) and wish.wish == "cancel":
+        raise Refused(f"{wish.said}; EKS's update had not begun")
+    ask = update_request(nodegroup, release, template, request.managed.version, force=force)
     return JobsAnswer(status="ready", reason=reason, since=since, ask=ask)
 
 

@@ -65,7 +65,7 @@ def handler(request: SteerRun, now: datetime) -> Steered:
 
 
 def steer(request: SteerRun, now: datetime, world: World) -> Steered:
-    """Raises: Refused for a run that does not run, that asks for nothing, or that is cancelled already."""
+    """Raises: Refused for a run that does not run, asks for nothing, is cancelled already, or hears nobody any more."""
     run = request.run
     if run is None:
         return _steer_all(request, now, world)
@@ -78,11 +78,19 @@ def _wish(request: SteerRun, run: str, now: datetime, world: World) -> Steered:
     """Write the wish; cancelling ends the wait for an approval, too."""
     given = request.model_dump(include={"run", "wish", "by", "reason", "roll_back"})
     wish, before = Wish.model_validate(given | {"at": now}), world.wishes.wish(run)
+    _check_hearing(run, world)
     if not world.wishes.write(wish):
         raise Refused(f"run {run} is cancelled already" + (f": {before.said}" if before else ""))
+    _check_hearing(run, world)
     if wish.wish == "cancel" and (pending := world.wishes.pending(run)):
         world.people.refuse(pending.token, wish.said)
     return Steered(status=wish.past, reason=wish.said)
+
+
+def _check_hearing(run: str, world: World) -> None:
+    """Raises: Refused once the run has come to what nobody can stop; asked again after a wish is written."""
+    if deaf := world.wishes.closed(run):
+        raise Refused(f"run {run} can be neither paused nor cancelled: {deaf}")
 
 
 def _answer(request: SteerRun, run: str, now: datetime, world: World) -> Steered:

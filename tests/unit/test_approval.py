@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from gpuops import planning
 from gpuops.adapters.executions import Executions
 from gpuops.adapters.people import People
+from gpuops.adapters.wishes import Wishes
 from gpuops.domain.errors import Invalid, Refused
 from gpuops.domain.rotation.approval import Approved, Pending
 from gpuops.domain.rotation.cost import estimate_surge, parse_prices, prices
@@ -214,6 +215,32 @@ def test_nobody_steers_what_is_not_there(world: Here) -> None:
     for wish in ("approve", "pause", "cancel"):
         with pytest.raises(Refused, match="no run run-1 is under way"):
             steer(world, wish)
+
+
+def test_nobody_is_told_that_a_run_heard_who_hears_no_more(world: Here) -> None:
+    """EKS's update has begun: a wish that was taken would be a promise that nobody can keep."""
+    world.wishes.close("run-1", "EKS updates ng, which nobody can stop", NOW)
+
+    for wish in ("pause", "resume", "cancel"):
+        with pytest.raises(Refused, match="can be neither paused nor cancelled: EKS updates ng"):
+            steer(world, wish)
+    assert world.wishes.wish("run-1") is None
+
+
+def test_a_wish_that_comes_while_a_run_ceases_to_hear_is_not_called_heard(world: Here) -> None:
+    """The run may have looked for the last time already."""
+
+    class Meanwhile(Wishes):
+        def write(self, wish: Wish) -> bool:
+            written = super().write(wish)
+            self.close(wish.run, "EKS updates ng, which nobody can stop", NOW)
+            return written
+
+    class Racing(Here):
+        wishes = property(lambda self: Meanwhile(self.store._table))
+
+    with pytest.raises(Refused, match="neither paused nor cancelled"):
+        steer(Racing(groups=world.groups, store=world.store, running=world.running), "cancel")
 
 
 def test_a_wish_is_written_and_the_last_word_is_a_cancellation(world: Here) -> None:

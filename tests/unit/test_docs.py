@@ -11,8 +11,9 @@ DECISIONS = sorted((DOCS / "adr").glob("*.md"))
 LONGEST_LINES = 30
 
 
-def test_the_generated_pages_are_current(capsys: pytest.CaptureFixture[str]) -> None:
-    """A definition, the template or the policy changed: `make docs` writes the pages anew."""
+def test_the_generated_pages_are_current(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A definition, the template, the policy or a gate changed: `make docs` writes the pages anew."""
+    monkeypatch.syspath_prepend(str(DOCS))
     main = runpy.run_path(str(DOCS / "generate.py"))["main"]
 
     assert main(["--check"]) == 0, capsys.readouterr().out

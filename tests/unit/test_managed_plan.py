@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from gpuops.domain.drivers.releases import Release
 from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.facts import NO_FACTS, Facts
 from gpuops.domain.rotation.gates import Situation, Target
 from gpuops.domain.rotation.group import Template
 from gpuops.domain.rotation.nodegroup import ManagedPlan, Nodegroup, update_request
@@ -30,7 +32,9 @@ def policy(**more: Any) -> GroupPolicy:
     return GroupPolicy.model_validate(given)
 
 
-def decide(nodegroup: Nodegroup | None = MANAGED, target: Target = TARGET, **more: Any) -> Decision:
+def decide(
+    nodegroup: Nodegroup | None = MANAGED, target: Target = TARGET, *, facts: Facts = NO_FACTS, **more: Any
+) -> Decision:
     """Plan for two old nodes."""
     situation = Situation(
         group=group(OLD_ONES, tags=TAGS),
@@ -41,6 +45,7 @@ def decide(nodegroup: Nodegroup | None = MANAGED, target: Target = TARGET, **mor
         adds_startup_taint=False,
         seen=NOW,
         nodegroup=nodegroup,
+        facts=facts,
     )
     return decide_rotation(situation, NOW)
 
@@ -119,15 +124,29 @@ def test_version_and_release_go_together_and_a_custom_image_takes_neither() -> N
     """One alone would let EKS choose the other."""
     template = Template(id=OWN.id, version="4")
 
-    assert update_request(MANAGED, "1.36.3-20261101", template, force=False) == {
-        "Version": "1.36",
-        "ReleaseVersion": "1.36.3-20261101",
+    assert update_request(MANAGED, "1.37.0-20261101", template, "1.37", force=False) == {
+        "Version": "1.37",
+        "ReleaseVersion": "1.37.0-20261101",
         "Force": False,
     }
-    assert update_request(CUSTOM, "my-image-7", template, force=True) == {
+    assert update_request(CUSTOM, "my-image-7", template, None, force=True) == {
         "LaunchTemplate": {"Id": OWN.id, "Version": "4"},
         "Force": True,
     }
+
+
+@pytest.mark.parametrize(("minor", "version"), [("1.37", "1.37"), (None, "1.36")])
+def test_the_number_of_a_bottlerocket_release_is_no_kubernetes_version(minor: str | None, version: str) -> None:
+    """Its image's name tells the minor; where it does not, the node group keeps its own."""
+    bottlerocket = replace(MANAGED, ami_type="BOTTLEROCKET_x86_64_NVIDIA", version="1.36")
+    facts = Facts(release=Release(minor))
+    target, ami = Target(ami=NEW, release="1.50.0-8f2d3a1b"), {"family": "bottlerocket"}
+
+    planned = decide(bottlerocket, target, facts=facts, ami=ami).managed
+
+    assert planned == ManagedPlan(nodegroup="ng", version=minor)
+    asked = update_request(bottlerocket, target.release, OWN, planned.version, force=False)
+    assert asked == {"Version": version, "ReleaseVersion": "1.50.0-8f2d3a1b", "Force": False}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from gpuops.adapters.wishes import Wishes
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unhealthy
 from gpuops.domain.rotation.update import MEANINGS, Update, failure
 from gpuops.domain.rotation.wish import GlobalStop, Wish
@@ -162,6 +163,34 @@ def test_a_cancelled_run_ends_before_eks_begins_and_a_paused_one_waits(world: Wo
     world.wishes.write(Wish.model_validate({**say, "wish": "cancel"}))
     with pytest.raises(Refused, match="EKS's update had not begun"):
         wait(world, change)
+
+
+def test_whoever_wishes_once_eks_begins_is_told_the_truth(world: World) -> None:
+    """The run says that it hears no more, and then looks for the last time."""
+    world.connected.pods = {}
+    _, change = opened(world)
+    assert world.wishes.closed("run-1") is None
+
+    assert wait(world, change).status == "ready"
+
+    assert world.wishes.closed("run-1") == f"since {NOW.isoformat()} EKS updates ng, which nobody can stop"
+
+
+def test_a_cancellation_at_the_last_moment_is_still_heard(world: World) -> None:
+    """It was written before the run said that it hears no more."""
+    world.connected.pods = {}
+    _, change = opened(world)
+
+    class Meanwhile(Wishes):
+        def close(self, run_id: str, why: str, now: datetime) -> None:
+            self.write(Wish(run=run_id, by="arn:ann", at=now, wish="cancel"))
+            super().close(run_id, why, now)
+
+    class Racing(World):
+        wishes = property(lambda self: Meanwhile(self.store._table))
+
+    with pytest.raises(Refused, match="EKS's update had not begun"):
+        wait(Racing(**vars(world)), change)
 
 
 def test_eks_begins_in_a_window_only(world: World) -> None:

@@ -1,10 +1,12 @@
 """What people wish, in the table: a run's wish, what a run asks them, and the one stop of the whole stack.
 
-Wishes stay as long as a journal does: whoever reads why a run ended finds who wanted it so.
+Wishes stay as long as a journal does: whoever reads why a run ended finds who wanted it so. Where a run comes to what
+nobody can stop, it first says that it hears no more, and then looks for the last time: of two at one moment at least
+one knows of the other.
 """
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from gpuops.adapters.aws import client
@@ -39,6 +41,16 @@ class Wishes:
         """Write a run's wish in place of the last one; False when that was a cancellation, which stays."""
         item = {"word": wish.wish, "body": wish.model_dump_json(), "ttl": int((wish.at + KEPT).timestamp())}
         return self._table.put(f"wish#{wish.run}", ONE, item, NOT_CANCELLED)
+
+    def close(self, run_id: str, why: str, now: datetime) -> None:
+        """Note that nobody's wish can reach the run any more; whoever wishes from now on is told so."""
+        item = {"why": why, "ttl": int((now + KEPT).timestamp())}
+        self._table.put(f"deaf#{run_id}", ONE, item)
+
+    def closed(self, run_id: str) -> str | None:
+        """Return why no wish can reach the run any more, or None."""
+        item = self._table.get(f"deaf#{run_id}")
+        return str(item["why"]) if item else None
 
     # Requests for approval.
 

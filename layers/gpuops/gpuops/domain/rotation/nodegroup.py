@@ -29,7 +29,7 @@ AMI_TYPES = {
 }
 """Family and architecture of EKS's NVIDIA types (the EKS API's own enumeration, data type Nodegroup)."""
 RELEASE = re.compile(r"(?P<kubernetes>1\.\d+)\.\d+-[0-9a-f]{8}")
-"""A release version as EKS takes it: 1.36.3-20261120, and for Bottlerocket 1.36.0-8f2d3a1b."""
+"""A release version as EKS takes it: 1.36.3-20261120, and for Bottlerocket, by its own number, 1.50.0-8f2d3a1b."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class ManagedPlan(BaseModel):
     nodegroup: str
     strategy: UpdateStrategy | None = None
     """What its updateStrategy is set to while it rolls; None where it stays as it is."""
+    version: str | None = None
+    """The Kubernetes minor of the target, as its image tells; None where it tells none."""
 
 
 def never(nodegroup: Nodegroup | None, group: Group, policy: GroupPolicy, release: str) -> str | None:
@@ -92,10 +94,10 @@ def busy(nodegroup: Nodegroup) -> str | None:
     return f"node group {nodegroup.name} is {nodegroup.status}{why}"
 
 
-def plan_managed(nodegroup: Nodegroup, policy: GroupPolicy) -> ManagedPlan:
-    """Return how EKS is to update the node group."""
-    wanted = policy.update_strategy
-    return ManagedPlan(nodegroup=nodegroup.name, strategy=wanted if wanted != nodegroup.strategy else None)
+def plan_managed(nodegroup: Nodegroup, policy: GroupPolicy, version: str | None = None) -> ManagedPlan:
+    """Return how EKS is to update the node group, to an image of that Kubernetes minor."""
+    wanted = policy.update_strategy if policy.update_strategy != nodegroup.strategy else None
+    return ManagedPlan(nodegroup=nodegroup.name, strategy=wanted, version=version)
 
 
 def managed_changes(nodegroup: Nodegroup, policy: GroupPolicy, target: str) -> tuple[str, ...]:
@@ -118,16 +120,18 @@ def managed_changes(nodegroup: Nodegroup, policy: GroupPolicy, target: str) -> t
     return tuple(changes)
 
 
-def update_request(nodegroup: Nodegroup, release: str, template: Template, *, force: bool) -> dict[str, Any]:
+def update_request(
+    nodegroup: Nodegroup, release: str, template: Template, version: str | None, *, force: bool
+) -> dict[str, Any]:
     """Return what UpdateNodegroupVersion is asked beside the names: a custom image takes a template and no version.
 
-    Version and release always go together: without the version EKS takes the cluster's, and its latest AMI.
+    Version and release always go together: without the version EKS takes the cluster's, and its latest AMI. Of a
+    Bottlerocket release no minor can be read, for its number is Bottlerocket's own.
     """
     if nodegroup.custom:
         asked: dict[str, Any] = {"LaunchTemplate": {"Id": template.id, "Version": template.version}}
     else:
-        named = RELEASE.fullmatch(release)
-        asked = {"Version": named["kubernetes"] if named else nodegroup.version, "ReleaseVersion": release}
+        asked = {"Version": version or nodegroup.version, "ReleaseVersion": release}
     return {**asked, "Force": force}
 
 

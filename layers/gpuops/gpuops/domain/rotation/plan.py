@@ -143,7 +143,7 @@ def _managed(situation: Situation, nodegroup: Nodegroup) -> Decision:
         strategy=MANAGED,
         strategy_reason="only EKS may update what it manages",
         changes=managed_changes(nodegroup, situation.policy, named(situation.target)),
-        managed=plan_managed(nodegroup, situation.policy),
+        managed=plan_managed(nodegroup, situation.policy, situation.facts.release.minor),
         settled=True,
     )
 
