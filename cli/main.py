@@ -19,7 +19,9 @@ from cli import (
     plugin_config,
     policy,
     rbac,
+    redrive,
     rehearse,
+    remediate,
     run,
     smoke,
     steer,
@@ -37,6 +39,8 @@ app.command("doctor")(doctor.command)
 app.command("rehearse")(rehearse.command)
 app.command("instances")(instances.command)
 app.command("run")(run.command)
+app.command("remediate")(remediate.command)
+app.command("redrive")(redrive.command)
 app.command("smoke")(smoke.command)
 app.command("approve")(steer.approve)
 app.command("pause")(steer.pause)

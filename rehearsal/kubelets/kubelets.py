@@ -9,6 +9,7 @@ from rehearsal.kubelets.boots import Boots
 from rehearsal.kubelets.exporter_view import view_of
 from rehearsal.kubelets.heartbeats import Heartbeats
 from rehearsal.kubelets.machine import Instance, Machine, Release, machine_of
+from rehearsal.kubelets.node import agent_status
 from rehearsal.kubelets.plugin import is_exporter, is_plugin
 from rehearsal.kubelets.plugin_host import PluginHost
 from rehearsal.kubelets.pods import Pods
@@ -90,8 +91,10 @@ class Kubelets:
         """From now on these faults, besides those that the machine booted with, and no others."""
         with self._world.lock:
             machine = self._machines[instance_id]
-            machine.afflictions = tuple(faults)
+            before, machine.afflictions = machine.agent_says, tuple(faults)
             self._pods.reconsider(machine)
+        if machine.agent_says != before:
+            self._world.node_patch(machine.name, agent_status(self._world.clock.now(), machine.agent_says))
 
     def serve(self, host: str, port: int, path: str) -> Answer:
         """Answer GET `path` for the pod network."""

@@ -110,6 +110,11 @@ class Machine:
         return [int(fault.removeprefix("xid_")) for fault in self.faults if fault.startswith("xid_")]
 
     @property
+    def agent_says(self) -> str | None:
+        """The reason that EKS's node monitoring agent has for the GPUs not being ready; None where it has none."""
+        return next((fault.removeprefix("agent_") for fault in self.faults if fault.startswith("agent_")), None)
+
+    @property
     def faults(self) -> tuple[str, ...]:
         """All that is wrong with it."""
         return (*self.release.faults, *self.board_faults, *self.afflictions)

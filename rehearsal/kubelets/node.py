@@ -74,6 +74,14 @@ def ready_status(now: float) -> Json:
     return {"status": {"conditions": conditions(now, "True", "KubeletReady", "kubelet is posting ready status")}}
 
 
+def agent_status(now: float, reason: str | None) -> Json:
+    """The node monitoring agent's condition: its reason, or that all is well again."""
+    told = {"reason": reason or "NvidiaAcceleratedHardwareIsReady", "message": "told by the scenario"}
+    times = {"lastHeartbeatTime": timestamp(now), "lastTransitionTime": timestamp(now)}
+    condition = {"type": "AcceleratedHardwareReady", "status": "False" if reason else "True", **told, **times}
+    return {"status": {"conditions": [condition]}}
+
+
 def rebooted_status(machine: Machine, now: float) -> Json:
     """What a kubelet writes that finds its Node there: it runs something else, and no device plugin serves yet."""
     status = conditions(now, "False", "KubeletNotReady", "container runtime network not ready")

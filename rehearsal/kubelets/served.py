@@ -59,7 +59,7 @@ class Served:
         runs = self._pods.runs.values()
         found = (r for r in runs if r.place and r.place.pod_ip == host and r.stage == "running" and is_exporter(r.pod))
         exporter = next(found, None)
-        if exporter is None or exporter.machine.stage == "silent":
+        if exporter is None or exporter.machine.stage == "silent" or exporter.machine.suffers("exporter_dead"):
             return 503, f"nothing listens at {host}:{EXPORTER_PORT}\n".encode()
         machine = exporter.machine
         up = self._world.clock.now() - machine.ready_at

@@ -68,6 +68,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     "RepairGpu": {"status": "repaired", "wait_seconds": 60},
     "OpenRepair": {"status": "clear", "since": LATER, "wait_seconds": 60},
     "CloseRepair": {"status": "repaired"},
+    "DetectFaults": {"status": "looked", "reason": "nothing new"},
     "ReceiveSignals": {"status": "received", "reason": "1 started"},
     "ListLeftovers": {"status": "listed", "changes": [], "admissions": []},
 }

@@ -53,6 +53,7 @@ WRITES = {
         "PutItem open#breakers",
         "DeleteItem open#breakers",
     },
+    "DetectFaults": {"PutItem incident", "UpdateItem incident", "PutItem seen"},
     "ReceiveSignals": {"PutItem incident", "UpdateItem incident"},
     "SelectNode": {"PutItem turn"},
     "RelabelNode": {"PutItem lock", "PutItem open#changes", "UpdateItem fence", "UpdateItem budget"},

@@ -52,7 +52,8 @@ class Alarm(Kind):
     known = ("AlarmName", "AlarmDescription", "ActionsEnabled", "OKActions", "AlarmActions", "InsufficientDataActions",
              "MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Period", "Unit", "Threshold",
              "EvaluationPeriods", "DatapointsToAlarm", "ComparisonOperator", "TreatMissingData", "Metrics", "Tags",
-             "EvaluateLowSampleCountPercentile", "ThresholdMetricId")  # fmt: skip
+             "EvaluateLowSampleCountPercentile", "ThresholdMetricId", "EvaluationCriteria",
+             "EvaluationInterval")  # fmt: skip
 
     def put(self, name: str, properties: Properties, account: Account, old: Properties | None) -> Product:
         """Goal, not delta."""

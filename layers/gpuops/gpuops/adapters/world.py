@@ -31,6 +31,7 @@ from gpuops.adapters.releases import Releases
 from gpuops.adapters.reports import Reports
 from gpuops.adapters.rooms import Rooms
 from gpuops.adapters.roots import Roots
+from gpuops.adapters.seen import Seen
 from gpuops.adapters.store import Store
 from gpuops.adapters.templates import Templates
 from gpuops.adapters.turns import Turns
@@ -94,6 +95,11 @@ class World(Inside):
     def quarantine(self) -> Quarantine:
         """Signals that nobody can act on."""
         return Quarantine.from_env()
+
+    @cached_property
+    def seen(self) -> Seen:
+        """What the detector saw last."""
+        return Seen.from_env()
 
     @cached_property
     def wishes(self) -> Wishes:

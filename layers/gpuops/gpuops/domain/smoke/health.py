@@ -28,9 +28,16 @@ class Readings:
 def read_exporter(scrape: Callable[[], str | None]) -> Readings:
     """Ask once. An exporter that cannot be read is told in the evidence, and judges nothing."""
     try:
-        text = scrape()
-        return Readings(read_samples(text)) if text else Readings(silent="no exporter runs on the node")
+        return read_text(scrape())
     except (Invalid, Refused, Unavailable) as fault:
+        return Readings(silent=str(fault))
+
+
+def read_text(text: str | None) -> Readings:
+    """Read what an exporter said; nothing, or what is no exposition, is silence."""
+    try:
+        return Readings(read_samples(text)) if text else Readings(silent="no exporter runs on the node")
+    except Unavailable as fault:
         return Readings(silent=str(fault))
 
 
