@@ -14,9 +14,10 @@ def judge_managed(seen: NodeGroup, policy: GroupPolicy) -> Iterator[Check]:
     name, owner = policy.group, seen.group.managed or ""
     called = f"aws eks describe-nodegroup --cluster-name {policy.cluster} --nodegroup-name {owner}"
     edit = (
-        f"write `nodegroup: {owner}` and `strategy: managed` into the group's entry of fleet.yaml; gpuops policy check"
+        f"write `nodegroup: {owner}` and `strategy: managed` (or managed_blue_green) into the group's entry of"
+        " fleet.yaml; gpuops policy check"
     )
-    known = policy.nodegroup == owner
+    known = policy.nodegroup is not None and (policy.nodegroup == owner or seen.group.lead != name)
     yield Check(f"{name}: node group", known, f"made by EKS as {owner}; the policy says {policy.nodegroup}", edit)
     if seen.managed is None or isinstance(seen.managed, Unseen):
         why = seen.managed.reason if seen.managed else "it was not looked for"

@@ -11,25 +11,39 @@ from pydantic import BaseModel
 
 from gpuops.adapters.spare import take_out_spare
 from gpuops.adapters.world import World
-from gpuops.domain.keys import label_of
-from gpuops.domain.rotation.change import Managed, Undo
+from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.group import Template
+from gpuops.domain.rotation.move import Move
+from gpuops.domain.rotation.nodegroup import Managed
 from gpuops.domain.rotation.owner import owner_of, to_commit
 from gpuops.domain.rotation.restore import arriving, is_rolled, lopsided, plan_restore
 from gpuops.domain.rotation.stage import unreturned
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.managed import close_managed
+from gpuops.move_closing import close_move
+from gpuops.smokes import remove_smokes
 from gpuops.swaps import settle_swaps
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
 
 
+TOO_MANY = "{} nodes too many carry workload: reconcile retires them once they are idle"
+
+
+class Verified(BaseModel):
+    """What the plan after the roll said."""
+
+    status: str
+
+
 class CloseChange(BaseModel):
     """Whose change to close; that it was never opened is fine."""
 
     run: Run
+    verify: Verified | None = None
+    """There where the run got as far as that; reconcile knows of none."""
 
 
 class CloseAnswer(BaseModel):
@@ -46,10 +60,10 @@ class CloseAnswer(BaseModel):
 @entry(CloseChange)
 def handler(request: CloseChange, now: datetime) -> CloseAnswer:  # noqa: ARG001 - goals, whatever the time
     """Close; a second call finds nothing of the run any more."""
-    return close(request.run, World())
+    return close(request.run, World(), verified=request.verify is not None and request.verify.status == "current")
 
 
-def close(run: Run, world: World) -> CloseAnswer:
+def close(run: Run, world: World, *, verified: bool = False) -> CloseAnswer:
     """Only what this run wrote down is touched: the change of another run, or none, is left alone."""
     undo = world.store.undo(run.group)
     if undo is None or undo.run.id != run.id:
@@ -59,6 +73,8 @@ def close(run: Run, world: World) -> CloseAnswer:
         return CloseAnswer(reason=f"the run had no open change{what}", restored=restored)
     if undo.managed:
         return _close_managed(undo, undo.managed, world)
+    if undo.move:
+        return _close_move(undo, undo.move, world, verified=verified)
     restored, _ = _settings(undo, world)
     cluster = world.cluster(run.cluster)
     restored += _marks(run, world, cluster)
@@ -66,10 +82,10 @@ def close(run: Run, world: World) -> CloseAnswer:
     shrunk, surplus = take_out_spare(undo, world, cluster)
     again, left = _settings(undo, world)
     left += unsettled + _to_commit(undo, world)
-    smokes = _smokes(run.group, world, cluster)
+    smokes = remove_smokes(run.group, world, cluster)
     world.claims.forget(run)
     if surplus:
-        left += (f"{surplus} nodes too many carry workload: reconcile retires them once they are idle",)
+        left += (TOO_MANY.format(surplus),)
     if arrivals := arriving(world.groups.describe(run.group), undo):
         left += (f"protection of {', '.join(arrivals)}: reconcile takes it off once they are in service",)
     if not surplus and not arrivals:
@@ -77,6 +93,10 @@ def close(run: Run, world: World) -> CloseAnswer:
     late = _marks(run, world, cluster)  # an admission that saw the change open may have marked its node since
     _let_go(run, world)
     restored += shrunk + again + smokes + late
+    return _answer(restored, left, surplus)
+
+
+def _answer(restored: tuple[str, ...], left: tuple[str, ...], surplus: int = 0) -> CloseAnswer:
     reason = f"{len(restored)} things put back, {len(left)} left"
     return CloseAnswer(reason=reason, restored=restored, left=left, surplus=surplus)
 
@@ -85,9 +105,25 @@ def _close_managed(undo: Undo, managed: Managed, world: World) -> CloseAnswer:
     """EKS's own group: only what the run itself wrote is put back."""
     cluster = world.cluster(undo.run.cluster)
     restored, left = close_managed(undo, managed, world, lambda: _marks(undo.run, world, cluster))
-    restored += _smokes(undo.run.group, world, cluster)
+    restored += remove_smokes(undo.run.group, world, cluster)
     _let_go(undo.run, world)
-    return CloseAnswer(reason=f"{len(restored)} things put back, {len(left)} left", restored=restored, left=left)
+    return _answer(restored, left)
+
+
+def _close_move(undo: Undo, move: Move, world: World, *, verified: bool) -> CloseAnswer:
+    """Two node groups of EKS's: the one that is needed no longer goes."""
+    run, cluster = undo.run, world.cluster(undo.run.cluster)
+    marks = _marks(run, world, cluster)
+    shrunk, surplus = take_out_spare(undo, world, cluster)
+    done = close_move(undo, move, world, verified=verified)
+    smokes = remove_smokes(run.group, world, cluster)
+    world.claims.forget(run)
+    left = (*done.left, *([TOO_MANY.format(surplus)] if surplus else []))
+    if not surplus and not done.pending:
+        world.store.delete_undo(run)
+    restored = (*marks, *shrunk, *done.restored, *smokes, *_marks(run, world, cluster))
+    _let_go(run, world)
+    return _answer(restored, left, surplus)
 
 
 def _unshare(run: Run, world: World) -> tuple[str, ...]:
@@ -103,7 +139,7 @@ def _unshare(run: Run, world: World) -> tuple[str, ...]:
     for node in ours:
         cluster.restore_config(node)
         cluster.uncordon(node)
-    return (*(f"uncordoned {node.name}" for node in ours), *_smokes(run.group, world, cluster))
+    return (*(f"uncordoned {node.name}" for node in ours), *remove_smokes(run.group, world, cluster))
 
 
 def _let_go(run: Run, world: World) -> None:
@@ -152,18 +188,3 @@ def _marks(run: Run, world: World, cluster: "Cluster") -> tuple[str, ...]:
     for node in kept:
         cluster.let_go(node)
     return (*(f"uncordoned {node.name}" for node in cordoned), *(f"scale-down of {node.name}" for node in kept))
-
-
-def _smokes(name: str, world: World, cluster: "Cluster") -> tuple[str, ...]:
-    """Remove smoke Jobs of the group whose admission is over: their node is gone, on its way out, or admitted.
-
-    A node that still waits for its admission may have a living one, so its Job stays: that ends by its own deadline,
-    and Kubernetes removes it an hour later.
-    """
-    staying = {instance.id for instance in world.groups.describe(name).staying}
-    waiting = {label_of(node.name) for node in cluster.nodes() if node.pending and node.instance in staying}
-    jobs = world.jobs(cluster)
-    over = [job for job, node in jobs.of_group(name).items() if node not in waiting]
-    for job in over:
-        jobs.delete(job)
-    return tuple(f"deleted smoke Job {job}" for job in over)

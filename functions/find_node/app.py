@@ -19,6 +19,7 @@ from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.policies import Policies
+from gpuops.belonging import group_of
 from gpuops.domain.admission.answers import Found, Quarantined
 from gpuops.domain.admission.event import Hook, Ignored, Launch, read_event
 from gpuops.domain.admission.node import ALIVE, HELD, decide_find
@@ -49,7 +50,7 @@ def find(
     launch = read_event(request.event)
     if isinstance(launch, Ignored):
         return Found(status="ignored", reason=launch.reason)
-    group = next((group for group in policy.groups if group.group == launch.group), None)
+    group = group_of(launch, policy, instances)
     judged, launched = group is not None and group.mode == "apply", launch.told == "launched"
     if group is None and launched:
         return Found(status="ignored", reason=f"{launch.instance}: group {launch.group} is not in the policy")

@@ -24,9 +24,11 @@ from gpuops.domain.rotation.launch import templates_of
 from gpuops.domain.rotation.messages import Change, Opening, RotationPlan
 from gpuops.domain.rotation.opening import missing_suspensions, open_goals, originals
 from gpuops.domain.rotation.stage import next_stage
+from gpuops.domain.rotation.strategy import GROWING
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.managed import managed_originals, open_managed
+from gpuops.moving import Clock, move_originals, open_move
 
 PATIENCE = timedelta(minutes=10)
 """How long the change of one node's sharing may take that was begun before; the next one sees that a roll is open."""
@@ -55,13 +57,18 @@ def open_or_wait(request: OpenChange, now: datetime, world: World) -> Opening:
     """
     if halt := halt_of_stop(world.wishes.stop()):
         return Opening(status="waiting", reason=halt.reason, wait_seconds=halt.seconds(now))
-    since = request.change.since if request.change and request.change.since else now
+    since = _since(request, now)
     try:
         return Opening.model_validate(open_change(request, now, world).model_dump())
     except Conflict as held:
         if request.stage or now >= since + PATIENCE or not _goes_first(request.run, world):
             raise
         return Opening(status="waiting", reason=f"waits: {held}", since=since)
+
+
+def _since(request: OpenChange, now: datetime) -> datetime:
+    """When the wait began."""
+    return request.change.since if request.change and request.change.since else now
 
 
 def _goes_first(run: Run, world: World) -> bool:
@@ -71,8 +78,11 @@ def _goes_first(run: Run, world: World) -> bool:
     return ours and (lock is None or lock.owner != run.execution)
 
 
-def open_change(request: OpenChange, now: datetime, world: World) -> Change:
-    """Raises: Conflict naming the owner when somebody else holds the group, or has not put it back yet."""
+def open_change(request: OpenChange, now: datetime, world: World) -> Change | Opening:
+    """Open it, or wait for EKS.
+
+    Raises: Conflict naming the owner when somebody else holds the group, or has not put it back yet.
+    """
     run = request.run
     take(world.store, world.executions, "rotation", run, now)
     fence = take(world.store, world.executions, "lock", run, now)
@@ -84,6 +94,8 @@ def open_change(request: OpenChange, now: datetime, world: World) -> Change:
         return open_managed(undo, request.plan.managed, group, fence, world)
     if request.stage == "forward" and undo.stage == "canary":
         undo = _widen(undo, group, request, world)
+    if undo.move:
+        return open_move(undo, undo.move, fence, Clock(_since(request, now), now), world)
     undo = create_versions(undo, world)
     world.store.check_fence(run, fence)
     world.groups.suspend(run.group, missing_suspensions(group, undo))
@@ -99,20 +111,26 @@ def _write_originals(group: Group, request: OpenChange, now: datetime, world: Wo
     managed = managed_originals(plan.managed, request.run.cluster, world) if plan.managed else None
     moved = tuple(
         Moved(source=template, resolved=world.templates.read(template).template)
-        for template in (() if managed else templates_of(group.launch))
+        for template in (() if managed or plan.move else templates_of(group.launch))
     )
     order = tuple(node.instance for node in plan.nodes)
     undo = originals(
         group,
         request.run,
         target=plan.target,
-        surge=(sum(node.canary for node in plan.nodes) or plan.surge) if plan.strategy == "surge" else 0,
+        surge=(sum(node.canary for node in plan.nodes) or plan.surge) if plan.strategy in GROWING else 0,
         moved=moved,
         now=now,
         order=order,
         strategy=plan.strategy,
         candidates=order[: plan.candidates],
-    ).model_copy(update={"managed": managed, "gangs": {node.instance: node.gang for node in plan.nodes if node.gang}})
+    ).model_copy(
+        update={
+            "managed": managed,
+            "move": move_originals(plan.move, group) if plan.move else None,
+            "gangs": {node.instance: node.gang for node in plan.nodes if node.gang},
+        }
+    )
     world.store.write_undo(undo)
     world.releases.pardon(request.run.group, plan.target.ami)
     return undo
@@ -120,7 +138,7 @@ def _write_originals(group: Group, request: OpenChange, now: datetime, world: Wo
 
 def _widen(undo: Undo, group: Group, request: OpenChange, world: World) -> Undo:
     """Write down that the others follow the canaries, with the surge of the plan."""
-    surge = request.plan.surge if undo.strategy == "surge" else 0
+    surge = request.plan.surge if undo.strategy in GROWING else 0
     undo = next_stage(undo, group, "forward", surge=surge, order=undo.order)
     world.store.write_undo(undo, begins=True)
     return undo

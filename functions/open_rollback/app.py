@@ -17,7 +17,7 @@ from gpuops.domain.errors import Refused
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.image import AVAILABLE
-from gpuops.domain.rotation.launch import override_amis
+from gpuops.domain.rotation.launch import override_amis, templates_of
 from gpuops.domain.rotation.load import loads_of
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.opening import open_goals
@@ -25,8 +25,10 @@ from gpuops.domain.rotation.order import order_nodes
 from gpuops.domain.rotation.plan import PlannedNode
 from gpuops.domain.rotation.release import Condemned
 from gpuops.domain.rotation.stage import Back, decide_back, next_stage, unadmitted
+from gpuops.domain.rotation.strategy import GROWING
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+from gpuops.moving import grow, send_away
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -89,8 +91,10 @@ def _remember(undo: Undo, decision: Back, now: datetime, world: World) -> None:
 
 def _check_images(undo: Undo, world: World) -> None:
     """Raises: Refused when an image of the version before is gone: its nodes could not be launched."""
-    versions = (world.templates.read(moved.resolved).ami for moved in undo.moved)
-    amis = dict.fromkeys((*(ami for ami in versions if ami), *override_amis(undo.launch)))
+    launch = undo.move.old.launch if undo.move else undo.launch
+    before = templates_of(launch) if undo.move else [moved.resolved for moved in undo.moved]
+    versions = (world.templates.read(template).ami for template in before)
+    amis = dict.fromkeys((*(ami for ami in versions if ami), *override_amis(launch)))
     found = world.images.describe(amis)
     if gone := [ami for ami in amis if ami not in found or found[ami].state != AVAILABLE]:
         raise Refused(f"nodes cannot go back: {', '.join(gone)} cannot be launched any more")
@@ -108,7 +112,7 @@ def _begin(undo: Undo, policy: GroupPolicy, cluster: "Cluster", world: World) ->
     loads = loads_of(moved, names, cluster.pods_by_node())
     waiting = unadmitted(group, undo, nodes)
     order = tuple(load.instance for load in order_nodes(loads) if load.instance not in waiting)
-    surge = min(policy.surge, len(order)) if undo.strategy == "surge" else 0
+    surge = min(policy.surge, len(order)) if undo.strategy in GROWING else 0
     if undo.in_place:
         world.claims.forget(undo.run)  # the same nodes are claimed once more
     undo = next_stage(undo, group, "back", surge=surge, order=order)
@@ -122,10 +126,14 @@ def _open(undo: Undo, request: OpenRollback, at_once: int, done: tuple[str, ...]
     undo = create_versions(undo, world)
     world.store.check_fence(run, request.change.fence)
     group = world.groups.describe(run.group)
-    world.groups.update(run.group, open_goals(group, undo))
+    if undo.move:
+        grow(undo, group, world)
+    else:
+        world.groups.update(run.group, open_goals(group, undo))
+    into = undo.receiver if undo.move else None
     for name in unadmitted(group, undo, world.cluster(run.cluster).nodes()):
-        world.groups.terminate(name, decrement=False)
-    main = undo.versions()[undo.moved[0].source]
+        send_away(run, name, decrement=False, into=into, world=world)
+    main = templates_of(undo.move.old.launch)[0] if undo.move else undo.versions()[undo.moved[0].source]
     last = len(undo.order) - undo.surge
     nodes = tuple(
         PlannedNode(instance=name, decrement=place >= last, reason="runs the release that goes back")
@@ -133,5 +141,6 @@ def _open(undo: Undo, request: OpenRollback, at_once: int, done: tuple[str, ...]
     )
     many = "1 node goes" if len(nodes) == 1 else f"{len(nodes)} nodes go"
     reason = f"{many} back by launch template {main.id} version {main.version}"
-    change = Change(reason=reason, fence=request.change.fence, template=main, surge=undo.surge)
+    reason += f", into node group {undo.move.old.nodegroup}" if undo.move else ""
+    change = Change(reason=reason, fence=request.change.fence, template=main, surge=undo.surge, into=into)
     return RollbackAnswer(status="open", reason=reason, nodes=nodes, surge=at_once, change=change, restored=done)

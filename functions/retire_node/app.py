@@ -20,6 +20,7 @@ from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+from gpuops.moving import send_away
 from gpuops.slots import give_slot_back
 
 PATIENCE = timedelta(minutes=60)
@@ -112,9 +113,8 @@ def _retire(request: RetireNode, name: str, now: datetime, world: World) -> Reti
         return _resting(times, halt, now)
     deadline = times.deadline + times.lost(now)
     if group.instance(name):
-        if request.decrement:
-            world.store.give_back(run, name)
-        world.groups.terminate(name, decrement=request.decrement)
+        into = request.change.into if request.change else None
+        send_away(run, name, decrement=request.decrement, into=into, world=world)
         reason = f"{name} is terminated"
         if request.confirm_later and request.claim.status == "claimed":
             give_slot_back(run, name, world)

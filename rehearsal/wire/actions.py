@@ -79,6 +79,22 @@ def _run_instances(_operation: str, params: Params, lookup: Lookup) -> Sequence[
     return [*(Ask("ec2:RunInstances", t, keys, partial(lookup.tags_of, t)) for t in touched), *tagged, *passed]
 
 
+def _create_nodegroup(operation: str, params: Params, lookup: Lookup) -> Sequence[Ask]:
+    """A new node group: of the cluster, with its tags, and with the role that it passes on to its nodes.
+
+    Source: Service Authorization Reference, Amazon EKS; "Passing permissions", IAM user guide.
+    """
+    tags = {str(key): str(value) for key, value in (params.get("tags") or {}).items()}
+    keys: dict[str, Sequence[str] | None] = {f"aws:requesttag/{key}": (value,) for key, value in tags.items()}
+    keys |= {"aws:tagkeys": tuple(tags)}
+    (cluster,) = named("eks", "cluster/{}", "name", "clusterName")(params, lookup)
+    (made,) = r.nodegroup(params, lookup)
+    role = str(params.get("nodeRole") or "unknown")
+    passed = Ask("iam:PassRole", role, {"iam:passedtoservice": ("eks.amazonaws.com",)})
+    asks = [Ask(operation, cluster, keys), passed]
+    return [*asks, Ask("eks:TagResource", made, keys)] if tags else asks
+
+
 def _rows(service: str, operations: str, asker: Asker) -> Iterable[tuple[str, Asker]]:
     return ((f"{service}:{operation}", asker) for operation in operations.split())
 
@@ -123,7 +139,10 @@ ROWS: dict[str, Asker] = dict(
         *_rows("ecr", "GetAuthorizationToken", _ALL),
         *_rows("ecr", "BatchGetImage GetDownloadUrlForLayer", row(named("ecr", "repository/{}", "repositoryName"))),
         *_rows("eks", "DescribeCluster ListNodegroups", _CLUSTER),
-        *_rows("eks", "DescribeNodegroup UpdateNodegroupVersion UpdateNodegroupConfig", row(r.nodegroup)),
+        *_rows(
+            "eks", "DescribeNodegroup UpdateNodegroupVersion UpdateNodegroupConfig DeleteNodegroup", row(r.nodegroup)
+        ),
+        *_rows("eks", "CreateNodegroup", _create_nodegroup),
         *_rows("eks", "DescribeUpdate", row(r.eks_update)),
         *_rows("s3", "GetObject HeadObject", row(r.s3_object, action="s3:GetObject")),
         *_rows("s3", "PutObject DeleteObject", row(r.s3_object)),

@@ -19,8 +19,8 @@ from rehearsal.wire.messages import Request
 IAM_PREFIX = {"monitoring": "cloudwatch", "tagging": "tag"}
 """Signing names that IAM spells otherwise (the Service Authorization Reference)."""
 REST_SERVICES = {"s3", "eks", "lambda", "scheduler", "imagebuilder"}
-IN_BODY = {"imagebuilder"}
-"""REST services that name what they touch in the body; an invocation's body is its function's, and says nothing."""
+IN_BODY = {"eks", "imagebuilder"}
+"""REST services whose bodies say what is touched, or how; an invocation's body is its function's, and says nothing."""
 COPIES = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
 """S3 tells these from the upload by a header alone."""
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/,\s]+)/([^/,\s]+)/aws4_request")

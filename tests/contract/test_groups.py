@@ -122,3 +122,33 @@ def test_terminating_what_is_gone_is_fine(groups: Groups) -> None:
     groups.terminate("i-0123456789abcdef0", decrement=True)
 
     assert groups.describe("gpu").desired == 2
+
+
+def test_a_group_of_ekss_is_all_that_belongs_to_it_by_tag(world: FleetWorld, groups: Groups) -> None:
+    """The newest one leads; sizes are the sums; a group of somebody's own is only itself, whatever is tagged."""
+    world.stage("eks-gpu-0a1b2c3d", kind="managed")
+    world.clock.advance(60)
+    world.stage("eks-gpu-new-0a1b2c3d", kind="managed", size=1)
+    assert groups.describe("eks-gpu-0a1b2c3d").lead == "eks-gpu-0a1b2c3d"
+    groups.tag("eks-gpu-new-0a1b2c3d", {"gpuops:group": "eks-gpu-0a1b2c3d"})
+    groups.tag("gpu", {"gpuops:group": "eks-gpu-0a1b2c3d"})
+
+    found = groups.describe("eks-gpu-0a1b2c3d")
+
+    assert [(home.nodegroup, home.desired) for home in found.homes] == [("gpu", 2), ("gpu-new", 1)]
+    assert (found.name, found.lead, found.managed) == ("eks-gpu-0a1b2c3d", "eks-gpu-new-0a1b2c3d", "gpu-new")
+    assert (found.desired, found.max, len(found.staying)) == (3, 8, 3)
+    assert [instance.home for instance in found.instances].count("eks-gpu-new-0a1b2c3d") == 1
+    assert groups.total(["eks-gpu-0a1b2c3d", "gpu"]) == 5
+    assert [home.name for home in groups.describe("gpu").homes] == ["gpu"]
+
+
+def test_a_group_is_found_by_tag_once_the_one_of_its_name_is_gone(world: FleetWorld, groups: Groups) -> None:
+    """As after a move."""
+    world.stage("eks-gpu-new-0a1b2c3d", kind="managed", size=1)
+    groups.tag("eks-gpu-new-0a1b2c3d", {"gpuops:group": "once"})
+
+    assert groups.describe("once").lead == "eks-gpu-new-0a1b2c3d"
+    assert groups.describe_all(["once", "never"]).keys() == {"once"}
+    with pytest.raises(Invalid, match="does not exist"):
+        groups.describe("never")

@@ -155,10 +155,11 @@ def test_the_number_of_a_bottlerocket_release_is_no_kubernetes_version(minor: st
         {"nodegroup": "ng", "strategy": "surge"},
         {"nodegroup": None, "strategy": "managed"},
         {"nodegroup": None, "strategy": "surge", "update_strategy": "MINIMAL"},
-        {"strategy": "managed_blue_green"},
+        {"nodegroup": None, "strategy": "managed_blue_green"},
+        {"strategy": "managed_blue_green", "update_strategy": "MINIMAL"},
     ],
 )
 def test_the_policy_refuses_what_would_do_nothing(wrong: dict[str, Any]) -> None:
-    """Including what is not built."""
+    """A key without the one that gives it a meaning."""
     with pytest.raises(ValidationError):
         policy(**wrong)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from gpuops.adapters.aws import client_token
 from gpuops.adapters.world import World
-from gpuops.domain.rotation.change import Managed, Undo
+from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.group import Group, Template
 from gpuops.domain.rotation.launch import templates_of
 from gpuops.domain.rotation.messages import Change
-from gpuops.domain.rotation.nodegroup import UPDATING, ManagedPlan
+from gpuops.domain.rotation.nodegroup import UPDATING, Managed, ManagedPlan
 from gpuops.domain.userdata import with_startup_taint
 
 

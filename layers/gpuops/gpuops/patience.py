@@ -75,7 +75,7 @@ def lacking(group: Group, look: Look) -> str | None:
     if not has_empty_place(group, look.undo, look.claims):
         return None
     since = (look.times.lacking or look.now) - SETTLED
-    return why_scarce(look.world.groups.last_failure(group.name, since))
+    return why_scarce(look.world.groups.last_failure(look.undo.receiver, since))
 
 
 def _hold(since: datetime, told: str, look: Look) -> ClaimAnswer:
@@ -108,5 +108,5 @@ def answer(status: ClaimStatus, reason: str, times: Times, **more: Any) -> Claim
 
 def _why(look: Look) -> str:
     """What became of the newcomers: in our own words if we turned them away, else in Auto Scaling's."""
-    why = look.undo.abandoned or look.world.groups.last_failure(look.run.group, look.undo.at)
+    why = look.undo.abandoned or look.world.groups.last_failure(look.undo.receiver, look.undo.at)
     return f"; {why}" if why else ""

@@ -24,9 +24,10 @@ from gpuops.domain.rotation.plan import Decision, decide_rotation
 from gpuops.domain.rotation.release import SeenRelease
 from gpuops.domain.rotation.root import look_at_swap
 from gpuops.domain.rotation.standing import Against, against
-from gpuops.domain.rotation.strategy import IN_PLACE, RECENT, Room, Swap
+from gpuops.domain.rotation.strategy import GROWING, IN_PLACE, RECENT, Room, Swap
 from gpuops.domain.userdata import parse_user_data, with_startup_taint
 from gpuops.facts import carried_by, look
+from gpuops.moving import nodegroups_of
 from gpuops.slots import no_slot
 
 
@@ -132,18 +133,17 @@ def collect(
         stop=None if begun else world.wishes.stop(),
         full=no_slot(fleet, world),
         **_remembered(policy, target, world, run),
+        **nodegroups_of(group, policy, target, current=current, begun=images == {target.ami}, world=world),
     )
 
 
 def _remembered(policy: GroupPolicy, target: Target, world: World, run: str | None) -> dict[str, Any]:
     """What the table, and EKS, know of the group itself."""
     undo, condemned = world.store.undo(policy.group), world.releases.condemned(policy.group, target.ami)
-    owner = policy.nodegroup
     return {
         "condemned": condemned.reason if condemned else None,
         "unrestored": undo.run.id if undo and undo.run.id != run else None,
         "broken": _broken(policy.group, world),
-        "nodegroup": world.nodegroups.describe(policy.cluster, owner) if owner else None,
     }
 
 
@@ -162,7 +162,7 @@ def surge_of(plan: Decision, world: World) -> Surge:
         return Surge(0, None, "no node is replaced")
     kind, gpus = world.instances.type_of(plan.nodes[0].instance)
     canaries = sum(node.canary for node in plan.nodes)
-    phases = ((canaries, canaries), (len(plan.nodes) - canaries, plan.surge)) if plan.strategy == "surge" else ()
+    phases = ((canaries, canaries), (len(plan.nodes) - canaries, plan.surge)) if plan.strategy in GROWING else ()
     return estimate_surge(phases, gpus, kind, prices())
 
 

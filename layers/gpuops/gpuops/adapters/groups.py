@@ -4,14 +4,15 @@ Every act is a goal that may be asked for twice. boto3 is not allowed to repeat 
 termination with decrement that was lost on its way back would shrink the group a second time.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from gpuops.adapters.aws import client, translated
+from gpuops.adapters.group_reading import read_group, read_instance, tags_of
 from gpuops.domain.errors import Invalid
 from gpuops.domain.rotation.change import GroupUpdate
-from gpuops.domain.rotation.group import Group, Instance, Template
+from gpuops.domain.rotation.group import GROUP_TAG, NODEGROUP_TAG, Group, Instance
 
 FILTER_VALUES = 200
 """EC2's limit of values for one filter."""
@@ -51,15 +52,52 @@ class Groups:
 
     def describe_all(self, names: Sequence[str], known: Callable[[Instance], bool] | None = None) -> dict[str, Group]:
         """Return those of the groups that exist and stay, by name, with their instances and their images."""
-        raws = self._raws(names)
-        items = [item for raw in raws for item in raw["Instances"]]
-        asked = [item["InstanceId"] for item in items if known is None or not known(_instance(item, {}))]
+        homes = self._homes(names)
+        items = [(raw, item) for raws in homes.values() for raw in raws for item in raw["Instances"]]
+        asked = [item["InstanceId"] for raw, item in items if known is None or not known(read_instance(item, {}, raw))]
         machines = self._machines(asked)
-        return {raw["AutoScalingGroupName"]: _group(raw, machines) for raw in raws}
+        return {name: read_group(name, raws, machines) for name, raws in homes.items()}
 
     def total(self, names: Sequence[str]) -> int:
         """Return the sum of the groups' desired capacities; one that does not exist has none."""
-        return sum(raw["DesiredCapacity"] for raw in self._raws(names))
+        return sum(raw["DesiredCapacity"] for raws in self._homes(names).values() for raw in raws)
+
+    def tag(self, name: str, tags: Mapping[str, str]) -> None:
+        """Tag the group, not its instances. Idempotent."""
+        listed = [
+            {"ResourceId": name, "ResourceType": "auto-scaling-group", "Key": k, "Value": v, "PropagateAtLaunch": False}
+            for k, v in tags.items()
+        ]
+        with translated(f"tag group {name}"):
+            self._autoscaling.create_or_update_tags(Tags=listed)
+
+    def _homes(self, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """What Auto Scaling says, by name, of the groups that bear it, and of those of EKS's that belong to it by tag.
+
+        Only what EKS manages moves to others, so nothing is asked a second time about groups that are there and ours.
+        """
+        named = {raw["AutoScalingGroupName"]: [raw] for raw in self._raws(names)}
+        moving = [name for name in names if name not in named or tags_of(named[name][0]).get(NODEGROUP_TAG)]
+        for raw in self._tagged(moving):
+            of = named.setdefault(tags_of(raw)[GROUP_TAG], [])
+            of += [raw] if all(other["AutoScalingGroupName"] != raw["AutoScalingGroupName"] for other in of) else []
+        return {
+            name: sorted(named[name], key=lambda raw: str(raw.get("CreatedTime"))) for name in names if name in named
+        }
+
+    def _tagged(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """The groups of EKS's that belong to these by tag."""
+        found: list[dict[str, Any]] = []
+        for batch in _batches(names, GROUPS_AT_ONCE):
+            with translated(f"describe groups tagged {', '.join(batch[:3])}"):
+                pages = self._autoscaling.get_paginator("describe_auto_scaling_groups").paginate(
+                    Filters=[
+                        {"Name": f"tag:{GROUP_TAG}", "Values": batch},
+                        {"Name": "tag-key", "Values": [NODEGROUP_TAG]},
+                    ]
+                )
+                found += [raw for page in pages for raw in page["AutoScalingGroups"]]
+        return [raw for raw in found if not raw.get("Status")]
 
     def _raws(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """What Auto Scaling says of the groups that exist and stay."""
@@ -140,49 +178,3 @@ def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
     """The items in lists of at most `size`."""
     listed = list(items)
     return (listed[start : start + size] for start in range(0, len(listed), size))
-
-
-def _group(raw: dict[str, Any], machines: dict[str, dict[str, Any]]) -> Group:
-    """One group as the decisions see it."""
-    return Group(
-        name=raw["AutoScalingGroupName"],
-        max=raw["MaxSize"],
-        desired=raw["DesiredCapacity"],
-        instances=tuple(_instance(item, machines) for item in raw["Instances"]),
-        launch=_launch(raw),
-        suspended=frozenset(item["ProcessName"] for item in raw.get("SuspendedProcesses", [])),
-        protects_new=raw.get("NewInstancesProtectedFromScaleIn", False),
-        tags={item["Key"]: item.get("Value", "") for item in raw.get("Tags", [])},
-        subnets=tuple(filter(None, raw.get("VPCZoneIdentifier", "").split(","))),
-    )
-
-
-def _instance(item: dict[str, Any], machines: dict[str, dict[str, Any]]) -> Instance:
-    """One instance; a launch template is named by id and number once it has launched something."""
-    spec, machine = item.get("LaunchTemplate"), machines.get(item["InstanceId"], {})
-    return Instance(
-        id=item["InstanceId"],
-        zone=item["AvailabilityZone"],
-        lifecycle=item["LifecycleState"],
-        ami=machine.get("ImageId", ""),
-        template=Template(id=spec["LaunchTemplateId"], version=str(spec["Version"])) if spec else None,
-        protected=item.get("ProtectedFromScaleIn", False),
-        launched=machine.get("LaunchTime"),
-        host=machine.get("PrivateDnsName", ""),
-    )
-
-
-def _launch(raw: dict[str, Any]) -> dict[str, Any]:
-    """What the group launches, as an update takes it: by id alone, because id and name together are refused."""
-    kept = {key: raw[key] for key in ("LaunchTemplate", "MixedInstancesPolicy") if raw.get(key)}
-    return _without_names(kept)  # type: ignore[no-any-return]
-
-
-def _without_names(value: Any) -> Any:
-    """The value without the names of launch templates that are named by id as well."""
-    if isinstance(value, list):
-        return [_without_names(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    by_id = "LaunchTemplateId" in value
-    return {k: _without_names(v) for k, v in value.items() if not (by_id and k == "LaunchTemplateName")}

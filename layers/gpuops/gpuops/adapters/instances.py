@@ -5,9 +5,11 @@ from typing import Any, Self
 from botocore.exceptions import ClientError
 
 from gpuops.adapters.aws import client, code_of, translated
+from gpuops.adapters.group_reading import tags_of
 from gpuops.domain.admission.event import LAUNCHING, Hook
 from gpuops.domain.errors import Invalid
 from gpuops.domain.keys import HOOK_PREFIX
+from gpuops.domain.rotation.group import GROUP_TAG, NODEGROUP_TAG
 
 NVIDIA = "NVIDIA"
 
@@ -40,6 +42,13 @@ class Instances:
         with translated(f"describe instance {instance}"):
             answer = self._autoscaling.describe_auto_scaling_instances(InstanceIds=[instance])
         return next((str(found["AutoScalingGroupName"]) for found in answer["AutoScalingInstances"]), None)
+
+    def belongs_to(self, group: str) -> str:
+        """Return the group of the policy to which an Auto Scaling group of EKS's belongs by tag; empty for none."""
+        with translated(f"describe group {group}"):
+            answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])
+        tags = next((tags_of(found) for found in answer["AutoScalingGroups"]), {})
+        return tags.get(GROUP_TAG, "") if NODEGROUP_TAG in tags else ""
 
     def gpus(self, instance: str) -> int:
         """Return how many NVIDIA GPUs the instance's type has."""

@@ -26,7 +26,9 @@ def take_out_spare(undo: Undo, world: World, cluster: "Cluster") -> tuple[tuple[
     states = {i.id: _state(nodes.get(i.id), cluster) for i in group.staying if undo.is_ours(i)}
     shrink = plan_shrink(group, undo, states)
     if shrink.desired is not None:
-        world.groups.update(run.group, GroupUpdate(desired=shrink.desired))
+        home = group.home(undo.receiver) if undo.move else None
+        less = group.desired - shrink.desired
+        world.groups.update(undo.receiver, GroupUpdate(desired=(home.desired if home else group.desired) - less))
     stays, done = shrink.left, [f"desired capacity {shrink.desired}"] if shrink.desired is not None else []
     for name in shrink.terminate:
         if _empty(nodes.get(name), run, cluster):

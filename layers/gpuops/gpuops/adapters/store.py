@@ -24,7 +24,7 @@ Kind = Literal["rotation", "lock"]
 
 OPEN = "open#changes"
 """One item for each group with a holder or with originals, so that reconcile finds them without a scan."""
-WORDS, SETS = ("stopped", "condemned", "abandoned"), ("decremented", "failed", "together", "swapped")
+WORDS, SETS = ("stopped", "condemned", "abandoned"), ("decremented", "grown", "failed", "together", "swapped")
 """Attributes beside the originals, which are written one by one, by whoever comes first."""
 KEPT = timedelta(days=90)
 """How long a journal stays: as long as Step Functions keeps an execution's name."""
@@ -126,6 +126,11 @@ class Store:
     def note_swap(self, run: Run, instance: str, image: str) -> None:
         """Note, before its root volume is replaced, which image the instance runs. Raises: Conflict."""
         if not self._change_undo(run, "ADD swapped :value", {f"{instance} {image}"}):
+            raise Conflict(f"run {run.id} has no open change of {run.group}")
+
+    def grow(self, run: Run, instance: str) -> None:
+        """Note, before it happens, that another Auto Scaling group grows for the instance's going. Raises: Conflict."""
+        if not self._change_undo(run, "ADD grown :value", {instance}):
             raise Conflict(f"run {run.id} has no open change of {run.group}")
 
     def stop(self, run: Run, reason: str) -> bool:

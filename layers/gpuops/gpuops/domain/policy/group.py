@@ -138,14 +138,18 @@ class GroupPolicy(Part):
     allow_downgrade: bool = False
     """Roll also to a release that was withdrawn, or that is older, or has an older driver, than what the group runs."""
     nodegroup: Name | None = None
-    """Name of the EKS managed node group that made the Auto Scaling group; only EKS may update such a group."""
-    strategy: Literal["auto", "surge", "terminate_first", "replace_root_volume", "managed"] = "surge"
+    """Name of the EKS node group that made the Auto Scaling group, and with which the names of its followers begin."""
+    strategy: Literal["auto", "surge", "terminate_first", "replace_root_volume", "managed", "managed_blue_green"] = (
+        "surge"
+    )
     """`surge`: new nodes first, old ones after. `terminate_first`: an old node goes before its successor comes, where
     capacity is fixed (a reservation, a capacity block): the group never grows, and is smaller by a node meanwhile.
     `replace_root_volume`: each instance stays, is emptied, restarts from a root volume of the AMI and is admitted anew;
     not with Bottlerocket, not on metal, and not where the AMI's root volume is smaller than the launch template's.
     `managed`: EKS's own update of a managed node group, which cannot be paused, cancelled or undone: order, surge,
     patience and floor are EKS's, there is no canary, and of `drain` only `on_deadline: force` counts.
+    `managed_blue_green`: into a new node group of the release, named after `nodegroup`, node by node as with `surge`:
+    it can pause, bake and go back; the old node group is deleted once all nodes are verified.
     `auto`: as `surge`, unless reservation, subnets, quota or a failed launch say that it cannot; then instances stay if
     they can, and else old nodes go first. The plan says why."""
     update_strategy: Literal["DEFAULT", "MINIMAL"] | None = None
@@ -189,8 +193,8 @@ class GroupPolicy(Part):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         """Refuse keys that would do nothing."""
-        if (self.strategy == "managed") != (self.nodegroup is not None):
-            raise PydanticCustomError("nodegroup", "`strategy: managed` and `nodegroup` belong together")
+        if self.strategy.startswith("managed") != (self.nodegroup is not None):
+            raise PydanticCustomError("nodegroup", "`nodegroup` belongs to `strategy: managed` and managed_blue_green")
         if self.update_strategy and self.strategy != "managed":
             raise PydanticCustomError("update_strategy", "`update_strategy` is for `strategy: managed`")
         return self

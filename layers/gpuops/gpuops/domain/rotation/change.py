@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.launch import override_amis, retarget, with_amis
-from gpuops.domain.rotation.nodegroup import UpdateStrategy
+from gpuops.domain.rotation.move import Move
+from gpuops.domain.rotation.nodegroup import Managed
 from gpuops.domain.rotation.strategy import IN_PLACE, Strategy, suspended_by
 from gpuops.domain.run import Run
 
@@ -32,17 +33,6 @@ class Moved(BaseModel):
     new: Template | None = None
     back: Template | None = None
     """Our version of the original, by which nodes go back: newcomers are told apart by their version."""
-
-
-class Managed(BaseModel):
-    """What a managed node group was before its roll."""
-
-    model_config = ConfigDict(frozen=True)
-
-    nodegroup: str
-    strategy: UpdateStrategy
-    release: str
-    """To which a new node group would have to be pinned, to go back."""
 
 
 class Undo(BaseModel):
@@ -81,6 +71,10 @@ class Undo(BaseModel):
     """Those that are as idle as the canaries: which of them those are is decided by zone."""
     managed: Managed | None = None
     """Of a managed node group: then nothing else is put back."""
+    move: Move | None = None
+    """Of a managed node group that moves into a new one: newcomers are told apart by where they stand."""
+    grown: frozenset[str] = frozenset()
+    """Instances for whose going the Auto Scaling group of the newcomers grew by one; noted before it does."""
     decremented: frozenset[str] = frozenset()
     """Instances whose termination gives back one node of the surge; noted before each such termination."""
     settled: frozenset[str] = frozenset()
@@ -124,12 +118,26 @@ class Undo(BaseModel):
         """By instance whose root volume was to be replaced, the image that it ran."""
         return dict(note.split() for note in self.swapped)
 
+    @property
+    def receiver(self) -> str:
+        """The Auto Scaling group in which newcomers of this stage come."""
+        return self.move.receiver(back=self.stage == "back") if self.move else self.run.group
+
+    @property
+    def receiver_size(self) -> int:
+        """What this stage asks of that group, where it is another one than the old instances'."""
+        return self.move.base + self.surge + len(self.grown - self.move.grown) if self.move else self.size
+
     def is_new(self, instance: Instance) -> bool:
         """Whether the instance is a newcomer of this stage."""
+        if self.move:
+            return instance.home == self.receiver and instance.id not in self.move.settled
         return instance.template in self.new_templates
 
     def is_ours(self, instance: Instance) -> bool:
         """Whether this change launched the instance."""
+        if self.move:
+            return self.has_gone(instance) or self.is_new(instance)
         return instance.template in self.our_templates
 
     def moved_to_target(self, instance: Instance) -> bool:
@@ -137,10 +145,18 @@ class Undo(BaseModel):
 
         Auto Scaling goes on naming the launch template from which an instance came, whatever its root volume is by now.
         """
+        if self.move:
+            return self.has_gone(instance)
         if self.in_place:
             noted = instance.id in self.images_before or self.is_ours(instance)
             return noted and instance.ami == self.target.ami
         return self.is_ours(instance) and not (self.stage == "back" and self.is_new(instance))
+
+    def has_gone(self, instance: Instance) -> bool:
+        """Whether this change launched the instance as one of its target."""
+        if self.move:
+            return instance.home == self.move.into and instance.id not in self.move.settled
+        return instance.template in {moved.new for moved in self.moved if moved.new}
 
     def given_back(self, group: Group) -> int:
         """How many nodes this stage gave back. A note alone gives none: the termination after it may have failed."""

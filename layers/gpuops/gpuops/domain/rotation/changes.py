@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from gpuops.domain.rotation.gates import Situation, Target
-from gpuops.domain.rotation.strategy import Strategy, suspended_by
+from gpuops.domain.rotation.move import move_changes
+from gpuops.domain.rotation.owner import owner_of
+from gpuops.domain.rotation.strategy import GROWING, Strategy, suspended_by
 
 
 def changes_of(situation: Situation, strategy: Strategy, canaries: int, surge: int) -> tuple[str, ...]:
@@ -14,7 +16,11 @@ def changes_of(situation: Situation, strategy: Strategy, canaries: int, surge: i
 
 def _launches(situation: Situation, canaries: int) -> Iterator[str]:
     """What new nodes get, and who is first."""
-    yield f"new launch template version with {named(situation.target)}"
+    move, old = situation.move, situation.nodegroup
+    if move and old:
+        yield from move_changes(move, old, owner_of([old.tags]))
+    else:
+        yield f"new launch template version with {named(situation.target)}"
     if situation.facts.driver.version is None:
         yield "nobody knows its driver: the first new node tells it"
     if situation.adds_startup_taint:
@@ -26,21 +32,21 @@ def _launches(situation: Situation, canaries: int) -> Iterator[str]:
 def _sizes(situation: Situation, strategy: Strategy, canaries: int, surge: int) -> Iterator[str]:
     """How many nodes more there are for a while, or fewer."""
     group, policy = situation.group, situation.policy
-    if strategy != "surge":
+    if strategy not in GROWING:
         floor = policy.floor.of(group.desired, policy.surge)
         how = "old nodes go first" if strategy == "terminate_first" else "instances stay and get another root volume"
         yield f"{how}: {max(surge, 1)} out of service at a time, never fewer than {floor} in service"
         return
     size = group.desired + max(canaries, surge)
     yield f"desired capacity {group.desired} to {size}, while it rolls"
-    if size > group.max:
+    if size > group.max and not situation.move:
         yield f"maximum size {group.max} to {size}, while it rolls"
 
 
 def _settings(situation: Situation, strategy: Strategy) -> Iterator[str]:
     """What stands still meanwhile."""
     yield f"suspend {', '.join(suspended_by(strategy))}, while it rolls"
-    if not situation.group.protects_new:
+    if not situation.group.protects_new and not situation.move:
         yield "protect new instances from scale-in, while it rolls"
 
 

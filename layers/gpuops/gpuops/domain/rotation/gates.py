@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict
-
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.closed import Closed
 from gpuops.domain.rotation.fact_gates import first_refusal
 from gpuops.domain.rotation.facts import NO_FACTS, Facts
 from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.move import MovePlan, why_no_move
 from gpuops.domain.rotation.nodegroup import Nodegroup, busy, never
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.strategy import IN_PLACE, NOTHING_KNOWN, SWAP_UNKNOWN, Room, Swap
+from gpuops.domain.rotation.target import Target
 from gpuops.domain.rotation.windows import next_opening, wall_clock
 from gpuops.domain.rotation.wish import GlobalStop
 
@@ -25,15 +25,6 @@ __all__ = ["GATES", "LAUNCH", "Closed", "Gate", "Situation", "Target", "first_cl
 
 LAUNCH = "Launch"
 """The process of an Auto Scaling group that launches its instances."""
-
-
-class Target(BaseModel):
-    """The AMI that every node of the group should run."""
-
-    model_config = ConfigDict(frozen=True)
-
-    ami: str
-    release: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +62,11 @@ class Situation:
     full: str | None = None
     """Why no further node of the fleet may be closed now."""
     nodegroup: Nodegroup | None = None
-    """The managed node group that the policy names."""
+    """The managed node group that the policy names, or that has followed it; of two, the one that nodes leave."""
+    move: MovePlan | None = None
+    """Between which node groups the nodes are to move."""
+    namesake: Nodegroup | None = None
+    """The node group that has the name of the one to be made."""
     room: Room = NOTHING_KNOWN
     """What is known of whether more instances could be had; looked at where the policy says `auto`."""
     swap: Swap = SWAP_UNKNOWN
@@ -119,11 +114,12 @@ def gate_withdrawn_or_older(situation: Situation, _now: datetime) -> Closed | No
 
 def gate_managed(situation: Situation, _now: datetime) -> Closed | None:
     """What EKS manages only EKS may update, one thing at a time, and not to everything."""
-    nodegroup = situation.nodegroup
-    if why := never(nodegroup, situation.group, situation.policy, situation.target.release):
-        return Closed(why, never=True)
-    why = busy(nodegroup) if nodegroup else None
-    return Closed(why) if why else None
+    nodegroup, move, release = situation.nodegroup, situation.move, situation.target.release
+    why = never(nodegroup, situation.group, situation.policy, release)
+    if not why and move and nodegroup:
+        why = why_no_move(move, situation.group, nodegroup, situation.namesake, release)
+    at_work = busy(nodegroup) if nodegroup and not why else None
+    return Closed(why, never=True) if why else Closed(at_work) if at_work else None
 
 
 def gate_hold_days(situation: Situation, now: datetime) -> Closed | None:

@@ -13,6 +13,8 @@ LEAVING = ("Terminating", "Terminated", "Detaching", "Detached")
 """Prefixes of the lifecycle states of instances on their way out; the states with hooks continue with `:Wait`."""
 
 NODEGROUP_TAG = "eks:nodegroup-name"
+GROUP_TAG, CLUSTER_TAG = "gpuops:group", "gpuops:cluster"
+"""Which group of the policy an Auto Scaling group of EKS's belongs to; and that we may change it, and where."""
 
 
 class Template(BaseModel):
@@ -22,6 +24,24 @@ class Template(BaseModel):
 
     id: str
     version: str
+
+
+class Home(BaseModel):
+    """One of the Auto Scaling groups in which the instances of a group stand: two, while a node group moves."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    nodegroup: str = ""
+    """Of EKS, if it is EKS's."""
+    min: int
+    max: int
+    desired: int
+    suspended: frozenset[str] = frozenset()
+    launch: dict[str, Any] = {}
+    tags: dict[str, str] = {}
+    attached: tuple[str, ...] = ()
+    """What hangs on it that no other Auto Scaling group has by itself: load balancers, a warm pool."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +56,8 @@ class Instance:
     protected: bool = False
     launched: datetime | None = None
     """By EC2's clock, which may be compared with `now`."""
+    home: str = ""
+    """The Auto Scaling group in which it stands."""
     host: str = ""
     """Its private DNS name, which is its Node's name by default."""
 
@@ -57,7 +79,10 @@ class Instance:
 
 @dataclass(frozen=True)
 class Group:
-    """One Auto Scaling group at one moment."""
+    """One group of the policy at one moment: an Auto Scaling group, or all of those that belong to it.
+
+    Sizes are the sums; everything else is told of the newest one.
+    """
 
     name: str
     max: int
@@ -70,11 +95,26 @@ class Group:
     tags: dict[str, str] = field(default_factory=dict)
     subnets: tuple[str, ...] = ()
     """Into which it launches."""
+    homes: tuple[Home, ...] = ()
+    """Its Auto Scaling groups, the oldest first."""
 
     @property
     def managed(self) -> str | None:
         """The EKS node group that the group belongs to, as EKS tags it; None for a self-managed one."""
         return self.tags.get(NODEGROUP_TAG)
+
+    @property
+    def lead(self) -> str:
+        """Name of the newest of its Auto Scaling groups."""
+        return self.homes[-1].name if self.homes else self.name
+
+    def home(self, name: str) -> Home | None:
+        """Return the Auto Scaling group of that name, as far as it belongs to the group."""
+        return next((home for home in self.homes if home.name == name), None)
+
+    def inhabited(self, home: Home) -> bool:
+        """Whether the Auto Scaling group has an instance, or wants one."""
+        return bool(home.desired or any(instance.home == home.name for instance in self.staying))
 
     @property
     def staying(self) -> tuple[Instance, ...]:

@@ -76,6 +76,8 @@ class Change(BaseModel):
     template: Template
     """The main one, for people; which instances are new is read from the originals in the table."""
     surge: int
+    into: str | None = None
+    """The Auto Scaling group in which newcomers come, where it is another one than that of the old instances."""
 
 
 class Opening(BaseModel):
@@ -86,6 +88,7 @@ class Opening(BaseModel):
     fence: int | None = None
     template: Template | None = None
     surge: int | None = None
+    into: str | None = None
     since: AwareDatetime | None = None
     """Of the waiting, from its first answer on."""
     wait_seconds: int = 20

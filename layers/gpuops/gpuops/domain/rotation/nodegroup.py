@@ -5,7 +5,8 @@ back to an earlier release (EKS user guide, "Update a managed node group"): ours
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -15,8 +16,12 @@ from gpuops.domain.rotation.group import Group, Template
 
 UpdateStrategy = Literal["DEFAULT", "MINIMAL"]
 MANAGED: Literal["managed"] = "managed"
+BLUE_GREEN: Literal["managed_blue_green"] = "managed_blue_green"
 ACTIVE = "ACTIVE"
 UPDATING = "UPDATING"
+DELETING = "DELETING"
+AT_WORK = ("CREATING", UPDATING, DELETING)
+"""States in which EKS takes no other order, and which pass by themselves."""
 CUSTOM = "CUSTOM"
 """The AMI type of a node group whose image is that of its user's launch template."""
 AMI_TYPES = {
@@ -52,11 +57,27 @@ class Nodegroup:
     """Whether its nodes register ours."""
     issues: tuple[str, ...] = ()
     """What EKS finds wrong with it."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    likeness: Mapping[str, Any] = field(default_factory=dict)
+    """What CreateNodegroup would take to make another one like it."""
+    uncopied: tuple[str, ...] = ()
+    """What it has beside that, by EKS's own names."""
 
     @property
     def custom(self) -> bool:
         """Whether EKS knows no release of its image."""
         return self.ami_type == CUSTOM
+
+
+class Managed(BaseModel):
+    """What a managed node group was before its roll."""
+
+    model_config = ConfigDict(frozen=True)
+
+    nodegroup: str
+    strategy: UpdateStrategy
+    release: str
+    """To which a new node group would have to be pinned, to go back."""
 
 
 class ManagedPlan(BaseModel):
@@ -76,7 +97,7 @@ def never(nodegroup: Nodegroup | None, group: Group, policy: GroupPolicy, releas
     if nodegroup is None:
         named = f"name it under `nodegroup`, with `strategy: {MANAGED}`"
         return f"{group.name} is EKS's, of node group {group.managed}: {named}" if group.managed else None
-    if group.name not in nodegroup.groups:
+    if not {group.name, *(home.name for home in group.homes)} & set(nodegroup.groups):
         return f"node group {nodegroup.name} has the Auto Scaling group {', '.join(nodegroup.groups)}, not {group.name}"
     if nodegroup.custom:
         return None if nodegroup.template else f"node group {nodegroup.name} has a custom image and no launch template"
@@ -110,8 +131,7 @@ def managed_changes(nodegroup: Nodegroup, policy: GroupPolicy, target: str) -> t
         f"EKS updates node group {nodegroup.name} to {target}; it chooses the order of the nodes",
         _words(strategy),
         "EKS gives the pods of a node 15 minutes, then " + ("deletes them" if forced else "gives the update up"),
-        "once begun, EKS's update cannot be paused, cancelled or undone; the way back is a new node group pinned to "
-        + (f"image {nodegroup.release}" if nodegroup.custom else f"release {nodegroup.release}"),
+        "once begun, EKS's update cannot be paused, cancelled or undone; " + _way_back(nodegroup),
     ]
     if strategy != nodegroup.strategy:
         changes.append(f"updateStrategy {nodegroup.strategy} to {strategy}, while it rolls")
@@ -133,6 +153,16 @@ def update_request(
     else:
         asked = {"Version": version or nodegroup.version, "ReleaseVersion": release}
     return {**asked, "Force": force}
+
+
+def _way_back(nodegroup: Nodegroup) -> str:
+    """What can be had instead, or afterwards; a custom image has no release to be pinned to."""
+    if nodegroup.custom:
+        return f"the way back is a new node group pinned to image {nodegroup.release}"
+    return (
+        f"the way back is a new node group pinned to release {nodegroup.release}: "
+        f"`strategy: {BLUE_GREEN}` makes one, with that release's AMI pinned"
+    )
 
 
 def _words(strategy: UpdateStrategy) -> str:

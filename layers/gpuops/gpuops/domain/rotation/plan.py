@@ -14,9 +14,10 @@ from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.changes import changes_of, named
 from gpuops.domain.rotation.facts import Sight, sight_of
 from gpuops.domain.rotation.gates import Closed, Situation, first_closed
+from gpuops.domain.rotation.move import MovePlan
 from gpuops.domain.rotation.nodegroup import MANAGED, ManagedPlan, Nodegroup, managed_changes, plan_managed
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
-from gpuops.domain.rotation.strategy import Strategy, choose_strategy
+from gpuops.domain.rotation.strategy import GROWING, Strategy, choose_strategy
 
 Status = Literal["roll", "wait", "current", "planned", "hold", "reject"]
 
@@ -62,6 +63,8 @@ class Decision(BaseModel):
     """When what holds it ends by itself; None where nothing holds it, or a person has to act."""
     managed: ManagedPlan | None = None
     """Where EKS's own update replaces the nodes."""
+    move: MovePlan | None = None
+    """Where they move into another node group."""
     holder: str | None = None
     """Name of the run that has the group, where that holds it."""
 
@@ -95,13 +98,13 @@ def _held(closed: Closed, situation: Situation) -> Decision:
 
 def _roll(situation: Situation) -> Decision:
     """The order of the nodes, and everything that changes around them."""
-    if situation.nodegroup:
+    if situation.nodegroup and not situation.move:
         return _managed(situation, situation.nodegroup)
     policy, ordered = situation.policy, order_nodes(situation.loads)
     canaries = _canaries(ordered, policy)
     surge = min(policy.surge, len(ordered) - canaries)
     chosen = choose_strategy(policy, situation.group.desired, max(canaries, surge), situation.room, situation.swap)
-    grows, last = chosen.strategy == "surge", len(ordered) - surge
+    grows, last = chosen.strategy in GROWING, len(ordered) - surge
     nodes = tuple(
         PlannedNode(
             instance=load.instance,
@@ -121,6 +124,7 @@ def _roll(situation: Situation) -> Decision:
         strategy_reason=chosen.reason,
         candidates=_candidates(ordered, canaries),
         changes=changes_of(situation, chosen.strategy, canaries, surge),
+        move=situation.move and situation.move.model_copy(update={"version": situation.facts.release.minor}),
         settled=True,
     )
 

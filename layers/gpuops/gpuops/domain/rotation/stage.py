@@ -12,6 +12,7 @@ from typing import Literal
 from gpuops.domain.cluster import Node
 from gpuops.domain.rotation.change import Stage, Undo
 from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.move import Move
 from gpuops.domain.rotation.restore import owed_nodes
 from gpuops.domain.rotation.wish import Wish
 
@@ -34,7 +35,20 @@ def next_stage(undo: Undo, group: Group, stage: Stage, *, surge: int, order: tup
     owed = owed_nodes(group, undo)
     begun = {"stage": stage, "surge": surge, "order": order, "carried": owed, "desired": group.desired - owed}
     before = {"settled": undo.decremented, "sizes": undo.sizes | {undo.size}, "stopped": None}
-    return undo.model_copy(update=begun | before)
+    move = {"move": moved_on(undo, undo.move, group, back=stage == "back")} if undo.move else {}
+    return undo.model_copy(update=begun | before | move)
+
+
+def moved_on(undo: Undo, move: Move, group: Group, *, back: bool) -> Move:
+    """Return the move as its next stage begins: from here on, what grows is counted anew.
+
+    On the way back, old instances that never went are no newcomers.
+    """
+    home = group.home(move.receiver(back=back))
+    turns = back and undo.stage != "back"
+    stay = {instance.id for instance in group.staying if instance.home == move.old.name} if turns else set()
+    base = home.desired if home else 0
+    return move.model_copy(update={"base": base, "grown": undo.grown, "settled": move.settled | stay})
 
 
 def decide_back(undo: Undo, *, on_failure: bool, wish: Wish | None = None) -> Back:
@@ -57,8 +71,7 @@ def decide_back(undo: Undo, *, on_failure: bool, wish: Wish | None = None) -> Ba
 def unadmitted(group: Group, undo: Undo, nodes: Iterable[Node]) -> frozenset[str]:
     """Return nodes of the release that serve nobody yet: they go at once, and Auto Scaling launches the ones before."""
     admitted = {node.instance for node in nodes if node.admitted}
-    bad = frozenset(moved.new for moved in undo.moved if moved.new)
-    return frozenset(i.id for i in group.staying if i.template in bad and i.id not in admitted)
+    return frozenset(i.id for i in group.staying if undo.has_gone(i) and i.id not in admitted)
 
 
 def unreturned(group: Group, undo: Undo) -> str | None:

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from gpuops.domain.policy import GroupPolicy
 
-Strategy = Literal["surge", "terminate_first", "replace_root_volume", "managed"]
+Strategy = Literal["surge", "terminate_first", "replace_root_volume", "managed", "managed_blue_green"]
+GROWING: tuple[Strategy, ...] = ("surge", "managed_blue_green")
+"""Those by which new nodes come first."""
 IN_PLACE: Strategy = "replace_root_volume"
 _SUSPENDED = ("AZRebalance", "AlarmNotification", "ScheduledActions")
 """Auto Scaling's processes that would move or remove nodes behind our back."""
