@@ -112,12 +112,13 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
     )
     if look.undo.in_place:
         return take_in_place(wanted, group, look)
-    pairing = Pairing(group, look.undo, look.claims, partial(look.world.cluster, look.run.cluster))
+    connect, private_dns = partial(look.world.cluster, look.run.cluster), look.world.instances.private_dns
+    pairing = Pairing(group, look.undo, look.claims, connect, private_dns)
     pair = pairing.pair(wanted, turn.old)
     if claimed_now := pair.found and _claim(pair.found, group, look):
         return claimed_now
     if look.undo.strategy == "terminate_first":
-        return _go_first(wanted, group, pairing.nodes, look)
+        return _go_first(wanted, group, pairing.cluster.nodes(), look)
     return wait_for_instance(pair.why or "somebody else was quicker", group, look)
 
 
@@ -146,7 +147,8 @@ def _succeed(mine: Claim, look: Look) -> ClaimAnswer:
     """The old node goes, or went, first: once it is gone, find its successor."""
     if not mine.out:
         return answer("filled", f"node {mine.node} came for {mine.old}", look.times, node=mine.node)
-    group = look.world.groups.describe(look.run.group)
+    claimed = {item.new for item in look.claims}
+    group = look.world.groups.describe(look.run.group, partial(needs_no_look, look.undo, claimed))
     if group.instance(mine.old):
         return _chosen(mine, look.times)
     free = claimable(group, look.undo, [item.new for item in look.claims], "")

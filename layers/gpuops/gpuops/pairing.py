@@ -1,10 +1,11 @@
 """Which newcomer a slot of the roll claims, and for which old node, where volumes tie pods to a zone.
 
-The zones of volumes are read only where the newcomer stands in another zone than the old node: that costs calls.
+The zones of volumes are read only where the newcomer stands in another zone than the old node: that costs calls. Nodes
+are read one by one, by the names that their instances have in EC2: a claim must not cost more in a larger cluster.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from gpuops.adapters.cluster import Cluster
@@ -32,16 +33,22 @@ class Pairing:
     claims: Sequence[Claim]
     connect: Callable[[], Cluster]
     """Asked only once there is a newcomer: until then there is nothing to look at."""
+    private_dns: Callable[[str], str]
+    """An instance's name in EC2, where the group does not tell it."""
+    read: dict[str, Node | None] = field(default_factory=dict)
+    """Nodes that were read, by their instances."""
 
     @cached_property
     def cluster(self) -> Cluster:
         """The cluster, at the first question."""
         return self.connect()
 
-    @cached_property
-    def nodes(self) -> Sequence[Node]:
-        """Its nodes, as they were at the first look."""
-        return self.cluster.nodes()
+    def node_of(self, instance: Instance) -> Node | None:
+        """The instance's node, as it was at the first look."""
+        if instance.id not in self.read:
+            hint = instance.host or self.private_dns(instance.id)
+            self.read[instance.id] = self.cluster.node_of(instance.id, hint=hint)
+        return self.read[instance.id]
 
     def pair(self, wanted: Claim, old: Instance) -> Pair:
         """Return the claim for this old instance, or for the next one whose pods may go to where a newcomer is.
@@ -51,7 +58,8 @@ class Pairing:
         bound: dict[str, str] = {}
         while True:
             free = self._free(old.zone)
-            found = with_newcomer(wanted.model_copy(update={"old": old.id}), free, self.nodes) if free else None
+            nodes = filter(None, map(self.node_of, free))
+            found = with_newcomer(wanted.model_copy(update={"old": old.id}), free, nodes)
             if found is None:
                 return Pair(None, shortage(self.group, self.undo, len(free)))
             why = self._bound(old, found.new)
@@ -71,10 +79,9 @@ class Pairing:
     def _bound(self, old: Instance, new: str) -> str | None:
         """Which pod could not follow its volume, and where that is; None where every pod may go to the newcomer."""
         there = self.group.instance(new)
-        name = next((node.name for node in self.nodes if node.instance == old.id), None)
-        if there is None or there.zone == old.zone or name is None:
+        if there is None or there.zone == old.zone or (node := self.node_of(old)) is None:
             return None
-        for pod in self.cluster.pods_on(name):
+        for pod in self.cluster.pods_on(node.name):
             zones = self.cluster.zones_of(pod) if pod.claims and must_go(pod) else None
             if zones is not None and there.zone not in zones:
                 return f"{pod.title} has a volume in {' or '.join(sorted(zones))}"
