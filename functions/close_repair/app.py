@@ -2,7 +2,7 @@
 
 In:  {"run": {...}, "event", "isolate", "diagnose"?, "open"?, "drain"?, "repair"?, "replace"?, "smoke"?, "error"?,
       "now"}
-Out: {"status": "repaired" | "restarted" | "recorded" | "observed" | "gone" | "kept", "reason"}
+Out: {"status": "repaired" | "restarted" | "evacuated" | "recorded" | "observed" | "gone" | "kept", "reason"}
 """
 
 from datetime import datetime
@@ -41,20 +41,27 @@ def close_repair(request: Repair, now: datetime, world: World) -> Closed:
 
 def judge(request: Repair, node: Node | None) -> Closed:
     """What became of the node."""
-    told, name = request.diagnose.reason if request.diagnose else "", request.isolate.node
+    told, name = request.why, request.isolate.node
     if request.isolate.status == "observed":
         wish = request.diagnose.action if request.diagnose else "nothing"
         return Closed(status="observed", reason=f"{request.isolate.reason}: {wish} would be right, because {told}")
     if request.replace is not None:
         return Closed(status="repaired", reason=f"{name} was replaced: {told}")
-    if node is None:
-        return Closed(status="gone", reason=f"{name} is gone")
+    if request.evacuated or node is None:
+        return left(request)
     if request.smoke is not None and request.error is None:
         done = request.repair.reason if request.repair else ""
         return Closed(status="repaired", reason=f"{name} is proved and open again: {done}; {told}")
     if request.isolate.status == "open" and request.error is None:
         return opened(request, told)
     return Closed(status="kept", reason=f"{name} {state_of(request)}: {why_kept(request)}")
+
+
+def left(request: Repair) -> Closed:
+    """Of an instance that AWS takes, in time or not, and of one that somebody else has taken."""
+    if request.evacuated:
+        return Closed(status="evacuated", reason=f"{request.isolate.node} was emptied in time: {request.why}")
+    return Closed(status="gone", reason=f"{request.isolate.node} is gone")
 
 
 def opened(request: Repair, told: str) -> Closed:

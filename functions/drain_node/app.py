@@ -1,7 +1,7 @@
 """Cordon a node once its turn has come, and evict one pass of its pods; the state machine does the waiting.
 
 In:  {"run": {...}, "change"?: {"fence"}, "instance": "i-...", "drain"?: <previous answer>,
-      "faulty"?: true, "only_gpus"?: true, "now": "..."}
+      "faulty"?: true, "only_gpus"?: true, "leaves_at"?: "...", "now": "..."}
 Out: {"status": "drained" | "draining" | "overdue", "reason", "node", "started", "deadline", "held"?,
       "evicted", "refused", "waiting_for", "wait_seconds"}
 """
@@ -16,6 +16,7 @@ from gpuops.adapters.world import World
 from gpuops.closing import Closing
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.drain import Clock, decide_drain, drain_state, named
+from gpuops.domain.rotation.evacuation import decide_evacuation
 from gpuops.domain.rotation.halt import Halt, Rest, halt_of_stop
 from gpuops.domain.rotation.hold import Held, Hold, decide_hold
 from gpuops.domain.rotation.messages import Change
@@ -52,6 +53,8 @@ class Request(BaseModel):
     """The node's GPU is: training is asked to save its work at once, and gets the time for that and no more."""
     only_gpus: bool = False
     """Only pods that hold GPUs have to go: the node itself runs on."""
+    leaves_at: AwareDatetime | None = None
+    """When AWS takes the instance, whatever is on it."""
 
 
 def drain(request: Request, now: datetime, world: World) -> Drained:
@@ -108,7 +111,10 @@ def _evict(
     grace = saving if request.faulty else timedelta(hours=group.job_grace_hours)
     clock = Clock(before.started, before.deadline)
     pods = [pod for pod in cluster.pods_on(node) if pod.gpus or not request.only_gpus]
-    decision = decide_drain(pods, group.drain, grace, clock, now)
+    if request.leaves_at is None:
+        decision = decide_drain(pods, group.drain, grace, clock, now)
+    else:
+        decision = decide_evacuation(pods, group.drain, before.started, request.leaves_at, now)
     for pod in decision.ask:
         cluster.ask_checkpoint(pod, now)
     answers = cluster.evict_all(decision.evict)

@@ -67,6 +67,22 @@ def test_nothing_is_repaired_that_is_not_closed_or_not_to_be_repaired(isolated: 
     assert result.path == ["KeepEvent", *ISOLATE, *DIAGNOSE, *CLOSE, "Remediated"]
 
 
+@pytest.mark.parametrize("drained", ["drained", "overdue"])
+def test_an_instance_that_aws_takes_is_emptied_by_then_and_no_more(drained: str) -> None:
+    """No budget is asked for, since it goes anyway, and nothing is repaired."""
+    leaves = "2026-11-23T12:02:00Z"
+    taken = {"fault": {**FAULT["fault"], "kind": "interruption", "xid": None, "deadline": leaves}}
+    lambdas = {"DiagnoseFault": answers({"action": "evacuate"}), "DrainNode": answers("draining", drained)}
+
+    result = run("remediate_gpu", taken, {**lambdas, "CloseRepair": answers("evacuated")})
+
+    drain = ["DrainNode", "Drained?"]
+    assert result.path == [
+        "KeepEvent", *ISOLATE, *DIAGNOSE, *drain, "WaitForEvictions", *drain, *CLOSE, "Remediated"
+    ]  # fmt: skip
+    assert [asked["leaves_at"] for asked in result.called("DrainNode")] == [leaves] * 2
+
+
 def test_a_node_that_stays_closed_fails_the_run() -> None:
     """Alarms watch that; the reason is close_repair's."""
     result = run("remediate_gpu", FAULT, {"OpenRepair": answers("overdue"), "CloseRepair": answers("kept")})

@@ -64,7 +64,16 @@ def test_what_no_repair_mends_or_nobody_knows_is_for_a_person(number: int, actio
 
 
 @pytest.mark.parametrize(
-    ("kind", "action"), [("memory", "reset"), ("link", "reset"), ("hardware", "escalate"), ("thermal", "escalate")]
+    ("kind", "action"),
+    [
+        ("memory", "reset"),
+        ("link", "reset"),
+        ("hardware", "escalate"),
+        ("thermal", "escalate"),
+        ("interruption", "evacuate"),
+        ("rebalance", "replace"),
+        ("maintenance", "replace"),
+    ],
 )
 def test_a_fault_without_an_xid_is_decided_by_its_kind(kind: Any, action: str) -> None:
     """A person for all that is vague."""

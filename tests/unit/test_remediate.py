@@ -209,6 +209,18 @@ def close(world: World, isolated: Any, action: str = "replace", **more: Any) -> 
     return CLOSE.close_repair(repair(isolated, action, **more), NOW, world)
 
 
+def test_a_node_that_was_emptied_before_aws_takes_it_stays_closed(world: World) -> None:
+    """Whether it is there still, or not; one that was not empty in time is a person's business."""
+    isolated = closed(world)
+    full = close(world, isolated, "evacuate", drain={"status": "overdue", "reason": "1 pods left"})
+    empty = close(world, isolated, "evacuate", drain={"status": "drained"})
+    leave(world, 0)
+    gone = close(world, isolated, "evacuate", drain={"status": "drained"})
+
+    assert [one.status for one in (full, empty, gone)] == ["kept", "evacuated", "evacuated"]
+    assert len(world.escalated) == 1
+
+
 def test_a_replaced_node_was_repaired_and_frees_its_slot(world: World) -> None:
     """Twice is as good as once."""
     state = repair(closed(world))

@@ -42,6 +42,8 @@ class Pod:
     """When kubelet took it up, as the API writes it: compared only with its like, never with `now`."""
     gpus: int = 0
     """GPUs, or shares of GPUs, that it holds, under either name."""
+    priority: int = 0
+    """Kubernetes' own: who has a higher one goes first where time may not be enough for all."""
     smoke: bool = False
     """One of our own smoke pods."""
 
@@ -78,6 +80,7 @@ def read_pod(raw: Raw) -> Pod:
         claims=_claims(meta, spec),
         started=raw.get("status", {}).get("startTime") or "",
         gpus=_held(spec),
+        priority=int(spec.get("priority") or 0),
         smoke=meta["namespace"] == NAMESPACE and SMOKE_LABEL in meta.get("labels", {}),
     )
 

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-Action = Literal["none", "restart_pod", "reset", "reboot", "replace", "roll_ami", "escalate"]
-"""`roll_ami`: no repair of a node helps, another driver does; `escalate`: a person decides. Both keep it closed."""
+Action = Literal["none", "restart_pod", "reset", "reboot", "replace", "evacuate", "roll_ami", "escalate"]
+"""`evacuate`: AWS takes the instance at a known time, and all that is left to do is to empty it; `roll_ami`: no repair
+of a node helps, another driver does; `escalate`: a person decides. The last two keep it closed."""
 REPAIRS: tuple[Action, ...] = ("reset", "reboot", "replace")
 """Those that take a node out of service, each for what the one before did not mend."""
 HARMLESS: tuple[Action, ...] = ("none", "restart_pod")

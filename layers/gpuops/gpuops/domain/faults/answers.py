@@ -81,7 +81,7 @@ class Opened(Rest):
 class Closed(_Answer):
     """close_repair's answer."""
 
-    status: Literal["repaired", "restarted", "recorded", "observed", "gone", "kept"]
+    status: Literal["repaired", "restarted", "evacuated", "recorded", "observed", "gone", "kept"]
     """`kept`: the node stays in quarantine, and people know; `recorded`: there was nothing to do."""
 
 
@@ -118,6 +118,17 @@ class Repair(BaseModel):
     def fault(self) -> GpuFault:
         """What it is about."""
         return self.event.fault
+
+    @property
+    def why(self) -> str:
+        """Why it was decided so; empty where nothing was."""
+        return self.diagnose.reason if self.diagnose else ""
+
+    @property
+    def evacuated(self) -> bool:
+        """Whether the node of an instance that AWS takes was empty in time."""
+        taken = self.diagnose is not None and self.diagnose.action == "evacuate"
+        return taken and (self.drain or {}).get("status") == "drained"
 
     @property
     def instance(self) -> str:

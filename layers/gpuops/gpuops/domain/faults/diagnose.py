@@ -16,7 +16,13 @@ from gpuops.domain.faults.suspect import Suspect
 from gpuops.domain.faults.xids import Table
 from gpuops.domain.policy import Remediation
 
-KINDS: dict[str, Action] = {"memory": "reset", "link": "reset"}
+KINDS: dict[str, Action] = {
+    "memory": "reset",
+    "link": "reset",
+    "interruption": "evacuate",
+    "rebalance": "replace",
+    "maintenance": "replace",
+}
 """What a fault without an Xid asks for; every other kind is for a person."""
 
 
@@ -45,7 +51,8 @@ class Case:
 def first_word(fault: GpuFault, table: Table, policy: Remediation) -> Diagnosis:
     """Return what the fault alone asks for: this is all that there is time for before its node is closed."""
     if fault.xid is None:
-        return Diagnosis(KINDS.get(fault.kind, "escalate"), fault.kind)
+        when = f", by {fault.deadline.isoformat()}" if fault.deadline else ""
+        return Diagnosis(KINDS.get(fault.kind, "escalate"), f"{fault.kind}{when}")
     if fault.xid in policy.xids:
         return Diagnosis(policy.xids[fault.xid], f"Xid {fault.xid}: the policy's word")
     if recovery := recovery_of(fault.evidence):
