@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli import slicing
 from cli.output import answer, give_up, say
 from cli.policy import read_policy
 from cli.table import open_world
@@ -26,6 +27,7 @@ FAULTS = (BotoCoreError, ClientError, Conflict, Invalid, Refused, Unavailable)
 Plan = dict[str, Any]
 
 app = typer.Typer(no_args_is_help=True, help="Print what gpuops would do now, and do nothing.")
+app.command("slicing")(slicing.slicing)
 
 
 @app.command()

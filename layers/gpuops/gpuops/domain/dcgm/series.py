@@ -7,10 +7,11 @@ left out, or printed as one of its blanks (dcgm_structs.h: from 0x7ffffff0 upwar
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpuops.domain.dcgm.lines import Line, plain_lines
 from gpuops.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -60,12 +61,7 @@ def read_series(text: str) -> dict[str, list[Series]]:
 
     Raises: Unavailable when this is no exposition: a proxy's words, or half of an answer.
     """
-    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - 0.01 s, for a scrape only
-
-    try:
-        samples = [s for family in text_string_to_metric_families(text) for s in family.samples if _is_gpus(s)]
-    except (ValueError, IndexError) as error:  # the parser raises either
-        raise Unavailable(f"the exporter's answer cannot be read: {str(error)[:100]!r}") from error
+    samples = [sample for sample in plain_lines(text) or _parsed(text) if _is_gpus(sample)]
     renamed = any(f"exported_{label}" in sample.labels for sample in samples for label in TENANT)
     found: dict[str, list[Series]] = defaultdict(list)
     for sample in samples:
@@ -73,6 +69,17 @@ def read_series(text: str) -> dict[str, list[Series]]:
         at = float(sample.timestamp) if sample.timestamp is not None else None
         found[labels["UUID"]].append(Series(sample.name, labels, sample.value, at))
     return found
+
+
+def _parsed(text: str) -> Iterator["Line | Sample"]:
+    """Every sample of a text that is not plain, or that has none."""
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - 0.01 s, for a scrape only
+
+    try:
+        for family in text_string_to_metric_families(text):
+            yield from family.samples
+    except (ValueError, IndexError) as error:  # the parser raises either
+        raise Unavailable(f"the exporter's answer cannot be read: {str(error)[:100]!r}") from error
 
 
 def label(series: Iterable[Series], *names: str) -> str:
@@ -86,7 +93,7 @@ def number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else None
 
 
-def _is_gpus(sample: "Sample") -> bool:
+def _is_gpus(sample: "Line | Sample") -> bool:
     return bool(sample.labels.get("UUID", "").startswith("GPU-"))
 
 

@@ -6,9 +6,10 @@ from gpuops.domain.policy.cuda import Cuda
 from gpuops.domain.policy.document import parse_policy
 from gpuops.domain.policy.drain import Drain
 from gpuops.domain.policy.fleet import Budget, Policy
-from gpuops.domain.policy.group import Admission, Ami, Approval, GroupPolicy, ImagePipeline, Pinned, Recommended, Smoke
+from gpuops.domain.policy.group import Admission, Ami, Approval, GroupPolicy, ImagePipeline, Pinned, Recommended
 from gpuops.domain.policy.parts import EXCLUSIVE, RUNGS, ConfigKey, Image
 from gpuops.domain.policy.remediation import Remediation
+from gpuops.domain.policy.smoke import Smoke
 from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.policy.window import Window
 

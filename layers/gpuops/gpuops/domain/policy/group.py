@@ -13,8 +13,10 @@ from gpuops.domain.nodeview import Family
 from gpuops.domain.policy.canary import Canary, RollBack
 from gpuops.domain.policy.cuda import Cuda
 from gpuops.domain.policy.drain import Drain
-from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Image, Name, Part, PipelineArn
+from gpuops.domain.policy.parts import EXCLUSIVE, Architecture, ConfigKey, Name, Part, PipelineArn
+from gpuops.domain.policy.rebalance import Rebalance
 from gpuops.domain.policy.remediation import Remediation
+from gpuops.domain.policy.smoke import Smoke
 from gpuops.domain.policy.strategy import Floor
 from gpuops.domain.policy.window import TimeZone, Window
 from gpuops.domain.run import Mode
@@ -93,27 +95,6 @@ class Admission(Part):
     """How long Launch stays suspended; then one more failure suspends it again, and one success forgets them all."""
 
 
-class Smoke(Part):
-    """The proof that GPUs compute, and are shared as declared, run on each new node before it is admitted."""
-
-    nvidia_smi: Image = "nvcr.io/nvidia/cuda:12.8.1-base-ubuntu24.04"
-    """Image with a shell in which nvidia-smi lists the driver and the GPUs."""
-    cuda_sample: Image = "nvcr.io/nvidia/k8s/cuda-sample:vectoradd-cuda12.5.0"
-    """Image whose own entry point runs a CUDA sample and prints `Test PASSED`."""
-    timeout_seconds: Annotated[int, Field(ge=30, le=3600)] = 600
-    """For each stage of the smoke; keep it below the heartbeat of the launch hook."""
-    overlap: bool = True
-    """Fill an empty node with pods that run at once, and count how often each GPU's UUID is seen."""
-    memory_headroom_mib: Annotated[int, Field(ge=0, le=1_048_576)] = 2048
-    """On a node with tenants, only GPUs with so much free memory get a smoke pod."""
-    diagnostic_level: Annotated[int, Field(ge=1, le=4)] | None = None
-    """DCGM's diagnostic on the whole, empty node: 1 and 2 take minutes, 3 and 4 up to hours. Not given: none."""
-    diagnostic: Image = "nvcr.io/nvidia/cloud-native/dcgm:4.5.3-1-ubuntu22.04"
-    """Image that runs `dcgmi diag` with its own host engine."""
-    diagnostic_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
-    """How long the diagnostic may take."""
-
-
 class GroupPolicy(Part):
     """Everything that is decided about one node group."""
 
@@ -189,6 +170,10 @@ class GroupPolicy(Part):
     """The configuration of the device plugin that the group's nodes carry: `exclusive`, a rung, or a profile's name."""
     sharing_wait_minutes: Annotated[int, Field(ge=1, le=10_080)] = 360
     """How long a change of `sharing` waits for GPU pods to leave a node by themselves, before the run gives up."""
+
+    rebalance: Rebalance | None = None
+    """Within which bounds `gpuops plan slicing` plans the shares of its GPUs, from what `sharing` says on; nothing
+    changes nodes by it."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -1,0 +1,77 @@
+"""The planner that is judged: it reads text, as from the nodes' exporters, and decides by the product's own code.
+
+The policy is the product's with its defaults, but for what the replay has no days for: how long a workload must have
+been measured, and how often a day its shares may change. One node changes at a time, as rebalance_slicing has it.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from bench.rebalancing.exposition import NAMESPACE, exposition, pod_name
+from bench.rebalancing.trace import Replay
+from bench.rebalancing.world import World
+from gpuops.domain.dcgm.parse import read_samples
+from gpuops.domain.policy.rebalance import Rebalance
+from gpuops.domain.slicing.gather import Owner, looks_of, node_of
+from gpuops.domain.slicing.planner import plan_pool
+from gpuops.domain.slicing.pool import Demand, Pool, PoolNode, PoolPlan, PoolState
+from gpuops.domain.slicing.profile import Profile, observe_all
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+MOST_OF_IT = 0.75
+"""Of the warm-up that a workload must have been measured: one that has no pod in its first minutes is not strange."""
+
+
+def policy_of(warm_up: int, *, steer: bool = True) -> Rebalance:
+    """The policy under which the planner is judged, for so many minutes of warm-up."""
+    return Rebalance(most=8, history_hours=warm_up / 60 * MOST_OF_IT, changes_per_day=48, steer=steer)
+
+
+class Planner:
+    """Decides minute by minute, and remembers only what the product would have in its table."""
+
+    def __init__(self, policy: Rebalance) -> None:
+        self._policy = policy
+        self.profiles: Mapping[str, Profile] = {}
+        self._state = PoolState()
+        self.last: PoolPlan | None = None
+
+    def __call__(self, world: World, replay: Replay) -> None:
+        """Read the minute that was, plan, and change what the plan says."""
+        minute = world.minute - 1
+        now = BEGIN + timedelta(minutes=minute)
+        blocked = "" if world.counts else "the warm-up"
+        nodes = [read_node(world, place, replay, minute, now) for place in range(len(world.nodes))]
+        pool = Pool("replayed", nodes, self._state, blocked)
+        self.profiles = observe_all(self.profiles, looks_of(pool), now)
+        plan = plan_pool(pool, self.profiles, Demand(len(world.pending)), self._policy, now)
+        self._state, self.last = plan.state, plan
+        hours = self._policy.history_hours
+        world.profiled = frozenset(name for name, profile in self.profiles.items() if profile.known(hours))
+        if world.counts:
+            follow(world, plan)
+
+
+def read_node(world: World, place: int, replay: Replay, minute: int, now: datetime) -> PoolNode:
+    """One node, through its exporter's text."""
+    node = world.nodes[place]
+    name = f"node-{node.id}"
+    if node.ready > world.minute:
+        return PoolNode(name, node.replicas, apart="it boots, or its shares are being changed", marks=node.marks)
+    samples = read_samples(exposition(node, replay, minute, world.memory_mib), name, now)
+    titles = {f"{NAMESPACE}/{pod_name(p.spec.workload, p.spec.id)}": Owner(p.spec.workload) for p in node.pods}
+    read = node_of(name, node.replicas, samples, titles)
+    return PoolNode(name, read.replicas, read.gpus, marks=node.marks)
+
+
+def follow(world: World, plan: PoolPlan) -> None:
+    """Do what the plan says: soft taints at once, shares one node at a time, the canary first."""
+    nodes = {f"node-{node.id}": node for node in world.nodes}
+    world.target = plan.replicas
+    for planned in plan.nodes:
+        world.mark(nodes[planned.node], planned.marks)
+    switching = any(node.ready > world.minute and node.idle < node.ready for node in world.nodes)
+    changing = [planned for planned in plan.nodes if planned.action == "change"]
+    if changing and not switching:
+        first = min(changing, key=lambda planned: (not planned.canary, planned.node))
+        world.switch(nodes[first.node], first.replicas)

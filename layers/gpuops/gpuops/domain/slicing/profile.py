@@ -1,0 +1,87 @@
+"""What is known of one workload: its peaks of memory and how busy it keeps a GPU, over all of its pods.
+
+A workload is an owner (a Deployment, a Job's template), not a pod: pods come and go, and the next one will be like the
+last. The body that is stored bears a version, so that a later gpuops knows what it reads.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from gpuops.domain.slicing.histogram import Histogram
+
+WINDOW = timedelta(minutes=5)
+THOUSANDTHS = 1000
+"""Of a GPU's time: the unit of the histogram of busy."""
+
+
+class Stored(BaseModel):
+    """A histogram as it is stored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: AwareDatetime | None = None
+    weights: dict[int, float] = {}
+
+    @property
+    def value(self) -> Histogram:
+        """The histogram itself."""
+        return Histogram(self.at, self.weights)
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> Self:
+        """The same, to be stored."""
+        return cls(at=histogram.at, weights=dict(histogram.weights))
+
+
+class Profile(BaseModel):
+    """One workload's history."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    workload: str
+    first: AwareDatetime
+    """Of the first value."""
+    last: AwareDatetime
+    memory: Stored = Stored()
+    """Of the largest value in five minutes of any of its pods, in MiB."""
+    busy: Stored = Stored()
+    """Of every value, in thousandths of a GPU."""
+    window: AwareDatetime
+    """Beginning of the five minutes that are not over."""
+    peak_mib: float = 0.0
+    """The largest value in them."""
+    declared_mib: int | None = None
+    """What its owner says that it needs at most."""
+
+    def known(self, hours: float) -> bool:
+        """Whether it was measured for so long, or need not be."""
+        return self.declared_mib is not None or self.last - self.first >= timedelta(hours=hours)
+
+
+def observe(
+    profile: Profile | None, workload: str, at: datetime, memory_mib: float | None, busy: float | None
+) -> Profile:
+    """Return the profile with one more look at one of its pods; None for what the look could not tell."""
+    before = profile or Profile(workload=workload, first=at, last=at, window=at)
+    changed: dict[str, Any] = {"last": max(at, before.last)}
+    if at - before.window >= WINDOW:
+        if before.peak_mib:
+            changed["memory"] = Stored.of(before.memory.value.add(before.peak_mib, before.window))
+        changed |= {"window": at, "peak_mib": memory_mib or 0.0}
+    elif memory_mib is not None:
+        changed["peak_mib"] = max(memory_mib, before.peak_mib)
+    if busy is not None:
+        changed["busy"] = Stored.of(before.busy.value.add(busy * THOUSANDTHS, at))
+    return before.model_copy(update=changed)
+
+
+def observe_all(
+    profiles: Mapping[str, Profile], looks: Mapping[str, tuple[float | None, float | None]], at: datetime
+) -> dict[str, Profile]:
+    """Return the profiles after a look at all: by workload, its largest memory and its mean busy."""
+    seen = {name: observe(profiles.get(name), name, at, memory, busy) for name, (memory, busy) in looks.items()}
+    return {**profiles, **seen}

@@ -1,0 +1,250 @@
+"""The plan for a pool's shares, story by story.
+
+Covered: an idle pool grows after a longer look, memory keeps it, heat freezes it, a hot one shrinks, training keeps its
+node, a silent exporter holds, an Xid leaves one node out, a workload without history, or one that declares its memory,
+what one pod of many uses where nobody tells them apart, soft taints, histograms that forget, a stored profile.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gpuops.domain.dcgm.sample import GpuSample, PodShare
+from gpuops.domain.policy.rebalance import Rebalance
+from gpuops.domain.slicing.gather import looks_of, node_of, workload_named
+from gpuops.domain.slicing.histogram import Histogram
+from gpuops.domain.slicing.odds import Spread, odds_above
+from gpuops.domain.slicing.planner import plan_pool
+from gpuops.domain.slicing.pool import Demand, Gpu, Pool, PoolNode, PoolPlan, PoolState, Tenant
+from gpuops.domain.slicing.profile import Profile, observe
+from gpuops.domain.slicing.steer import FULL, OPEN, REST
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+TOTAL = 80 * 1024
+POLICY = Rebalance(most=8)
+
+
+def sample(uuid: str, used: int = 0, busy: float = 0.1, **more: Any) -> GpuSample:
+    """One GPU, well measured."""
+    known = {"uuid": uuid, "time": NOW, "busy_ratio": busy, "memory_used_mib": used, "memory_total_mib": TOTAL}
+    return GpuSample.model_validate(known | more)
+
+
+def node(name: str, *tenants: Tenant, replicas: int = 1, **more: Any) -> PoolNode:
+    """A node with one GPU."""
+    used = sum(tenant.memory_mib or 0 for tenant in tenants)
+    return PoolNode(name, replicas, [Gpu(sample(f"GPU-{name}", used, **more), tenants)])
+
+
+def known(name: str, mib: int, busy: float = 0.1, hours: int = 48) -> Profile:
+    """A workload with a history."""
+    profile = None
+    for minutes in range(hours * 60, -1, -30):
+        profile = observe(profile, name, NOW - timedelta(minutes=minutes), mib, busy)
+    assert profile is not None
+    return profile
+
+
+def web(mib: int = 10_000) -> Tenant:
+    """A pod of a service."""
+    return Tenant("default/web", mib, 0.1)
+
+
+def after(pool: Pool, profiles: dict[str, Profile], minutes: int, policy: Rebalance = POLICY) -> PoolPlan:
+    """The plan after looks for so long, one a minute; times of the samples follow."""
+    for minute in range(minutes + 1):
+        now = NOW + timedelta(minutes=minute)
+        nodes = [
+            replace(n, gpus=[Gpu(g.sample.model_copy(update={"time": now}), g.tenants) for g in n.gpus])
+            for n in pool.nodes
+        ]
+        plan = plan_pool(replace(pool, nodes=nodes), profiles, Demand(), policy, now)
+        pool = replace(pool, state=plan.state)
+    return plan
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(29, "keep"), (30, "grow")])
+def test_an_idle_pool_grows_once_two_have_fitted_for_half_an_hour(minutes: int, status: str) -> None:
+    """And only by one rung."""
+    pool = Pool("p", [node("a", web()), node("b", web()), node("c")], PoolState(rung=1))
+    policy = POLICY.model_copy(update={"crowded_percent": 50})
+    plan = after(pool, {"default/web": known("default/web", 10_000)}, minutes, policy)
+    assert (plan.status, plan.replicas) == (status, 2 if status == "grow" else 1)
+    if status == "grow":
+        assert [(n.node, n.action, n.canary) for n in plan.nodes] == [
+            ("a", "wait", False),
+            ("b", "wait", False),
+            ("c", "change", True),
+        ]
+
+
+def test_a_peak_of_memory_keeps_a_pool_where_it_is() -> None:
+    """Two fit, three would not, however idle and crowded it is."""
+    pool = Pool("p", [node("a", web(30_000), web(30_000), replicas=2)], PoolState(rung=2))
+    plan = after(pool, {"default/web": known("default/web", 30_000)}, 60)
+    assert (plan.status, plan.replicas) == ("keep", 2)
+    assert "memory" in plan.reason
+
+
+def test_peaks_that_no_longer_fit_shrink_a_pool_at_once() -> None:
+    """Safety waits for no cool-down; the node waits for its pods."""
+    pool = Pool("p", [node("a", web(50_000), web(20_000), replicas=2)], PoolState(rung=2, changed=(NOW,)))
+    plan = after(pool, {"default/web": known("default/web", 50_000)}, 0)
+    assert (plan.status, plan.replicas, plan.nodes[0].action) == ("shrink", 1, "wait")
+
+
+def test_a_hot_pool_shrinks_after_five_minutes() -> None:
+    """One look is not enough."""
+    hot = node("a", web(), web(), web(), replicas=4, busy=0.97)
+    pool, profiles = Pool("p", [hot], PoolState(rung=4)), {"default/web": known("default/web", 10_000)}
+    assert after(pool, profiles, 4).status == "keep"
+    shrunk = after(pool, profiles, 5)
+    assert (shrunk.status, shrunk.replicas) == ("shrink", 3)
+    assert "busy" in shrunk.reason
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"temperature_celsius": 84.0}, "84 degrees"),
+        ({"clock_events": {"hw_thermal_slowdown": 3}}, "throttled"),
+    ],
+)
+def test_heat_and_throttling_freeze_growth(more: dict[str, Any], why: str) -> None:
+    """More pods would make them worse."""
+    pool = Pool("p", [node("a", web(), **more), node("b", web(), **more)], PoolState(rung=1))
+    plan = after(pool, {"default/web": known("default/web", 10_000)}, 60)
+    assert plan.status == "keep"
+    assert why in plan.reason
+
+
+def test_a_growing_throttling_counter_freezes_growth() -> None:
+    """The counter's unit differs by version, so only growth means something."""
+    profiles = {"default/web": known("default/web", 10_000)}
+    nodes = [node("a", web(), violations={"power": 10.0}), node("b", web())]
+    pool = Pool("p", nodes, PoolState(rung=1, throttled={"power": 5.0}))
+    policy = POLICY.model_copy(update={"grow_minutes": 0, "crowded_minutes": 0})
+    assert "throttled: power" in after(pool, profiles, 0, policy).reason
+    assert after(pool, profiles, 1, policy).status == "grow"
+
+
+def test_a_node_with_training_stays_exclusive_while_the_others_grow() -> None:
+    """Its reason is told."""
+    job = Tenant("default/job", 60_000, 0.9, exclusive="default/job-1 is training")
+    pool = Pool("p", [node("a", job), node("b", web()), node("c")], PoolState(rung=1))
+    policy = POLICY.model_copy(update={"crowded_percent": 50})
+    plan = after(pool, {"default/web": known("default/web", 10_000)}, 30, policy)
+    assert plan.status == "grow"
+    assert (plan.nodes[0].action, plan.nodes[0].replicas) == ("keep", 1)
+    assert "training" in plan.nodes[0].reason
+
+
+def test_exporters_that_are_gone_hold_a_pool() -> None:
+    """Two of three; and one of twenty does not."""
+    silent = [PoolNode(name, 1, silent="no exporter runs on it") for name in ("a", "b")]
+    plan = after(Pool("p", [*silent, node("c", web())], PoolState(rung=1)), {}, 0)
+    assert plan.status == "hold"
+    assert "2 of 3 nodes" in plan.reason
+    many = [silent[0], *(node(f"n{place}", web()) for place in range(19))]
+    plan = after(Pool("p", many, PoolState(rung=1)), {"default/web": known("default/web", 10_000)}, 30)
+    assert (plan.status, plan.nodes[0].action) == ("grow", "hold")
+
+
+def test_old_and_contradictory_numbers_are_none() -> None:
+    """A sample of ten minutes ago, and one that says more than there is."""
+    old = plan_pool(
+        Pool("p", [node("a", web(), time=NOW - timedelta(minutes=10))], PoolState(rung=1)), {}, Demand(), POLICY, NOW
+    )
+    assert "was last read" in old.reason
+    odd = after(Pool("p", [node("a", web(), problems=("99 MiB used of 80",))], PoolState(rung=1)), {}, 0)
+    assert "contradicts itself" in odd.reason
+
+
+def test_an_xid_on_one_node_leaves_the_others_to_go_on() -> None:
+    """A tolerated one is nothing."""
+    pool = Pool("p", [node("a", web(), xids=(79,)), node("b", web(), xids=(13,)), node("c", web())], PoolState(rung=1))
+    plan = after(pool, {"default/web": known("default/web", 10_000)}, 30)
+    assert plan.status == "grow"
+    assert [n.action for n in plan.nodes] == ["leave", "wait", "wait"]
+
+
+def test_a_workload_without_history_is_half_like_the_others() -> None:
+    """And half as it was seen; alone it proves nothing. One that declares its memory is known."""
+    new = known("default/new", 1_000, hours=1)
+    profiles = {"default/web": known("default/web", 30_000), "default/new": new}
+    pool = Pool("p", [node("a", web(), Tenant("default/new", 1_000, 0.1), replicas=2)], PoolState(rung=2))
+    assert "memory" in after(pool, profiles, 0).fits[3]
+    profiles["default/web"] = known("default/web", 10_000)
+    assert after(pool, profiles, 0).fits[3] == ""
+    profiles["default/new"] = known("default/new", 60_000, hours=1)
+    assert "memory" in after(pool, profiles, 0).fits[3]
+    alone = Pool("p", [node("a", Tenant("default/new", 1_000, 0.1))], PoolState(rung=1))
+    assert "memory" in after(alone, {"default/new": new}, 0).fits[2]
+    declared = {"default/new": new.model_copy(update={"declared_mib": 1_200})}
+    assert after(alone, declared, 0).fits[2] == ""
+
+
+def test_nobody_is_told_apart_by_an_exporter_without_shares() -> None:
+    """A pod alone has all of its GPU; two are guessed high, and the pool gets two shares at the most."""
+    shares = (PodShare(namespace="default", pod="a"), PodShare(namespace="default", pod="b"))
+    both = node_of("n", 2, {"GPU-1": sample("GPU-1", 10_000, pods=shares)}, {})
+    looks = looks_of(Pool("p", [both]))
+    assert looks["default/a"] == (7_500.0, 0.05)
+    plan = after(Pool("p", [both], PoolState(rung=2)), {n: known(n, 7_500) for n in ("default/a", "default/b")}, 60)
+    assert (plan.replicas, plan.fits[3]) == (2, "the exporter does not tell pods on one GPU apart")
+    alone = node_of("n", 1, {"GPU-1": sample("GPU-1", 10_000, pods=shares[:1])}, {})
+    assert looks_of(Pool("p", [alone]))["default/a"] == (10_000.0, 0.1)
+
+
+def test_mig_puts_a_node_apart() -> None:
+    """Nobody shares what is partitioned."""
+    assert "MIG" in node_of("n", 1, {"GPU-1": sample("GPU-1", mig=("1g.10gb/1",))}, {}).apart
+
+
+@pytest.mark.parametrize(
+    ("pod", "workload"),
+    [("web-7d9f8b6c5-x2x4z", "d/web"), ("job-1-abcde", "d/job-1"), ("db-0", "d/db-0"), ("alone", "d/alone")],
+)
+def test_a_name_hints_at_its_owner(pod: str, workload: str) -> None:
+    """Where nobody can be asked."""
+    assert workload_named("d", pod) == workload
+
+
+def test_soft_taints_keep_empty_nodes_empty_and_full_ones_alone() -> None:
+    """A node in use is open, an empty one rests, and one where another peak would not fit is avoided most."""
+    profiles = {"default/web": known("default/web", 20_000), "default/big": known("default/big", 64_000)}
+    big = Tenant("default/big", 64_000, 0.1)
+    found = [node("a", web(20_000), replicas=2), node("b", replicas=2), node("c", big, replicas=2)]
+    pool = Pool("p", found, PoolState(rung=2))
+    marks = {n.node: n.marks for n in after(pool, profiles, 0, POLICY.model_copy(update={"steer": True})).nodes}
+    assert marks == {"a": OPEN, "b": REST, "c": FULL}
+    assert {n.marks for n in after(pool, profiles, 0).nodes} == {0}
+
+
+def test_odds_are_those_of_every_pair() -> None:
+    """Two workloads, half of the pods each: independent sums, and twins that peak together."""
+    spreads = [Spread(0.5, {10: 0.5, 30: 0.5}), Spread(0.5, {20: 1.0})]
+    alone, two, *_ = odds_above(45, spreads, 3)
+    independent, twins, alike = 0.25 * 0.25 + 2 * 0.25 * 0.5, 0.5 * 0.5, 0.5
+    assert alone == pytest.approx(0)
+    assert two == pytest.approx((1 - alike) * independent + alike * twins)
+
+
+def test_a_histogram_forgets() -> None:
+    """A peak of a week ago weighs a hundredth of one of now."""
+    early = NOW - timedelta(days=7)
+    histogram = Histogram().add(40_000, early).add(10_000, NOW)
+    assert histogram.weights[max(histogram.weights)] == pytest.approx(0.5**7)
+    assert histogram.percentile(98) == pytest.approx(10_000, rel=0.05)
+    assert histogram.percentile(100) == pytest.approx(40_000, rel=0.05)
+
+
+def test_a_profile_is_stored_and_read_back() -> None:
+    """With its version, in less than an item of DynamoDB holds."""
+    profile = known("default/web", 10_000)
+    body = profile.model_dump_json()
+    assert Profile.model_validate_json(body) == profile
+    assert '"version":1' in body
+    assert len(body) < 100_000
