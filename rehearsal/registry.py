@@ -6,12 +6,12 @@ nothing has no variables. Leaves out: layers, indexes of several platforms, toke
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from rehearsal.loopback import Loopback
 from rehearsal.scenario import Workload
 
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -19,28 +19,12 @@ PARTS: Final = 3
 """Of a path: repository, kind, reference."""
 
 
-class Registry:
+class Registry(Loopback):
     """Up from `start` to `stop`; the functions reach it at `url`."""
 
     def __init__(self, workloads: Iterable[Workload]) -> None:
         self._images = {image_of(work): work for work in workloads}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, name="registry", daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def start(self) -> None:
-        """Serve from now on."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Serve no longer; also where it was never started."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-        self._server.server_close()
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), self._handler()), "registry")
 
     def answer(self, path: str) -> tuple[int, bytes]:
         """Return status and body for a path with its query."""

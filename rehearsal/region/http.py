@@ -10,7 +10,6 @@ import functools
 import io
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +20,7 @@ from werkzeug.exceptions import InternalServerError
 from werkzeug.serving import ThreadedWSGIServer
 
 from rehearsal.clock import Clock
+from rehearsal.loopback import Loopback
 
 _LOG = logging.getLogger(__name__)
 
@@ -131,25 +131,9 @@ def _application() -> Any:
     return DomainDispatcherApplication(create_backend_app)
 
 
-class HttpServer:
-    """Serves on a free loopback port until stopped."""
+class HttpServer(Loopback):
+    """The endpoint of every service."""
 
     def __init__(self, clock: Clock, port: int = 0, own: Mapping[str, Service] | None = None) -> None:
-        self._server = _Server("127.0.0.1", port, Leased(_application(), clock, {} if own is None else own), _Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="region", daemon=True)
-
-    @property
-    def url(self) -> str:
-        """The endpoint of every service."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def start(self) -> None:
-        """Serve from now on."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, and wait until the thread is gone."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
+        app = Leased(_application(), clock, {} if own is None else own)
+        super().__init__(_Server("127.0.0.1", port, app, _Handler), "region")

@@ -7,13 +7,13 @@ group's update strategy, and the group's being ours for a while.
 from collections.abc import Callable
 
 from gpuops.adapters.aws import client_token
+from gpuops.adapters.versions import create_version
 from gpuops.adapters.world import World
 from gpuops.domain.rotation.change import Undo
-from gpuops.domain.rotation.group import Group, Template
+from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.launch import templates_of
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.nodegroup import UPDATING, Managed, ManagedPlan
-from gpuops.domain.userdata import with_startup_taint
 
 
 def managed_originals(plan: ManagedPlan, cluster: str, world: World) -> Managed:
@@ -36,17 +36,10 @@ def open_managed(undo: Undo, plan: ManagedPlan, group: Group, fence: int, world:
     template = templates_of(group.launch)[0]
     reason = f"EKS updates node group {found.name} to {undo.target.release}"
     if found.custom and found.template:
-        template = _new_version(found.template, undo, world)
+        own = found.template
+        template = create_version(own, undo, world, own.id, own.version)
         reason += f", by launch template {template.id} version {template.version}"
     return Change(reason=reason, fence=fence, template=template, surge=0)
-
-
-def _new_version(own: Template, undo: Undo, world: World) -> Template:
-    """The next version of the user's launch template; the token makes it once for each run."""
-    source = world.templates.read(own)
-    changes = {"ImageId": undo.target.ami, "UserData": with_startup_taint(source.user_data)}
-    token = client_token(undo.run.id, undo.run.group, own.id, own.version)
-    return world.templates.create(source, changes, token, f"gpuops {undo.target.release} {undo.run.id}")
 
 
 def close_managed(

@@ -67,7 +67,9 @@ def decide(
     """
     if refusal := _refusal(order, fleet.group(order.group)):
         return Decision(status="reject", reason=refusal)
-    situation = collect(order.group, fleet, release, now, world, run=run, begun=begun)
+    situation = collect(order.group, fleet, release, now, world, run=run)
+    if not begun:
+        situation = replace(situation, stop=world.wishes.stop())
     if situation.loads and situation.policy.canary.watches_alarms:
         situation = replace(situation, ringing=judge_alarms(world.alarms.look(situation.policy.canary, now)))
     if situation.policy.strategy == "auto" and situation.loads:
@@ -100,21 +102,13 @@ def swap_of(situation: Situation, world: World) -> Swap:
 
 
 def collect(
-    name: str,
-    fleet: Policy,
-    release: SeenRelease,
-    now: datetime,
-    world: World,
-    *,
-    run: str | None = None,
-    begun: bool = False,
+    name: str, fleet: Policy, release: SeenRelease, now: datetime, world: World, *, run: str | None = None
 ) -> Situation:
-    """Return what the gates and the order look at. Raises: as `decide`."""
+    """Return what the gates and the order look at, but for the global stop. Raises: as `decide`."""
     policy = fleet.group(name)
     group, target = world.groups.describe(policy.group), release.target
     versions = _templates(group, policy, world)
     images = {version.ami for version in versions if version.ami} | set(override_amis(group.launch))
-    opposed = _against(release, group, images, now, world)
     carried = carried_by(group, target, policy.cluster, world)
     current = not carried.loads and images == {target.ami}
     types = types_of(group.launch, [version.data for version in versions])
@@ -127,11 +121,8 @@ def collect(
         facts=NO_FACTS if current else look(policy, target, types, carried, world, remember=run is not None),
         adds_startup_taint=not group.managed and any(_lacks_startup_taint(version) for version in versions),
         seen=release.seen,
-        gone=opposed.gone,
-        withdrawn=opposed.withdrawn,
-        older=opposed.older,
-        stop=None if begun else world.wishes.stop(),
         full=no_slot(fleet, world),
+        **vars(_against(release, group, images, now, world)),
         **_remembered(policy, target, world, run),
         **nodegroups_of(group, policy, target, current=current, begun=images == {target.ami}, world=world),
     )

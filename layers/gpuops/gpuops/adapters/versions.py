@@ -3,6 +3,7 @@
 from gpuops.adapters.aws import client_token
 from gpuops.adapters.world import World
 from gpuops.domain.rotation.change import Undo
+from gpuops.domain.rotation.group import Template
 from gpuops.domain.userdata import with_startup_taint
 
 
@@ -17,13 +18,19 @@ def create_versions(undo: Undo, world: World) -> Undo:
     for place, moved in enumerate(undo.moved):
         if getattr(moved, field) is not None:
             continue
-        source = world.templates.read(moved.resolved)
-        changes = {"UserData": with_startup_taint(source.user_data)} | ({} if back else {"ImageId": undo.target.ami})
-        stage = ("back",) if back else ()
-        token = client_token(undo.run.id, undo.run.group, moved.source.id, moved.source.version, *stage)
-        what = f"back from {undo.target.release}" if back else undo.target.release
-        new = world.templates.create(source, changes, token, f"gpuops {what} {undo.run.id}")
+        token = (moved.source.id, moved.source.version, *(("back",) if back else ()))
+        new = create_version(moved.resolved, undo, world, *token)
         done = (*undo.moved[:place], moved.model_copy(update={field: new}), *undo.moved[place + 1 :])
         undo = undo.model_copy(update={"moved": done})
         world.store.write_undo(undo)
     return undo
+
+
+def create_version(template: Template, undo: Undo, world: World, *token: str) -> Template:
+    """Make the next version of one launch template, as the stage wants it. Idempotent: by run and token."""
+    back = undo.stage == "back"
+    source = world.templates.read(template)
+    changes = {"UserData": with_startup_taint(source.user_data)} | ({} if back else {"ImageId": undo.target.ami})
+    what = f"back from {undo.target.release}" if back else undo.target.release
+    name = client_token(undo.run.id, undo.run.group, *token)
+    return world.templates.create(source, changes, name, f"gpuops {what} {undo.run.id}")

@@ -157,8 +157,8 @@ def gate_floor(situation: Situation, _now: datetime) -> Closed | None:
 
 def gate_root_volume(situation: Situation, _now: datetime) -> Closed | None:
     """What EC2 would refuse of an emptied node is said before a node is emptied."""
-    wanted = situation.policy.strategy == IN_PLACE and situation.loads
-    return Closed(situation.swap.why_not, never=True) if wanted and situation.swap.why_not else None
+    why = situation.swap.why_not if situation.policy.strategy == IN_PLACE else None
+    return Closed(why, never=True) if why and situation.loads else None
 
 
 def gate_global_stop(situation: Situation, _now: datetime) -> Closed | None:
