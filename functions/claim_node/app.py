@@ -110,7 +110,7 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
         decrement=request.decrement,
         stage=look.undo.stage,
     )
-    if look.undo.in_place:
+    if look.undo.in_place and not look.undo.surge:
         return take_in_place(wanted, group, look)
     connect, private_dns = partial(look.world.cluster, look.run.cluster), look.world.instances.private_dns
     pairing = Pairing(group, look.undo, look.claims, connect, private_dns)
@@ -119,7 +119,8 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
         return claimed_now
     if look.undo.strategy == "terminate_first":
         return _go_first(wanted, group, pairing.cluster.nodes(), look)
-    return wait_for_instance(pair.why or "somebody else was quicker", group, look)
+    why = pair.why or "somebody else was quicker"
+    return take_in_place(wanted, group, look) if look.undo.in_place else wait_for_instance(why, group, look)
 
 
 def _claim(found: Claim, group: Group, look: Look) -> ClaimAnswer | None:

@@ -128,6 +128,7 @@ def _write_originals(group: Group, request: OpenChange, now: datetime, world: Wo
         update={
             "managed": managed,
             "move": move_originals(plan.move, group) if plan.move else None,
+            "may_stay": plan.may_stay,
             "gangs": {node.instance: node.gang for node in plan.nodes if node.gang},
         }
     )

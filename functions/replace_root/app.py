@@ -22,6 +22,7 @@ from gpuops.domain.rotation.group import Instance
 from gpuops.domain.rotation.halt import Rest, halt_of_stop
 from gpuops.domain.rotation.launch import override_amis
 from gpuops.domain.rotation.messages import Change
+from gpuops.domain.rotation.opening import missing_suspensions
 from gpuops.domain.rotation.root import LOOK_SECONDS, PATIENCE, decide_swap, image_wanted
 from gpuops.domain.run import Run
 from gpuops.entry import entry
@@ -58,17 +59,25 @@ class Request(BaseModel):
 
 
 def replace_root(request: Request, now: datetime, world: World) -> Replaced:
-    """Raises: Conflict when the run does not hold the group any more; Refused where EC2 will not do it."""
+    """While the global stop stands nothing is begun. A run that came to this way in the middle suspends what it needs.
+
+    Raises: Conflict when the run does not hold the group any more; Refused where EC2 will not do it.
+    """
     run = request.run
     world.store.check_fence(run, request.change.fence)
     undo = world.store.change_of(run)
     before = request.replace or _begin(request, undo, now)
-    instance = world.groups.describe(run.group).instance(request.instance)
+    group = world.groups.describe(run.group)
+    instance = group.instance(request.instance)
     if instance is None:
         return _answer(before, "gone", f"{request.instance} went away while its root volume was to be replaced")
     wanted = image_wanted(undo, instance, _original(undo, world))
     swap = decide_swap(instance, wanted, world.roots.task(before.task) if before.task else None)
     if swap.status == "begin":
+        if halt := halt_of_stop(world.wishes.stop()):
+            rest = {"resting": before.resting or now, "wait_seconds": halt.seconds(now)}
+            return _answer(before, "replacing", halt.reason).model_copy(update=rest)
+        world.groups.suspend(run.group, missing_suspensions(group, undo))
         return _replace(request, before, undo, instance, wanted, now=now, world=world)
     if swap.status == "replacing" and now >= before.deadline:
         return _answer(before, "overdue", f"{swap.reason} until {before.deadline.isoformat()}")
@@ -83,16 +92,13 @@ def _begin(request: Request, undo: Undo, now: datetime) -> Replaced:
 def _original(undo: Undo, world: World) -> str:
     """The image that the group launched before."""
     named = [world.templates.read(moved.resolved).ami for moved in undo.moved] if undo.stage == "back" else []
-    return next((ami for ami in (*named, *override_amis(undo.launch)) if ami), "")
+    return next((ami for ami in (*override_amis(undo.launch), *named) if ami), "")
 
 
 def _replace(
     request: Request, before: Replaced, undo: Undo, instance: Instance, wanted: str, *, now: datetime, world: World
 ) -> Replaced:
-    """Close the node, then ask EC2; while the global stop stands nothing is begun."""
-    if halt := halt_of_stop(world.wishes.stop()):
-        rest = {"resting": before.resting or now, "wait_seconds": halt.seconds(now)}
-        return _answer(before, "replacing", halt.reason).model_copy(update=rest)
+    """Note the image, close the node, then ask EC2."""
     if undo.stage != "back":
         world.store.note_swap(request.run, instance.id, instance.ami)
     cluster = world.cluster(request.run.cluster)

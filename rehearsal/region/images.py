@@ -6,6 +6,7 @@ where they are). moto's PutParameter refuses /aws/…; hence the write past it.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
@@ -19,6 +20,20 @@ from rehearsal.region.patches import Patches
 from rehearsal.scenario import Release, Withdrawal
 
 EKS_IMAGE_ACCOUNT = "602401143452"
+
+
+class SizedAmi(Ami):  # type: ignore[misc]
+    """moto's image, whose root volume may have another size than the one that moto gives to all."""
+
+    root_gib: int | None = None
+
+    @property
+    def block_device_mappings(self) -> list[dict[str, Any]]:
+        """As moto shows them, with the size."""
+        shown: list[dict[str, Any]] = super().block_device_mappings
+        if self.root_gib:
+            shown[0]["Ebs"]["VolumeSize"] = self.root_gib
+        return shown
 
 
 class Images:
@@ -77,7 +92,7 @@ class Images:
 
     def _register(self, release: Release, name: str) -> None:
         architecture = release.architecture
-        self._ec2.amis[release.ami] = Ami(
+        self._ec2.amis[release.ami] = SizedAmi(
             self._ec2,
             release.ami,
             name=name,
@@ -94,6 +109,7 @@ class Images:
             root_device_name="/dev/xvda",
             boot_mode="uefi-preferred",
         )
+        self._ec2.amis[release.ami].root_gib = release.root_gib
 
     def _append(self, name: str, value: str) -> None:
         versions = self._parameters[name]

@@ -26,6 +26,8 @@ class Release(Part):
     driver: str | None = None
     cuda: str | None = None
     at: Seconds = 0
+    root_gib: int | None = Field(default=None, ge=1)
+    """Size of its root volume, if EC2 is to tell."""
     pipeline: Name | None = None
     """Built by this pipeline of Image Builder instead of published by AWS; `release` is then `1.0.0/1`."""
     faults: tuple[Fault, ...] = ()

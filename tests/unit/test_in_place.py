@@ -2,7 +2,8 @@
 
 Covered: the whole way, with a canary, without a change of sizes; who is counted on; each step twice; a refusal of
 EC2's; a task that fails, or never ends; an instance that goes away; a node that is not admitted, and its way back; a
-run that died before, while and after a root volume was replaced; a lost fence, and the global stop.
+roll that comes to this for want of capacity; a run that died before, while and after a root volume was replaced; a lost
+fence, and the global stop.
 """
 
 from collections.abc import Iterator
@@ -18,12 +19,13 @@ from gpuops.domain.errors import Conflict, Refused
 from gpuops.domain.keys import ADMITTED
 from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.apps import load_app
-from tests.fakes.rotation import NEW, NOW, OLD, instance, run
+from tests.fakes.rotation import NEW, NOW, OLD, Images, image, instance, run
 from tests.fakes.steps import CLOSE, OPEN, RETURN, claim, launch, leave, leftovers, old_world, opened, plan
 from tests.fakes.world import World
 
 ROOT, BACK, DRAIN = load_app("replace_root"), load_app("open_rollback"), load_app("drain_node")
 POLICY = "groups:\n- {cluster: train, group: gpu, mode: apply, strategy: replace_root_volume%s}\n"
+NO_CAPACITY = "We currently do not have sufficient g4dn.xlarge capacity in the Availability Zone you requested."
 FIRST, LAST = instance(0).id, instance(2).id
 
 
@@ -346,3 +348,59 @@ def test_a_change_that_is_open_is_widened_for_the_others(world: World) -> None:
 
     assert [moved(world, wide, number).status for number in (2, 1)] == ["filled", "filled"]
     assert {i.ami for i in world.groups.group.staying} == {NEW}
+
+
+def scarce(world: World) -> World:
+    """A roll that wants to grow, and may go on otherwise; EC2 has nothing left, and tells the sizes of its images."""
+    named = POLICY % ", canary: {nodes: 0}, on_no_capacity: next"
+    world.policy = named.replace("replace_root_volume", "surge")
+    world.images = Images(known={ami: image(ami, root_device="/dev/xvda", root_gib=20) for ami in (OLD, NEW)})
+    world.groups.failure = NO_CAPACITY
+    world.connected.pods.clear()
+    return world
+
+
+def given_up(world: World, change: Any) -> Any:
+    """A slot that waited in vain for a newcomer, once its place stayed empty for long enough."""
+    waits = claim(world, change, 0)
+    assert waits.status == "waiting"
+    return claim(world, change, 0, NOW + timedelta(minutes=5), claim=waits.model_dump())
+
+
+def test_a_roll_that_cannot_grow_keeps_its_instances_where_it_may(world: World) -> None:
+    """What was asked for in vain is taken back, and so is what the roll needed only from then on."""
+    change = opened(scarce(world))
+    assert "ReplaceUnhealthy" not in world.groups.group.suspended
+    assert given_up(world, change).reason.endswith("from now on instances stay and get another root volume")
+
+    assert moved(world, change, 0).status == "filled"
+    assert "ReplaceUnhealthy" in world.groups.group.suspended
+    assert moved(world, change, 2).status == "filled"
+    assert claim(world, change, 1).status == "gone", "the last one gives back the surge"
+    last = claim(world, change, 1, decrement=True)
+    assert (last.status, last.decrement) == ("in_place", False)
+
+    CLOSE.close(run(), world)
+
+    assert (world.groups.group.desired, world.groups.group.max, len(world.groups.group.staying)) == (3, 3, 3)
+    assert not world.groups.group.suspended
+    assert [call for call in world.groups.calls if call[0] == "terminate"] == []
+
+
+def test_an_instance_that_comes_after_all_is_taken_for_an_old_one(world: World) -> None:
+    """It is paid for: then that old node need not be out of service for a minute."""
+    change = opened(scarce(world))
+    given_up(world, change)
+    launch(world, 10)
+
+    assert claim(world, change, 0).status == "claimed"
+
+
+def test_a_roll_that_may_not_keep_instances_lets_old_ones_go_first(world: World) -> None:
+    """The new image's root volume is smaller: EC2 would refuse once a node is empty."""
+    scarce(world)
+    world.images.known[NEW] = image(NEW, root_device="/dev/xvda", root_gib=10)
+    change = opened(world)
+
+    assert given_up(world, change).reason.endswith("from now on old nodes go first")
+    assert claim(world, change, 0).status == "taken"

@@ -79,7 +79,7 @@ ACTS = {
     },
     "autoscaling:ResumeProcesses": {"CloseChange", "GuardLaunch"},
     "autoscaling:SetInstanceProtection": {"CloseChange"},
-    "autoscaling:SuspendProcesses": {"GuardLaunch", "OpenChange"},
+    "autoscaling:SuspendProcesses": {"GuardLaunch", "OpenChange", "ReplaceRoot"},
     "autoscaling:TerminateInstanceInAutoScalingGroup": {"CloseChange", "OpenRollback", "RetireNode"},
     "autoscaling:CreateOrUpdateTags": {"OpenChange"},
     "autoscaling:UpdateAutoScalingGroup": {"CloseChange", "OpenChange", "OpenRollback", "RetireNode"},

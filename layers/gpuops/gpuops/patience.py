@@ -17,6 +17,7 @@ from gpuops.domain.rotation.claiming import Times
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.messages import ClaimAnswer, ClaimStatus
 from gpuops.domain.rotation.newcomers import claim_seconds, next_due
+from gpuops.domain.rotation.strategy import IN_PLACE
 from gpuops.domain.run import Run
 from gpuops.entry import measure
 
@@ -60,8 +61,9 @@ def wait_for_instance(reason: str, group: Group, look: Look, *, chosen: bool = F
         return wait(f"{reason}; {scarce}", look, group)
     if step == "hold":
         return _hold(since, f"held for want of capacity: {scarce}; {reason}", look)
-    look.world.store.fall_back(look.run, "terminate_first")
-    return answer("waiting", f"{scarce}: from now on old nodes go first", times, wait_seconds=1)
+    look.world.store.fall_back(look.run, IN_PLACE if look.undo.may_stay else "terminate_first")
+    way = "instances stay and get another root volume" if look.undo.may_stay else "old nodes go first"
+    return answer("waiting", f"{scarce}: from now on {way}", times, wait_seconds=1)
 
 
 def wait_for_terminations(reason: str, look: Look) -> ClaimAnswer:

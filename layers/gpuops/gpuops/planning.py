@@ -74,7 +74,8 @@ def decide(
         situation = replace(situation, ringing=judge_alarms(world.alarms.look(situation.policy.canary, now)))
     if situation.policy.strategy == "auto" and situation.loads:
         situation = replace(situation, room=room_of(situation.group, now, world))
-    if situation.policy.strategy in {"auto", IN_PLACE} and situation.loads:
+    policy = situation.policy
+    if situation.loads and (policy.strategy in {"auto", IN_PLACE} or policy.on_no_capacity == "next"):
         situation = replace(situation, swap=swap_of(situation, world))
     return decide_rotation(replace(situation, condemned=None) if order.insists else situation, now)
 

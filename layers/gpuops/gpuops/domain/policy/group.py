@@ -143,8 +143,9 @@ class GroupPolicy(Part):
     """Where old nodes go first, or stay: how many nodes must stay in service whatever happens."""
     on_no_capacity: Literal["hold", "next", "fail"] = "hold"
     """What a roll does when Auto Scaling cannot launch for want of instances, reservation, quota or addresses. `hold`
-    waits for them and calls people; `next` lets old nodes go first, down to `floor`, and holds where that does not
-    help; `fail` ends the roll at `claim_deadline_minutes`."""
+    waits for them and calls people; `next` goes on without more: instances stay where EC2 is known to allow that, else
+    old nodes go first, down to `floor`, and where that does not help it holds; `fail` ends the roll at
+    `claim_deadline_minutes`."""
     capacity_wait_hours: Annotated[int, Field(ge=1, le=240)] = 24
     """How long it holds; then the roll stops, and is put back."""
     canary: Canary = Canary()

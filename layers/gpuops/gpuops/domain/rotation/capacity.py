@@ -81,7 +81,10 @@ def has_empty_place(group: Group, undo: Undo, claims: Iterable[Claim]) -> bool:
     """Whether Auto Scaling owes us an instance: one that boots has its place already.
 
     Where old nodes go first, the places of those that went are counted: more were asked for in vain before, perhaps.
+    Where they stay, nobody waits for one.
     """
+    if undo.in_place:
+        return False
     if undo.strategy != "terminate_first":
         return len(group.staying) < group.desired
     claims = list(claims)
@@ -98,7 +101,8 @@ def why_scarce(failure: str | None) -> str | None:
 def decide_scarcity(policy: GroupPolicy, undo: Undo, *, chosen: bool) -> Literal["fail", "hold", "next"]:
     """What a slot does that waits for an instance which cannot be had; `chosen`: its old node is gone already.
 
-    The next strategy lets old nodes go first. Where the floor forbids that there is none, nor once it is in use.
+    By the next strategy instances stay, or old ones go first. Where the floor forbids that there is none, nor once it
+    is in use.
     """
     if policy.on_no_capacity != "next":
         return policy.on_no_capacity

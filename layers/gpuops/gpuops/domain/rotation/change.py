@@ -59,6 +59,8 @@ class Undo(BaseModel):
     moved: tuple[Moved, ...]
     strategy: Strategy = "surge"
     """Whether a new node comes before the old one goes, or after, or none does."""
+    may_stay: bool = False
+    """Whether EC2 is known to allow that instances stay, should there be no capacity for others."""
     swapped: frozenset[str] = frozenset()
     """`<instance> <image before>` of each whose root volume was to be replaced; noted before the replacement."""
     gangs: dict[str, str] = {}

@@ -52,6 +52,8 @@ class Decision(BaseModel):
     """Nodes at a time, once the canaries are good: more of them, or fewer where old ones go first."""
     strategy: Strategy = "surge"
     strategy_reason: str = ""
+    may_stay: bool = False
+    """Whether instances could stay, should capacity turn out to be missing."""
     candidates: int = 0
     """So many nodes, the first of them, are as idle as the canaries; 0 without canaries."""
     changes: tuple[str, ...] = ()
@@ -122,6 +124,7 @@ def _roll(situation: Situation) -> Decision:
         surge=surge,
         strategy=chosen.strategy,
         strategy_reason=chosen.reason,
+        may_stay=situation.swap.possible,
         candidates=_candidates(ordered, canaries),
         changes=changes_of(situation, chosen.strategy, canaries, surge),
         move=situation.move and situation.move.model_copy(update={"version": situation.facts.release.minor}),

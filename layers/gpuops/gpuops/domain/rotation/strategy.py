@@ -68,6 +68,11 @@ class Swap:
     known: bool = False
     """Whether everything that it depends on could be read."""
 
+    @property
+    def possible(self) -> bool:
+        """Whether it is known that EC2 would."""
+        return self.known and self.why_not is None
+
 
 SWAP_UNKNOWN = Swap()
 
@@ -92,7 +97,7 @@ def choose_strategy(policy: GroupPolicy, size: int, surge: int, room: Room, swap
     floor = policy.floor.of(size, policy.surge)
     if floor >= size:
         return Chosen(strategy="surge", reason=f"auto: {why}, but the floor of {floor} lets no old node go first")
-    if swap.known and swap.why_not is None:
+    if swap.possible:
         return Chosen(strategy=IN_PLACE, reason=f"auto: {why}; instances can stay")
     return Chosen(strategy="terminate_first", reason=f"auto: {why}")
 
