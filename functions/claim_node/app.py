@@ -26,7 +26,7 @@ from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, leaving, shortage, with_newcomer
 from gpuops.domain.rotation.claiming import Times
 from gpuops.domain.rotation.first import Limits, in_service, why_not_out
-from gpuops.domain.rotation.group import Group
+from gpuops.domain.rotation.group import Group, Instance
 from gpuops.domain.rotation.messages import Change, ClaimAnswer
 from gpuops.domain.rotation.newcomers import needs_no_look
 from gpuops.domain.run import Run
@@ -112,9 +112,14 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
     )
     if look.undo.in_place and not look.undo.surge:
         return take_in_place(wanted, group, look)
+    return _pair(wanted, turn.old, group, look)
+
+
+def _pair(wanted: Claim, old: Instance, group: Group, look: Look) -> ClaimAnswer:
+    """Claim a newcomer for the old node; where there is none, go on in the way in which the roll goes on without."""
     connect, private_dns = partial(look.world.cluster, look.run.cluster), look.world.instances.private_dns
     pairing = Pairing(group, look.undo, look.claims, connect, private_dns)
-    pair = pairing.pair(wanted, turn.old)
+    pair = pairing.pair(wanted, old)
     if claimed_now := pair.found and _claim(pair.found, group, look):
         return claimed_now
     if look.undo.strategy == "terminate_first":
