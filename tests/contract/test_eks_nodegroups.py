@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from gpuops.adapters.nodegroups import Nodegroups
 from gpuops.domain.errors import Conflict, Invalid
+from gpuops.domain.rotation.group import Home
+from gpuops.domain.rotation.move import Move, request_of
 from tests.contract.fleet_world import NEW, OLD, FleetWorld, fleet_world
 
 ASG = "eks-gpu-0a1b2c3d"
@@ -310,3 +312,35 @@ def test_a_node_group_is_deleted_with_its_nodes(world: FleetWorld) -> None:
         nodegroup(world)
     assert world.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
     assert len(world.nodes.forced) == 2
+
+
+def test_the_adapter_makes_tags_resizes_and_deletes(world: FleetWorld) -> None:
+    """Each asked twice; what is not there is not found, and what goes is gone."""
+    stage(world, taints=["nvidia.com/gpu=true:NoSchedule"])
+    adapter = Nodegroups(world.client("eks"))
+    assert adapter.find("train", "gpu-new") is None
+    old = adapter.describe("train", "gpu")
+    assert (old.uncopied, old.likeness["amiType"]) == ((), "AL2023_x86_64_NVIDIA")
+    move = Move(old=Home(name=ASG, nodegroup="gpu", min=0, max=4, desired=2), nodegroup="gpu-new", min=0, max=4)
+    asked = request_of(old, move, "gpu", "train", NEW.release)
+    for _ in range(2):
+        adapter.create(asked, "once")
+    made = adapter.find("train", "gpu-new")
+    assert made is not None
+    assert (made.status, made.groups, made.tags["gpuops:group"]) == ("CREATING", (), "gpu")
+    with pytest.raises(Conflict):
+        adapter.create(asked, "another")
+    world.clock.advance(70)
+    made = adapter.describe("train", "gpu-new")
+    assert (made.status, made.startup_taint, len(made.groups)) == ("ACTIVE", True, 1)
+    for _ in range(2):
+        adapter.set_sizes("train", "gpu-new", 0, 7, "sizes")
+    with pytest.raises(Conflict):
+        adapter.delete("train", "gpu-new")
+    world.clock.advance(60)
+    assert (world.group(made.groups[0])["MinSize"], world.group(made.groups[0])["MaxSize"]) == (0, 7)
+    for _ in range(2):
+        adapter.delete("train", "gpu-new")
+    world.clock.advance(600)
+    adapter.delete("train", "gpu-new")
+    assert adapter.find("train", "gpu-new") is None

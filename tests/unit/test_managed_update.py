@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from gpuops.adapters.wishes import Wishes
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unhealthy
+from gpuops.domain.rotation.budget import Slot
 from gpuops.domain.rotation.update import MEANINGS, Update, failure
 from gpuops.domain.rotation.wish import GlobalStop, Wish
 from tests.fakes.apps import load_app
@@ -290,3 +291,34 @@ def test_a_surge_that_eks_left_behind_is_told(world: World) -> None:
 
     assert closed.left == ("sizes: desired 5, maximum 5 (before EKS's update: desired 3, maximum 3)",)
     assert world.groups.calls == []
+
+
+def test_eks_takes_its_slots_of_the_fleets_budget(world: World) -> None:
+    """As many as it takes nodes at a time; where there are none it is not asked, for a week, and then the run ends."""
+    world.connected.pods = {}
+    world.nodegroups.found = replace(MANAGED, unavailable_percent=70)
+    world.policy = GROUP % "" + "budget: {nodes: 2}\n"
+    planned, change = opened(world)
+    world.budgets.take({Slot("i-other", "somebody")}, 2)
+
+    waits = wait(world, change)
+    assert (waits.status, waits.wait_seconds > 0) == ("waiting", True)
+    assert [slot.owner for slot in world.budgets.slots()] == ["somebody"]
+    with pytest.raises(Refused, match="EKS's update had not begun"):
+        wait(world, change, NOW + 8 * 24 * HOUR, waits)
+
+    world.budgets.give_all_back("somebody")
+    assert wait(world, change).status == "ready"
+    assert len(world.budgets.slots()) == 2
+    updated(world)
+    CLOSE.close(planned.run, world)
+    assert world.budgets.slots() == ()
+
+
+def test_a_node_without_a_slot_stays_open(world: World) -> None:
+    """Its Job is waited for all the same."""
+    world.policy = GROUP % "" + "budget: {nodes: 1}\n"
+    _, change = opened(world)
+    world.budgets.take({Slot("i-other", "somebody")}, 1)
+
+    assert (wait(world, change).status, cordoned(world)) == ("waiting", set())

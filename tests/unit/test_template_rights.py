@@ -25,7 +25,7 @@ WRITES = {
     },
     "RequestApproval": {"PutItem approval"},
     "SteerRun": {"PutItem wish", "PutItem stop", "DeleteItem stop"},
-    "AwaitJobs": {"PutItem deaf"},
+    "AwaitJobs": {"PutItem deaf", "UpdateItem budget"},
     "OpenChange": {
         *(f"PutItem {kind}" for kind in ("rotation", "lock", "open#changes")),
         "UpdateItem fence",

@@ -110,6 +110,8 @@ def _nodegroup(name: str, found: dict[str, Any]) -> Nodegroup:
         ami_type=found.get("amiType", ""),
         groups=tuple(group["name"] for group in (found.get("resources") or {}).get("autoScalingGroups", [])),
         strategy=(found.get("updateConfig") or {}).get("updateStrategy", "DEFAULT"),
+        unavailable=int((found.get("updateConfig") or {}).get("maxUnavailable") or 1),
+        unavailable_percent=(found.get("updateConfig") or {}).get("maxUnavailablePercentage"),
         template=_template(found.get("launchTemplate")),
         startup_taint=any(taint["key"] == STARTUP_TAINT_KEY for taint in found.get("taints") or ()),
         issues=tuple(f"{issue.get('code')}: {issue.get('message')}" for issue in issues),

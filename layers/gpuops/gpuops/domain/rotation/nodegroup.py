@@ -57,11 +57,20 @@ class Nodegroup:
     """Whether its nodes register ours."""
     issues: tuple[str, ...] = ()
     """What EKS finds wrong with it."""
+    unavailable: int = 1
+    unavailable_percent: int | None = None
+    """How many nodes its update takes at a time; the share counts where there is one."""
     tags: Mapping[str, str] = field(default_factory=dict)
     likeness: Mapping[str, Any] = field(default_factory=dict)
     """What CreateNodegroup would take to make another one like it."""
     uncopied: tuple[str, ...] = ()
     """What it has beside that, by EKS's own names."""
+
+    def at_a_time(self, size: int) -> int:
+        """Return how many nodes of so many EKS's update takes at a time; a share is rounded down, to one at least."""
+        if self.unavailable_percent is None:
+            return self.unavailable
+        return max(1, size * self.unavailable_percent // 100)
 
     @property
     def custom(self) -> bool:
