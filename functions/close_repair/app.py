@@ -47,10 +47,10 @@ def judge(request: Repair, node: Node | None) -> Closed:
         return Closed(status="observed", reason=f"{request.isolate.reason}: {wish} would be right, because {told}")
     if request.replace is not None:
         return Closed(status="repaired", reason=f"{name} was replaced: {told}")
-    if request.evacuated or node is None:
+    if request.evacuated or node is None or request.taken:
         return left(request)
     if request.smoke is not None and request.error is None:
-        done = request.repair.reason if request.repair else ""
+        done = request.repair.reason if request.repair else request.open.reason if request.open else ""
         return Closed(status="repaired", reason=f"{name} is proved and open again: {done}; {told}")
     if request.isolate.status == "open" and request.error is None:
         return opened(request, told)

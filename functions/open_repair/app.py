@@ -1,9 +1,9 @@
-"""Take a slot of the fleet's budget for a node in quarantine, before anything that runs on it is disturbed.
+"""Let a node in quarantine leave service for its repair, once its turn has come: before anything on it is disturbed.
 
 What is going to be tried is written down first: a repair that dies half-way was one, too.
 
 In:  {"run": {...}, "event", "isolate", "diagnose", "open"?: <previous answer>, "now"}
-Out: {"status": "clear" | "waiting" | "overdue" | "gone", "reason", "since", "wait_seconds"}
+Out: {"status": "clear" | "waiting" | "overdue" | "gone" | "recovered", "reason", "since", "wait_seconds"}
 """
 
 from datetime import datetime, timedelta
@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 from gpuops.adapters.world import World
 from gpuops.domain.faults.answers import Opened, Repair
 from gpuops.domain.faults.attempts import attempt_of
+from gpuops.domain.faults.diagnose import words_of
+from gpuops.domain.faults.turn import Sight, Turn, decide_turn
+from gpuops.domain.policy import Policy
 from gpuops.domain.rotation.halt import halt_of_stop
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.entry import entry
@@ -18,6 +21,8 @@ from gpuops.slots import take_slots
 
 PATIENCE = timedelta(hours=24)
 """How long a node in quarantine waits for its turn before a person hears of it."""
+EKS_PATIENCE = timedelta(hours=1)
+"""EKS acts within minutes where it does (its node auto-repair: 10 or 30 of them, by condition)."""
 
 
 @entry(Repair)
@@ -28,19 +33,97 @@ def handler(request: Repair, now: datetime) -> Opened:
 
 def open_repair(request: Repair, now: datetime, world: World) -> Opened:
     """Raises: Unavailable, Refused, Invalid from the adapters."""
-    run = request.run
     before = request.open or Opened(status="waiting", reason="", since=now)
     if halt := halt_of_stop(world.wishes.stop()):
-        return before.model_copy(update={"reason": halt.reason, "wait_seconds": halt.seconds(now)})
-    if world.groups.describe(run.group, lambda _: True).instance(request.instance) is None:
-        return before.model_copy(update={"status": "gone", "reason": f"{request.instance} is on its way out"})
-    why = take_slots(run, [request.instance], world.policies.at(run.policy), world)
-    if why is None:
-        if request.diagnose is not None:
-            attempt = attempt_of(request.fault, request.diagnose.action, run.id, now)
-            world.attempts.note(attempt, request.instance, request.fault.uuid)
-        return before.model_copy(update={"status": "clear", "reason": f"{request.instance} may leave service"})
-    if now >= before.since + PATIENCE:
-        return before.model_copy(update={"status": "overdue", "reason": why})
-    pause = wait_seconds(before.since, now, before.since + PATIENCE)
-    return before.model_copy(update={"status": "waiting", "reason": why, "wait_seconds": pause})
+        update = {"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)}
+        return before.model_copy(update=update)
+    policy = world.policies.at(request.run.policy)
+    see = look(request, policy, world)
+    turn = decide_turn(see)
+    if turn.status == "clear":
+        why = take_slots(request.run, [request.instance], policy, world)
+        turn = turn if why is None else Turn("waiting", why)
+    if turn.status == "clear":
+        begin(request, now, world)
+    if turn.storm and world.attempts.trip(now, turn.reason):
+        where = {"cluster": request.run.cluster, "group": request.run.group, "instance": request.instance}
+        world.bus.put_escalation({**where, "node": request.isolate.node or "", "reason": turn.reason})
+    return answer(turn, before, now, EKS_PATIENCE if see.eks else PATIENCE)
+
+
+def answer(turn: Turn, before: Opened, now: datetime, patience: timedelta) -> Opened:
+    """The turn as the machine hears it; whoever waited too long is a person's business."""
+    if turn.status != "waiting":
+        return before.model_copy(update={"status": turn.status, "reason": turn.reason})
+    until = before.since + patience
+    if now >= until:
+        return before.model_copy(update={"status": "overdue", "reason": turn.reason})
+    pause = wait_seconds(before.since, now, until)
+    return before.model_copy(update={"status": "waiting", "reason": turn.reason, "wait_seconds": pause})
+
+
+def look(request: Repair, policy: Policy, world: World) -> Sight:
+    """What decides about the turn."""
+    run, instance = request.run, request.instance
+    fleet = world.groups.total([group.group for group in policy.groups])
+    closed = {node.instance for node in world.cluster(run.cluster).nodes() if node.isolated_by is not None}
+    slots = {slot.instance for slot in world.budgets.slots()}
+    return Sight(
+        instance=instance,
+        there=world.groups.describe(run.group, lambda _: True).instance(instance) is not None,
+        quarantined=closed - {instance},
+        closed=slots - {instance},
+        fleet=fleet,
+        limit=policy.breaker(fleet),
+        roll=roll_before(request, world),
+        eks=left_to_eks(request, policy, world),
+        quiet=is_quiet(request, world),
+    )
+
+
+def roll_before(request: Repair, world: World) -> str:
+    """The run that is going to replace the node, asked to do that next; a newcomer of its is ours to replace."""
+    group = request.run.group
+    held = world.store.lock("lock", group)
+    if held is None or held.owner == request.run.execution:
+        return ""
+    undo = world.store.undo(group)
+    if undo is None or undo.run.id != held.run.id:
+        return held.run.id
+    if all(old.id != request.instance for old in undo.olds(world.groups.describe(group))):
+        return ""
+    world.store.claim_next(undo.run, [request.instance])
+    return held.run.id
+
+
+def left_to_eks(request: Repair, policy: Policy, world: World) -> str:
+    """The managed node group that EKS repairs by itself, unless the policy says that we do."""
+    group = policy.group(request.run.group)
+    owner, name = group.remediation.owner, group.nodegroup
+    if name is None or owner == "gpuops":
+        return ""
+    return name if owner == "eks" or world.nodegroups.repairs(group.cluster, name) else ""
+
+
+def is_quiet(request: Repair, world: World) -> bool:
+    """Whether everything that spoke of the node took its word back since it was closed, and nothing was tried yet."""
+    begun = request.open is not None and request.open.status == "clear"
+    if request.fault.xid is not None or request.fault.deadline is not None or begun:
+        return False
+    incident, since = world.incidents.of(request.instance), request.isolate.since
+    recovered = incident.recovered_at if incident else None
+    return recovered is not None and since is not None and recovered >= since
+
+
+def begin(request: Repair, now: datetime, world: World) -> None:
+    """Remember the attempt, and tell the group's open change of a newcomer that turned out to be faulty."""
+    world.attempts.calm()
+    if request.diagnose is None:
+        return
+    attempt = attempt_of(request.fault, request.diagnose.action, request.run.id, now)
+    world.attempts.note(attempt, request.instance, request.fault.uuid)
+    undo = world.store.undo(request.run.group)
+    group = world.groups.describe(request.run.group)
+    mine = group.instance(request.instance)
+    if undo is not None and mine is not None and undo.is_ours(mine):
+        world.store.tell_abandoned(request.run.group, words_of(request.fault), failed=request.instance)

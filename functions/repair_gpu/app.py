@@ -30,6 +30,8 @@ def repair(request: Repair, now: datetime, world: World) -> Repaired:
         if halt := halt_of_stop(world.wishes.stop()):
             return Repaired(status="waiting", reason=halt.reason, wait_seconds=halt.seconds(now))
         request = request.model_copy(update={"repair": None})
+    if action == "relieve":
+        return Repaired(status="repaired", reason="its load has moved away")
     if action == "restart_pod":
         return restart(request, world)
     if action == "reset":

@@ -27,9 +27,14 @@ class Nodegroups:
 
     found: Nodegroup = MANAGED
     asked: list[tuple[UpdateStrategy, str]] = field(default_factory=list)
+    repairing: bool = False
+    """Whether EKS's own auto-repair is on."""
 
     def describe(self, cluster: str, name: str) -> Nodegroup:
         return self.found
+
+    def repairs(self, cluster: str, name: str) -> bool:
+        return self.repairing
 
     def set_strategy(self, cluster: str, name: str, strategy: UpdateStrategy, token: str) -> None:
         self.asked.append((strategy, token))

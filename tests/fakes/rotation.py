@@ -204,6 +204,8 @@ class Cluster:
     raw_pods: list[dict[str, Any]] = field(default_factory=list)
     zones: dict[str, frozenset[str]] = field(default_factory=dict)
     """Where a pod's volumes are, by its title."""
+    asked: list[str] = field(default_factory=list)
+    """Titles of the pods that were asked to save their work."""
     refusals: dict[str, str] = field(default_factory=dict)
     """What a disruption budget says to an eviction, by the pod's title."""
 
@@ -270,6 +272,11 @@ class Cluster:
 
     def volumes_on(self, name: str) -> list[str]:
         return []
+
+    def ask_checkpoint(self, pod: Pod, now: datetime) -> None:
+        self.asked.append(pod.title)
+        told = replace(pod, asked=now)
+        self.pods = {name: [told if one == pod else one for one in on] for name, on in self.pods.items()}
 
     def evict_all(self, pods: Iterable[Pod]) -> dict[Pod, str | None]:
         answers = {pod: self.refusals.get(pod.title) for pod in pods}

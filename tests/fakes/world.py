@@ -17,6 +17,7 @@ from gpuops.adapters.attempts import Attempts
 from gpuops.adapters.budgets import Budgets
 from gpuops.adapters.claims import Claims
 from gpuops.adapters.image_notes import ImageNotes
+from gpuops.adapters.incidents import Incidents
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.releases import Releases
 from gpuops.adapters.store import Store
@@ -143,6 +144,10 @@ class World:
     @property
     def memory(self) -> Memory:
         return Memory(self.store._table)
+
+    @property
+    def incidents(self) -> Incidents:
+        return Incidents(self.store._table)
 
     @property
     def attempts(self) -> Attempts:

@@ -92,5 +92,5 @@ CONFIG = {"cluster": "demo"}
 """Input of apply_gpu_config."""
 SHARE = {"run": RUN, "node": "node-1", "instance": "i-0123456789abcdef0", "key": "r4", "turn": 1}
 """Input of share_node."""
-FAULT = {"fault": {"node": "node-1", "kind": "xid", "xid": 79, "first_seen": "2026-11-23T10:00:00Z"}}
+FAULT: dict[str, Any] = {"fault": {"node": "node-1", "kind": "xid", "xid": 79, "first_seen": "2026-11-23T10:00:00Z"}}
 """Input of remediate_gpu."""

@@ -244,3 +244,22 @@ def test_a_drain_that_is_overdue_keeps_the_node_closed() -> None:
     result = run("remediate_gpu", FAULT, lambdas)
 
     assert result.path[-6:] == ["DrainNode", "Drained?", *CLOSE, "RemediationFailed"]
+
+
+def test_a_node_that_everything_is_quiet_about_is_only_proved() -> None:
+    """Nothing on it is disturbed, and nothing repaired."""
+    lambdas = {"OpenRepair": answers("recovered"), "SmokeNodeMachine": answers("passed")}
+
+    result = run("remediate_gpu", FAULT, lambdas)
+
+    assert result.path == ["KeepEvent", *ISOLATE, *DIAGNOSE, *OPEN, "SmokeNode", *CLOSE, "Remediated"]
+
+
+def test_a_hot_node_loses_its_load_and_is_proved() -> None:
+    """Only its GPU pods have to go."""
+    lambdas = {"DiagnoseFault": diagnosed("relieve"), "SmokeNodeMachine": answers("passed")}
+
+    result = run("remediate_gpu", FAULT, lambdas)
+
+    assert result.path == ["KeepEvent", *ISOLATE, *DIAGNOSE, *OPEN, *REPAIR, "SmokeNode", *CLOSE, "Remediated"]
+    assert result.called("DrainNode")[0]["only_gpus"] is True

@@ -66,13 +66,9 @@ def test_what_no_repair_mends_or_nobody_knows_is_for_a_person(number: int, actio
 @pytest.mark.parametrize(
     ("kind", "action"),
     [
-        ("memory", "reset"),
-        ("link", "reset"),
+        *[("memory", "reset"), ("link", "reset"), ("thermal", "relieve"), ("power", "relieve")],
+        *[("interruption", "evacuate"), ("rebalance", "replace"), ("maintenance", "replace")],
         ("hardware", "escalate"),
-        ("thermal", "escalate"),
-        ("interruption", "evacuate"),
-        ("rebalance", "replace"),
-        ("maintenance", "replace"),
     ],
 )
 def test_a_fault_without_an_xid_is_decided_by_its_kind(kind: Any, action: str) -> None:
@@ -178,7 +174,7 @@ def test_a_repair_is_never_repeated_nor_followed_by_a_weaker_one(number: int, be
 def test_each_step_has_a_next_one_and_the_last_is_a_person() -> None:
     """None of them leads back."""
     assert [next_step(action) for action in ("restart_pod", *REPAIRS, "roll_ami", "escalate")] == [
-        *["reset", "reboot", "replace", "escalate", "escalate", "escalate"]
+        *["reset", "replace", "reboot", "replace", "escalate", "escalate", "escalate"]
     ]
 
 

@@ -117,7 +117,7 @@ def test_the_global_stop_is_read_before_the_act(world: World) -> None:
 
 def test_a_slot_of_the_budget_comes_before_anything_that_disturbs(world: World) -> None:
     """A full one is waited for, and a person hears of it in the end."""
-    world.policy = "budget: {nodes: 1}\n" + POLICY
+    world.policy = "budget: {nodes: 1}\nbreaker_percent: 100\n" + POLICY
     state = repair(closed(world))
     assert [OPEN.open_repair(state, NOW, world).status for _ in range(2)] == ["clear", "clear"]
 
@@ -305,6 +305,13 @@ def test_a_node_that_went_away_meanwhile_is_nobodys_business(world: World) -> No
 
     assert close(world, isolated).status == "gone"
     assert world.escalated == []
+
+
+def test_a_node_that_somebody_else_takes_is_gone_before_its_node_is(world: World) -> None:
+    """Its instance is on its way out, and nobody needs to hear of that."""
+    answer = close(world, closed(world), open={"status": "gone", "reason": "on its way out", "since": NOW})
+
+    assert (answer.status, world.escalated) == ("gone", [])
 
 
 def test_what_closed_nothing_is_recorded(world: World) -> None:

@@ -1,7 +1,8 @@
 """Closing a node that is to be emptied, or saying why its turn has not come: nothing is done to it before.
 
-In this order: what an annotation protects stays; the nodes of a gang are closed together, once each has its claim; and
-the fleet's budget has a slot for each of them. A node that bears the run's cordon has passed all of it.
+In this order: what a repair has taken out of service is its own; what an annotation protects stays; the nodes of a gang
+are closed together, once each has its claim; and the fleet's budget has a slot for each of them. A node that bears the
+run's cordon has passed all of it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +39,8 @@ class Closing:
         if node.cordoned_by is not None:
             self._cordon((node,))
             return None
+        if why := self._repaired(node):
+            return Hold("repair", why)
         if node.keep:
             return Hold("protected", f"its annotation {node.keep} forbids to disturb it")
         if not any(pod.gang and must_go(pod) for pod in self.cluster.pods_on(node.name)):
@@ -49,6 +52,12 @@ class Closing:
         if together.why:
             return Hold("gang", together.why)
         return self._take_and_cordon([nodes[instance] for instance in together.instances])
+
+    def _repaired(self, node: Node) -> str:
+        """Who has taken the node out of service for its repair: that run has it until it ends."""
+        slots = self.world.budgets.slots() if node.isolated_by is not None else ()
+        mine = (slot for slot in slots if slot.instance == node.instance and slot.owner != self.run.execution)
+        return f"run {node.isolated_by} repairs it" if any(mine) else ""
 
     def _together(self, node: Node, nodes: Mapping[str, Node]) -> Together:
         """The old instances of the node's unit, as far as they are this run's to replace."""

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from gpuops.adapters.aws import client
-from gpuops.adapters.table import ONE, Table
+from gpuops.adapters.table import NEW, ONE, Table
 from gpuops.domain.faults.attempts import Attempt
 
 KEPT = timedelta(days=90)
-STEP = "attempt#"
+STEP, STORM = "attempt#", "breaker#fleet"
 FOREFATHERS = 5
 """So many nodes back in a row of replacements; each of them took an attempt."""
 
@@ -40,6 +40,14 @@ class Attempts:
     def succeed(self, new: str, old: str, now: datetime) -> None:
         """Remember for which instance the new one stands in: what was tried on that one counts for it."""
         self._table.put(f"node#{new}", ONE, {"after": old, "ttl": int((now + KEPT).timestamp())})
+
+    def trip(self, now: datetime, why: str) -> bool:
+        """Note that a storm holds all repairs; False where that was noted before."""
+        return self._table.put(STORM, ONE, {"opened_at": now.isoformat(), "why": why}, NEW)
+
+    def calm(self) -> None:
+        """Forget the storm: people are told anew of the next one."""
+        self._table.delete(STORM)
 
     def of(self, instance: str, uuid: str, since: datetime) -> list[Attempt]:
         """Return what was tried since then on the node, on those it stands in for, and on the GPU, oldest first."""

@@ -70,6 +70,10 @@ class Nodegroups:
                 clusterName=cluster, nodegroupName=name, scalingConfig=sizes, clientRequestToken=token
             )
 
+    def repairs(self, cluster: str, name: str) -> bool:
+        """Return whether EKS repairs the node group's nodes by itself. Raises: Invalid when there is none."""
+        return bool((self._describe(cluster, name).get("nodeRepairConfig") or {}).get("enabled"))
+
     def set_strategy(self, cluster: str, name: str, strategy: UpdateStrategy, token: str) -> None:
         """Let EKS change the update strategy, which takes it a while. Idempotent by `token`.
 

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-Action = Literal["none", "restart_pod", "reset", "reboot", "replace", "evacuate", "roll_ami", "escalate"]
-"""`evacuate`: AWS takes the instance at a known time, and all that is left to do is to empty it; `roll_ami`: no repair
-of a node helps, another driver does; `escalate`: a person decides. The last two keep it closed."""
-REPAIRS: tuple[Action, ...] = ("reset", "reboot", "replace")
+Action = Literal["none", "restart_pod", "relieve", "reset", "reboot", "replace", "evacuate", "roll_ami", "escalate"]
+"""`relieve`: its load moves away, and it is proved before it gets any again; `evacuate`: AWS takes the instance at a
+known time, and all that is left to do is to empty it; `roll_ami`: no repair of a node helps, another driver does;
+`escalate`: a person decides. The last two keep it closed."""
+REPAIRS: tuple[Action, ...] = ("relieve", "reset", "reboot", "replace")
 """Those that take a node out of service, each for what the one before did not mend."""
 HARMLESS: tuple[Action, ...] = ("none", "restart_pod")
 """Those for which the node stays open."""
@@ -18,5 +19,7 @@ def closes(action: Action) -> bool:
 
 def next_step(action: Action) -> Action:
     """Return what follows where this did not help."""
+    if action == "relieve":
+        return "replace"  # what is too hot, or short of power, is so after a reset as well
     ladder: tuple[Action, ...] = (*REPAIRS, "escalate")
     return ladder[ladder.index(action) + 1] if action in REPAIRS else "escalate" if closes(action) else "reset"

@@ -72,7 +72,7 @@ class Repaired(_Answer):
 class Opened(Rest):
     """open_repair's answer: whether it is this node's turn to leave service."""
 
-    status: Literal["clear", "waiting", "overdue", "gone"]
+    status: Literal["clear", "waiting", "overdue", "gone", "recovered"]
     reason: str
     since: AwareDatetime
     wait_seconds: int = 0
@@ -129,6 +129,11 @@ class Repair(BaseModel):
         """Whether the node of an instance that AWS takes was empty in time."""
         taken = self.diagnose is not None and self.diagnose.action == "evacuate"
         return taken and (self.drain or {}).get("status") == "drained"
+
+    @property
+    def taken(self) -> bool:
+        """Whether somebody else took the instance before its turn came."""
+        return self.open is not None and self.open.status == "gone"
 
     @property
     def instance(self) -> str:

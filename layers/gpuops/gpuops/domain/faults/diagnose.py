@@ -19,11 +19,13 @@ from gpuops.domain.policy import Remediation
 KINDS: dict[str, Action] = {
     "memory": "reset",
     "link": "reset",
+    "thermal": "relieve",
+    "power": "relieve",
     "interruption": "evacuate",
     "rebalance": "replace",
     "maintenance": "replace",
 }
-"""What a fault without an Xid asks for; every other kind is for a person."""
+"""What a fault without an Xid asks for; `hardware`, which says no more than that, is for a person."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from gpuops.domain.policy.parts import (
     RUNGS,
     ConfigKey,
     ConfigMap,
+    DeployLabel,
     Image,
-    LabelKey,
     LabelValue,
     Name,
     Part,
@@ -75,8 +75,8 @@ class ClusterPolicy(Part):
     """Who measures them."""
     node_selector: dict[str, str] = Field(default_factory=lambda: {"nvidia.com/gpu": "true"})
     """Labels of the nodes on which both run."""
-    reset_labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
-    """Labels that take other people's GPU DaemonSets off a node while its GPUs are reset, such as GPU Operator's
+    reset_labels: dict[DeployLabel, LabelValue] = Field(default_factory=dict)
+    """Labels that take GPU Operator's DaemonSets off a node while its GPUs are reset, such as
     `nvidia.com/gpu.deploy.device-plugin: "false"`; what they said before is put back. Our own go by a label of ours."""
     force_conflicts: bool = False
     """Take over fields that another field manager has changed, instead of naming it."""

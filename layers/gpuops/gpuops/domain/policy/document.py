@@ -17,7 +17,9 @@ from gpuops.domain.policy.fleet import Policy
 Path = tuple[str | int, ...]
 Lines = dict[Path, int]
 
-KEYS = {"defaults", "groups", "clusters", "budget"}
+FLEET = ("clusters", "budget", "breaker_percent")
+"""Keys of the whole fleet."""
+KEYS = {"defaults", "groups", *FLEET}
 MAX_CHARACTERS = 262_144
 """More than any fleet needs; a bound keeps a wrong upload from costing a Lambda its memory."""
 
@@ -36,7 +38,7 @@ def parse_policy(text: str, version: str) -> Policy:
         raise Invalid(f"fleet.yaml: line {lines[(key,)]}: unknown key {key!r}; known: {', '.join(sorted(KEYS))}")
     groups = _with_defaults(document, lines)
     try:
-        rest = {key: document[key] for key in ("clusters", "budget") if document.get(key) is not None}
+        rest = {key: document[key] for key in FLEET if document.get(key) is not None}
         policy = Policy.model_validate({"version": version, "groups": groups, **rest})
     except ValidationError as error:
         raise Invalid("fleet.yaml: " + "; ".join(_fault(fault, lines) for fault in error.errors()[:5])) from error

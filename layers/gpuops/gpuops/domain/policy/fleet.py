@@ -41,7 +41,14 @@ class Policy(Part):
     clusters: tuple[ClusterPolicy, ...] = ()
     """One entry for each cluster whose GPU configuration gpuops brings about; without one it is only looked at."""
     budget: Budget = Budget(nodes=DEFAULT_NODES)
-    """How many nodes may be closed at one time, by rolls and changes of sharing together."""
+    """How many nodes may be closed at one time, by rolls, repairs and changes of sharing together."""
+    breaker_percent: Annotated[float, Field(gt=0, le=100)] = 25
+    """So many percent of the fleet may be out of service, closed or in quarantine, and one node at least; with more of
+    them, no repair begins, and people are called once."""
+
+    def breaker(self, fleet: int) -> int:
+        """Return the number of nodes that may be out of service, of a fleet of so many."""
+        return max(1, int(fleet * self.breaker_percent / 100))
 
     def cluster(self, name: str) -> ClusterPolicy:
         """Return the cluster's policy, or the one that touches nothing."""

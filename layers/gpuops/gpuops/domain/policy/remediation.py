@@ -1,6 +1,6 @@
 """What fleet.yaml may say about faults of GPUs."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,9 @@ class Remediation(Part):
     xids: dict[Xid, Action] = Field(default_factory=dict)
     """By Xid, what is done in place of what the table (`data/xids.yaml`) says: `none`, `restart_pod`, `reset`,
     `reboot`, `replace`, `roll_ami` or `escalate`."""
+    owner: Literal["gpuops", "eks"] | None = None
+    """Who repairs the nodes of a managed node group. Not given: EKS where its own auto-repair is on (gpuops keeps such
+    a node closed and waits for it), else gpuops. `gpuops` beside auto-repair needs overrides of its reasons in EKS."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """So many repairs of a node, those of the nodes it stands in for counted, within `window_hours`; then a person."""
     window_hours: Annotated[float, Field(ge=1, le=720)] = 24

@@ -14,7 +14,7 @@ from gpuops.domain.rotation.drain import AFTER_DEADLINE
 from gpuops.domain.rotation.patience import LONGEST
 from gpuops.domain.rotation.waiting import wait_seconds
 
-Kind = Literal["protected", "gang", "budget"]
+Kind = Literal["protected", "repair", "gang", "budget"]
 FOR_BUDGET = timedelta(days=7)
 """A slot is freed by other nodes, whose training may run for days."""
 

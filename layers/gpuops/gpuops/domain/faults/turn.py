@@ -1,0 +1,63 @@
+"""Whether it is a node's turn to leave service for its repair; it is in quarantine, and its pods run on, meanwhile.
+
+One owner wins: a roll that is going to replace the node anyway does it, and the repair waits for that. A storm (a rack,
+a bad AMI, a detector gone mad) is stopped before the fleet is: beyond its share no further repair begins.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+MAX_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is seen at one look."""
+
+    instance: str
+    there: bool
+    """Whether the instance is in its group, and stays."""
+    quarantined: Collection[str]
+    """Other nodes in quarantine."""
+    closed: Collection[str]
+    """Other nodes that rolls, repairs and rebalances have closed."""
+    fleet: int
+    limit: int
+    """How many nodes may be out, this one among them."""
+    roll: str = ""
+    """The run that changes the group and has this node before it, or is at work on it."""
+    eks: str = ""
+    """The managed node group whose own auto-repair is on, and to which the policy leaves it."""
+    quiet: bool = False
+    """Whether whatever rang is quiet again, and was no Xid: those are not taken back."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the repair does now."""
+
+    status: Literal["clear", "waiting", "gone", "recovered"]
+    reason: str
+    storm: bool = False
+    """Whether people must hear of it: so many faults at once have one cause, and no repair ends that."""
+
+
+def decide_turn(see: Sight) -> Turn:
+    """Decide; the fleet's budget is asked for after that, since it is taken by asking."""
+    if not see.there:
+        return Turn("gone", f"{see.instance} is on its way out")
+    if see.quiet:
+        return Turn("recovered", "whatever rang is quiet again: the node is proved and given back")
+    if see.roll:
+        return Turn("waiting", f"run {see.roll} changes the group, and this node is before it")
+    if see.eks:
+        return Turn("waiting", f"EKS repairs the nodes of {see.eks} (policy: remediation.owner)")
+    others = {*see.quarantined, *see.closed}
+    if len(others) + 1 > see.limit:
+        names = ", ".join(sorted(others)[:MAX_NAMED])
+        told = (
+            f"{len(others) + 1} of {see.fleet} nodes are out of service, {see.limit} may be: no repair begins ({names})"
+        )
+        return Turn("waiting", told, storm=len(see.quarantined) + 1 > see.limit)
+    return Turn("clear", f"{see.instance} may leave service")

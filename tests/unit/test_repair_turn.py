@@ -1,0 +1,214 @@
+"""Whether a node in quarantine may leave service: rolls, EKS, storms, what fell quiet, and what comes of it.
+
+Covers also what a roll makes of a node that is being repaired.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from gpuops.domain.faults.incident import Incident
+from gpuops.domain.faults.turn import Sight, decide_turn
+from gpuops.domain.policy import Policy
+from tests.fakes.apps import load_app
+from tests.fakes.rotation import NOW, POLICY, instance
+from tests.fakes.rotation import run as roll_run
+from tests.fakes.steps import claim, launch, leave, old_world, opened
+from tests.fakes.world import World
+
+OPEN, DRAIN, REPAIR = load_app("open_repair"), load_app("drain_node"), load_app("repair_gpu")
+VICTIM = instance(0)
+NAME = f"node-{VICTIM.id}"
+RUN = roll_run("fault-1", machine="remediate_gpu")
+SEE = Sight(instance="i-1", there=True, quarantined=(), closed=(), fleet=10, limit=2)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Three nodes, as many of which as they are may be out."""
+    with mock_aws():
+        made = old_world()
+        made.policy = "breaker_percent: 100\n" + POLICY
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "words"),
+    [
+        ({}, "clear", "may leave"),
+        ({"there": False, "roll": "roll-1"}, "gone", "on its way out"),
+        ({"roll": "roll-1"}, "waiting", "run roll-1"),
+        ({"eks": "gpu"}, "waiting", "EKS repairs the nodes of gpu"),
+        ({"quiet": True, "roll": "roll-1"}, "recovered", "quiet again"),
+        ({"closed": ("i-2",)}, "clear", "may leave"),
+        ({"closed": ("i-2", "i-3")}, "waiting", "3 of 10 nodes are out of service, 2 may be"),
+        ({"quarantined": ("i-2",), "closed": ("i-2",)}, "clear", "may leave"),
+    ],
+)
+def test_the_first_reason_that_holds_a_node_is_told(more: dict[str, Any], status: str, words: str) -> None:
+    """Whoever owns it first; then how many others are out, each counted once."""
+    turn = decide_turn(replace(SEE, **more))
+
+    assert turn.status == status
+    assert words in turn.reason
+
+
+@given(st.sets(st.sampled_from("abcdef")), st.sets(st.sampled_from("abcdef")), st.integers(1, 8))
+def test_never_more_than_the_share_is_out_because_of_a_repair(quarantined: Any, closed: Any, limit: int) -> None:
+    """And people are called for faults alone, not because a roll is under way."""
+    turn = decide_turn(replace(SEE, quarantined=quarantined, closed=closed, limit=limit))
+
+    assert (turn.status == "clear") == (len(quarantined | closed) < limit)
+    assert turn.storm == (len(quarantined) >= limit)
+
+
+@pytest.mark.parametrize(("fleet", "limit"), [(1, 1), (3, 1), (8, 2), (400, 100)])
+def test_a_quarter_of_the_fleet_may_be_out_and_one_node_at_least(fleet: int, limit: int) -> None:
+    """By default."""
+    assert Policy(version="v1", groups=()).breaker(fleet) == limit
+
+
+def state(name: str = VICTIM.id, run: Any = RUN, **more: Any) -> Any:
+    """A node in quarantine that is to be replaced."""
+    fault = {"node": f"node-{name}", "kind": "xid", "xid": 79, "first_seen": NOW, **more.pop("fault", {})}
+    isolated = {"status": "closed", "reason": "r", "run": run, "node": f"node-{name}", "instance": name, "since": NOW}
+    diagnose = {"action": "replace", "reason": "r"}
+    given = {"run": run, "event": {"fault": fault}, "isolate": isolated, "diagnose": diagnose, **more}
+    return OPEN.Repair.model_validate(given)
+
+
+def isolate(world: World, number: int, run: str = "fault-1") -> None:
+    """The node is closed because of a fault."""
+    name = f"node-{instance(number).id}"
+    found = world.connected.node(name)
+    assert found is not None
+    world.connected.isolate(found, run, "Xid 79", "xid-79")
+
+
+def test_a_storm_holds_every_repair_and_people_hear_of_it_once(world: World) -> None:
+    """Until fewer are out; then the next storm is told anew."""
+    world.policy = POLICY
+    for number in (0, 1):
+        isolate(world, number, f"fault-{number + 1}")
+    second = state(instance(1).id, roll_run("fault-2"))
+
+    answers = [OPEN.open_repair(one, NOW, world) for one in (state(), second, state())]
+
+    assert [answer.status for answer in answers] == ["waiting"] * 3
+    assert len(world.escalated) == 1
+    assert "2 of 3 nodes are out of service, 1 may be" in world.escalated[0]["reason"]
+    assert world.budgets.slots() == ()
+    leave(world, 1)
+    assert OPEN.open_repair(state(open=answers[0]), NOW, world).status == "clear"
+    isolate(world, 2, "fault-3")
+    OPEN.open_repair(state(instance(2).id, roll_run("fault-3")), NOW, world)
+    assert len(world.escalated) == 2
+
+
+def test_a_roll_that_will_replace_the_node_does_it_next(world: World) -> None:
+    """The repair waits for it to be gone."""
+    change = opened(world)
+    isolate(world, 1)
+    faulty = state(instance(1).id)
+
+    waiting = OPEN.open_repair(faulty, NOW, world)
+    assert (waiting.status, "roll" in waiting.reason or "run-1" in waiting.reason) == ("waiting", True)
+    launch(world, 7)
+    assert claim(world, change, 0).instance == instance(1).id
+    leave(world, 1)
+    assert OPEN.open_repair(faulty.model_copy(update={"open": waiting}), NOW, world).status == "gone"
+
+
+def test_a_faulty_newcomer_is_ours_and_the_roll_hears_of_it(world: World) -> None:
+    """Nobody claims it, and it counts against the release like one that failed its admission."""
+    change = opened(world)
+    launch(world, 7)
+    isolate(world, 7)
+
+    assert claim(world, change, 0).status == "waiting"
+    assert OPEN.open_repair(state(instance(7).id), NOW, world).status == "clear"
+    undo = world.store.undo("gpu")
+    assert undo is not None
+    assert (undo.failed, undo.abandoned) == (frozenset({instance(7).id}), "Xid 79")
+
+
+def test_a_roll_leaves_a_node_to_the_repair_that_has_it(world: World) -> None:
+    """The slot of the budget says whose it is; a repair that only waits has none."""
+    isolate(world, 0)
+    held = OPEN.open_repair(state(), NOW, world)
+    change = opened(world)
+    request = DRAIN.Request(run=roll_run(), change=change, instance=VICTIM.id)
+
+    waiting = DRAIN.drain(request, NOW, world)
+    assert (held.status, waiting.status, waiting.held.kind) == ("clear", "draining", "repair")
+    world.budgets.give_all_back(RUN.execution)
+    assert DRAIN.drain(request, NOW, world).held is None
+
+
+MANAGED = POLICY.replace("mode: apply", "mode: apply, nodegroup: gpu, strategy: managed%s").replace(
+    ", canary: {nodes: 0}", ""
+)
+
+
+@pytest.mark.parametrize(
+    ("owner", "on", "status"),
+    [("", True, "waiting"), ("", False, "clear"), ("gpuops", True, "clear"), ("eks", False, "waiting")],
+)
+def test_eks_repairs_what_the_policy_leaves_to_it(world: World, owner: str, on: bool, status: str) -> None:  # noqa: FBT001
+    """By default where its own auto-repair is on; it is given an hour, and never switched on or off."""
+    world.policy = "breaker_percent: 100\n" + MANAGED % (f", remediation: {{owner: {owner}}}" if owner else "")
+    world.nodegroups.repairing = on
+
+    first = OPEN.open_repair(state(), NOW, world)
+    later = OPEN.open_repair(state(open=first), NOW + timedelta(hours=1), world)
+
+    assert (first.status, later.status) == (status, "overdue" if status == "waiting" else "clear")
+
+
+def incident(world: World, **more: Any) -> None:
+    """What spoke of the node."""
+    usual = {"instance": VICTIM.id, "execution": "fault-1", "opened": NOW, "sources": frozenset({"hot"})}
+    world.incidents.open(Incident.model_validate({**usual, **more}), None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [({"kind": "thermal", "xid": None}, "recovered"), ({}, "clear"), ({"kind": "interruption", "xid": None}, "clear")],
+)
+def test_a_node_that_everything_is_quiet_about_is_proved_and_given_back(
+    world: World, fault: dict[str, Any], status: str
+) -> None:
+    """Nothing on it is disturbed for that; but an Xid is never taken back, nor is an interruption."""
+    incident(world, ringing=frozenset({"hot"}))
+    more = {"deadline": NOW} if fault.get("kind") == "interruption" else {}
+    hot = state(fault={**fault, **more})
+    assert OPEN.is_quiet(hot, world) is False
+    world.incidents.quiet(VICTIM.id, "hot", NOW + timedelta(seconds=30))
+
+    answer = OPEN.open_repair(hot, NOW + timedelta(seconds=60), world)
+
+    assert answer.status == status
+    again = hot.model_copy(update={"open": answer.model_copy(update={"status": "clear"})})
+    assert OPEN.open_repair(again, NOW, world).status == "clear"
+
+
+def test_load_that_moved_away_is_all_that_relieves_a_node() -> None:
+    """Its smoke then proves whether that helped."""
+    relieved = state().model_copy(update={"diagnose": OPEN.Repair.model_validate(state().model_dump()).diagnose})
+    diagnose = relieved.diagnose.model_copy(update={"action": "relieve"})
+
+    class Calm:
+        """Nothing is stopped."""
+
+        wishes = property(lambda self: self)
+
+        def stop(self) -> None:
+            """See Wishes."""
+
+    assert REPAIR.repair(relieved.model_copy(update={"diagnose": diagnose}), NOW, Calm()).status == "repaired"
