@@ -4,6 +4,7 @@
 plane takes seconds to start; of the rehearsals, the tests of one scenario stay together, since it is played once.
 """
 
+import os
 import re
 
 import pytest
@@ -12,7 +13,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("gpuops", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("gpuops")
+settings.register_profile("fuzz", settings.get_profile("gpuops"), max_examples=20_000, print_blob=True)
+settings.load_profile(os.environ.get("GPUOPS_EXAMPLES", "gpuops"))
 
 PLAYED = re.compile(r"/test_rehearse\.py::\w+\[(\w+)")
 """A test of a scenario has its name as first parameter."""

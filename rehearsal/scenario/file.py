@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from rehearsal.scenario.model import Place, Scenario
 
+MESSAGE_LENGTH = 300
 SCENARIOS = Path(__file__).parent.parent.parent / "scenarios"
 
 
@@ -61,6 +62,9 @@ def parse(path: Path, text: str) -> Scenario:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ScenarioError(f"{path}:{line}: {error.problem or error}") from error
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        # PyYAML's reader and constructors raise whatever they stumble over, of `!!int ''` and its like.
+        raise ScenarioError(f"{path}:1: not YAML: {error!r}"[:MESSAGE_LENGTH]) from error
     if not isinstance(root, yaml.MappingNode):
         raise ScenarioError(f"{path}:1: a scenario is a mapping with the keys name, cluster, zones, releases, groups …")
     _refuse_repeated_keys(root, path)

@@ -30,6 +30,8 @@ MERGE = "application/merge-patch+json"
 TIMEOUT_SECONDS = (5, 20)
 PAGE = 500
 MESSAGE_LENGTH = 300
+MAX_BYTES = 32 << 20
+"""A page of 500 nodes may have 25 MB; behind a proxy or in a log, anybody may write as much as they like."""
 RETRYABLE = {0, 401, 410, 429}
 SERVER_ERROR = 500
 OTHER_UID = ("uid mismatch", "metadata.uid: Invalid value", "Precondition failed: UID")
@@ -167,11 +169,17 @@ class Kube:
                 query_params=list(query),
                 headers=self._headers | {"Content-Type": content},
                 body=body,
+                _preload_content=False,
                 _request_timeout=TIMEOUT_SECONDS,
             )
+            data = bytes(response.read(MAX_BYTES + 1))
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"{method} {path}: the cluster at {self._server} does not answer: {error}") from error
-        return bytes(response.data)
+        if len(data) > MAX_BYTES:
+            response.close()
+            raise Invalid(f"{method} {path}: the answer is longer than {MAX_BYTES} bytes")
+        response.release_conn()
+        return data
 
 
 def translate(error: ApiException, doing: str) -> Exception:

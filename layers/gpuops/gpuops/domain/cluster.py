@@ -25,6 +25,7 @@ from gpuops.domain.keys import (
     Taint,
 )
 from gpuops.domain.pods import Pod, Raw, read_pod
+from gpuops.domain.quantity import whole
 from gpuops.domain.workload import kept_by
 
 __all__ = ["Node", "Pod", "Raw", "instance_of", "read_node", "read_pod"]
@@ -134,10 +135,10 @@ def read_node(raw: Raw) -> Node:
 
 def _offered(allocatable: Raw, labels: Raw) -> dict[str, Any]:
     """What it offers; extended resources are whole numbers (Kubernetes' own rule)."""
-    cut = any(int(count) > 0 for name, count in allocatable.items() if name.startswith(MIG_PREFIX))
+    cut = any(whole(count) > 0 for name, count in allocatable.items() if name.startswith(MIG_PREFIX))
     return {
-        "gpus": int(allocatable.get(GPU_RESOURCE, 0)),
-        "shared_gpus": int(allocatable.get(SHARED_GPU_RESOURCE, 0)),
+        "gpus": whole(allocatable.get(GPU_RESOURCE, 0)),
+        "shared_gpus": whole(allocatable.get(SHARED_GPU_RESOURCE, 0)),
         "mig": cut or any(labels.get(label) not in NO_MIG for label in MIG_LABELS),
     }
 

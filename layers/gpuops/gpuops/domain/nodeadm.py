@@ -14,12 +14,15 @@ import yaml
 from gpuops.domain.errors import Invalid
 from gpuops.domain.keys import Taint
 from gpuops.domain.mime import Document, find_documents, replace_document
+from gpuops.domain.nesting import MAX_BRACKETS, too_deep
 from gpuops.domain.nodeconfig import candidate_texts
 from gpuops.domain.nodeview import NodeView
 
 TAINTS = "--register-with-taints"
 LABELS = "--node-labels"
 
+UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
+"""What PyYAML raises: its constructors stumble over tags that do not fit their text, `!!int ''` and its like."""
 _FLAG = re.compile(rf"(?:^|\s)({TAINTS}|{LABELS})(?:(=)|\s+|$)(\S*)")
 
 
@@ -107,7 +110,7 @@ def _edit(document: Document, data: dict[str, Any], flag: _Flag | None, taints: 
 def _reads_as(text: str, intended: dict[str, Any]) -> bool:
     try:
         return bool(yaml.safe_load(text) == intended)
-    except (yaml.YAMLError, ValueError):
+    except UNREADABLE:
         return False
 
 
@@ -116,9 +119,11 @@ def _load(document: Document) -> dict[str, Any]:
     first = next((line for line in document.text.splitlines() if line.strip()), "")
     if first.startswith("#!"):
         raise Invalid(f"{document.where} is a script ({first[:40]}), no NodeConfig: nothing to read or edit there")
+    if too_deep(document.text):
+        raise Invalid(f"{document.where} is no NodeConfig: more than {MAX_BRACKETS} brackets stand in each other")
     try:
         data = yaml.safe_load(document.text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Invalid(f"{document.where} is no NodeConfig: not YAML ({_place(error)})") from error
     kind = (_dig(data, "apiVersion"), _dig(data, "kind"))
     if not str(kind[0]).startswith("node.eks.aws/") or kind[1] != "NodeConfig":

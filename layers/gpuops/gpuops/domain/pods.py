@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gpuops.domain.keys import CHECKPOINT, GPU_RESOURCE, NAMESPACE, SHARED_GPU_RESOURCE, SMOKE_LABEL
+from gpuops.domain.quantity import whole
 from gpuops.domain.workload import gang_of, is_training, kept_by
 
 Raw = Mapping[str, Any]
@@ -112,4 +113,4 @@ def _held(spec: Raw) -> int:
 
 def _limits(container: Raw) -> int:
     limits: Raw = (container.get("resources") or {}).get("limits") or {}
-    return sum(int(limits.get(name, 0)) for name in (GPU_RESOURCE, SHARED_GPU_RESOURCE))
+    return sum(whole(limits.get(name, 0)) for name in (GPU_RESOURCE, SHARED_GPU_RESOURCE))

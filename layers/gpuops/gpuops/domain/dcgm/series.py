@@ -17,6 +17,8 @@ from gpuops.domain.errors import Unavailable
 if TYPE_CHECKING:
     from prometheus_client.samples import Sample
 
+MAX_CHARACTERS = 4 << 20
+"""Sixteen GPUs with a hundred counters for each of fifty pods have half of that."""
 BLANK = 0x7FFF_FFF0
 TENANT = ("pod", "namespace", "container", "pod_uid")
 """Labels that say for whom a GPU works."""
@@ -59,8 +61,10 @@ class Series:
 def read_series(text: str) -> dict[str, list[Series]]:
     """Return each GPU's series by UUID, in the order of the text; what bears no UUID of a GPU is left out.
 
-    Raises: Unavailable when this is no exposition: a proxy's words, or half of an answer.
+    Raises: Unavailable when this is no exposition: a proxy's words, half of an answer, or far too much.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise Unavailable(f"the exporter's answer has {len(text)} characters; no node has more than {MAX_CHARACTERS}")
     samples = [sample for sample in plain_lines(text) or _parsed(text) if _is_gpus(sample)]
     renamed = any(f"exported_{label}" in sample.labels for sample in samples for label in TENANT)
     found: dict[str, list[Series]] = defaultdict(list)

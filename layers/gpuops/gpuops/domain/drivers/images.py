@@ -6,7 +6,7 @@ registry, which mean Docker Hub.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +63,8 @@ def platform_manifest(document: Mapping[str, Any], architecture: str) -> str | N
     if document.get("mediaType") not in INDEX and "manifests" not in document:
         return None
     wanted = ARCHITECTURES[architecture]
-    for entry in document.get("manifests") or ():
-        platform = entry.get("platform") or {}
+    for entry in _listed(document.get("manifests")):
+        platform = _object(entry.get("platform"))
         if (platform.get("os"), platform.get("architecture")) == ("linux", wanted):
             return _digest(entry)
     raise Invalid(f"the image has no manifest for linux/{wanted}")
@@ -72,12 +72,12 @@ def platform_manifest(document: Mapping[str, Any], architecture: str) -> str | N
 
 def config_digest(manifest: Mapping[str, Any]) -> str:
     """Return the digest of an image's configuration. Raises: Invalid."""
-    return _digest(manifest.get("config") or {})
+    return _digest(_object(manifest.get("config")))
 
 
 def environment_of(config: Mapping[str, Any]) -> dict[str, str]:
     """Return the environment that the image gives its containers. Raises: Invalid."""
-    env = (config.get("config") or {}).get("Env") or []
+    env = _object(config.get("config")).get("Env") or []
     if not isinstance(env, list):
         raise Invalid("the image's configuration has no list of variables")
     return {name: value for name, _, value in (str(item).partition("=") for item in env)}
@@ -87,7 +87,7 @@ def parse_document(body: bytes) -> dict[str, Any]:
     """Return a JSON object of a registry. Raises: Invalid."""
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Invalid(f"the registry's answer is no JSON: {error}") from error
     if not isinstance(document, dict):
         raise Invalid("the registry's answer is no JSON object")
@@ -97,6 +97,16 @@ def parse_document(body: bytes) -> dict[str, Any]:
 def is_name(host: str) -> bool:
     """Return whether a host is named as in the public DNS, and is no bare address."""
     return bool(_HOST.fullmatch(host)) and not _ADDRESS.fullmatch(host)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """What should be an object; a registry may say anything, and what is none has nothing in it."""
+    return value if isinstance(value, dict) else {}
+
+
+def _listed(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The objects of what should be a list of them."""
+    return (entry for entry in (value if isinstance(value, list) else ()) if isinstance(entry, dict))
 
 
 def _digest(descriptor: Mapping[str, Any]) -> str:

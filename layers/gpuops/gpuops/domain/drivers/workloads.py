@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from gpuops.domain.drivers.require import DISABLED, PREFIX, required_by
 from gpuops.domain.keys import GPU_RESOURCE, NAMESPACE, REQUIRES_CUDA, SHARED_GPU_RESOURCE
+from gpuops.domain.quantity import whole
 
 Raw = Mapping[str, Any]
 Source = Literal["annotation", "environment", "image"]
@@ -82,7 +83,7 @@ def _environment(env: Any) -> tuple[tuple[str, ...] | None, Source]:
 
 def _holds_gpus(container: Raw) -> bool:
     limits: Raw = (container.get("resources") or {}).get("limits") or {}
-    return any(int(limits.get(name, 0)) > 0 for name in (GPU_RESOURCE, SHARED_GPU_RESOURCE))
+    return any(whole(limits.get(name, 0)) > 0 for name in (GPU_RESOURCE, SHARED_GPU_RESOURCE))
 
 
 def _workload(meta: Raw) -> str:

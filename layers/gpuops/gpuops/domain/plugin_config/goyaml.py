@@ -7,6 +7,7 @@ keys. Here too, but with the line of everything, and with a word on what was los
 import math
 from dataclasses import dataclass, field
 
+from gpuops.domain.nesting import MAX_BRACKETS, too_deep
 from gpuops.domain.plugin_config.scalars import MERGE, Scalar, resolve
 from gpuops.domain.plugin_config.yamltree import MAX_DEPTH, Node, Unreadable, compose
 
@@ -31,8 +32,10 @@ class Reading:
 def read(text: str) -> Reading:
     """Return what the plugin sees in the text.
 
-    Raises: Unreadable where its parser would fail.
+    Raises: Unreadable where its parser would fail, and where ours would be at it for minutes.
     """
+    if too_deep(text):
+        raise Unreadable(1, f"more than {MAX_BRACKETS} brackets stand in each other")
     node, following = compose(text)
     decoder = _Decoder()
     if following is not None:

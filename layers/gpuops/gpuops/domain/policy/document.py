@@ -12,6 +12,7 @@ from yaml.constructor import SafeConstructor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from gpuops.domain.errors import Invalid
+from gpuops.domain.nesting import MAX_BRACKETS, too_deep
 from gpuops.domain.policy.fleet import Policy
 
 Path = tuple[str | int, ...]
@@ -52,6 +53,8 @@ def _compose(text: str) -> Node:
     """Return the YAML's tree, with marks; without aliases, which could blow up into any size."""
     if len(text) > MAX_CHARACTERS:
         raise Invalid(f"fleet.yaml: longer than {MAX_CHARACTERS} characters")
+    if too_deep(text):
+        raise Invalid(f"fleet.yaml: more than {MAX_BRACKETS} brackets stand in each other")
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
@@ -61,7 +64,7 @@ def _compose(text: str) -> Node:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Invalid(f"fleet.yaml: line {line}: {error.problem}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise Invalid(f"fleet.yaml: {error}") from error
     if root is None:
         raise Invalid("fleet.yaml: line 1: the file is empty")
@@ -77,7 +80,8 @@ def _walk(node: Node, path: Path, lines: Lines) -> Any:
         return [_walk(item, (*path, index), lines) for index, item in enumerate(node.value)]
     try:
         return SafeConstructor().construct_object(node)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
+        # PyYAML's constructors stumble over tags that do not fit their text: `!!int ''`, `!!bool x`, `!!timestamp x`.
         raise Invalid(f"fleet.yaml: line {node.start_mark.line + 1}: {error}") from error
 
 
