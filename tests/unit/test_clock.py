@@ -1,4 +1,7 @@
-"""The clock: jumps, order, leases, settling, debts, pace, and the watchdog."""
+"""The clock: jumps, order, leases, settling, debts, pace, and the watchdog.
+
+What real time does is bounded where a wrong clock would take many times as long, never where a busy machine does.
+"""
 
 import threading
 import time
@@ -11,6 +14,8 @@ from rehearsal.clock import Clock, ClockStopped, SimEvent, SimThread
 
 EPOCH = 1_800_000_000.0
 DAY = 86_400.0
+PATIENCE_SECONDS = 60
+"""For what takes milliseconds on a machine that is not busy."""
 
 
 @pytest.fixture
@@ -33,17 +38,15 @@ def run(clock: Clock, until: float = DAY * 10) -> None:
     done = threading.Event()
     clock.call_later(until, "end", done.set)
     clock.start()
-    assert done.wait(10), clock.stats()
+    assert done.wait(PATIENCE_SECONDS), clock.stats()
 
 
 def test_two_days_take_no_time(make: Callable[..., Clock]) -> None:
     """A long wait jumps, and says the right time."""
     clock, seen = make(), []
     clock.call_later(2 * DAY, "approval", lambda: seen.append(clock.now()))
-    start = time.monotonic()
     run(clock)
     assert seen == [EPOCH + 2 * DAY]
-    assert time.monotonic() - start < 1
 
 
 def test_timers_fire_in_time_then_by_seed(make: Callable[..., Clock]) -> None:
@@ -182,7 +185,7 @@ def test_a_lease_can_be_left_for_a_wait_in_real_time(make: Callable[..., Clock])
     with clock.lease("request"):
         clock.call_later(30, "tick", ticked.set)
         with clock.outside("request"):
-            assert ticked.wait(5)
+            assert ticked.wait(PATIENCE_SECONDS)
         assert list(clock.stats()["holders"]) == ["request"]
     assert clock.stats()["holders"] == {}
 
@@ -194,14 +197,14 @@ def test_a_write_settles_and_reading_does_not(make: Callable[..., Clock]) -> Non
         clock.call_later(i, f"read/{i}", lambda: None)
     start = time.monotonic()
     run(clock)
-    assert time.monotonic() - start < 0.3
+    assert time.monotonic() - start < 50 * 0.1 / 2
 
     clock = make(settle_seconds=0.1)
     for i in range(1, 4):
         clock.call_later(i, f"write/{i}", clock.dirty)
     start = time.monotonic()
     run(clock)
-    assert 0.4 <= time.monotonic() - start < 2
+    assert time.monotonic() - start >= 0.4
 
 
 def test_time_waits_for_a_debt(make: Callable[..., Clock]) -> None:
@@ -209,15 +212,16 @@ def test_time_waits_for_a_debt(make: Callable[..., Clock]) -> None:
     clock, owed, paid_at = make(), ["job status"], []
 
     def pay() -> None:
+        while "owed: job status" not in clock.stats()["wall"]:
+            time.sleep(0.01)
         paid_at.append(clock.now())
         owed.clear()
         clock.dirty()
 
     clock.add_rest_check(lambda: owed[0] if owed else None)
-    threading.Timer(0.3, pay).start()
+    threading.Thread(target=pay, daemon=True).start()
     run(clock, until=5)
     assert paid_at == [EPOCH]
-    assert clock.stats()["wall"]["owed: job status"] > 0.1
 
 
 def test_an_unpaid_debt_is_overridden_once(make: Callable[..., Clock]) -> None:
@@ -229,7 +233,7 @@ def test_an_unpaid_debt_is_overridden_once(make: Callable[..., Clock]) -> None:
     start = time.monotonic()
     run(clock, until=10)
     assert clock.stats()["overrun"] == {"daemonset": 1}
-    assert 0.2 <= time.monotonic() - start < 1
+    assert time.monotonic() - start >= 0.2
 
 
 def test_a_broken_rest_check_is_a_debt(make: Callable[..., Clock]) -> None:
@@ -245,11 +249,11 @@ def test_the_watchdog_names_who_holds_time(make: Callable[..., Clock]) -> None:
     clock, release = make(watchdog_seconds=0.2), threading.Event()
 
     def hang_in_this_function() -> None:
-        release.wait(5)
+        release.wait(PATIENCE_SECONDS)
 
     clock.call_later(1, "stuck invocation", hang_in_this_function)
     clock.start()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not clock.stats()["hung"] and time.monotonic() < deadline:
         time.sleep(0.02)
     release.set()
@@ -268,17 +272,16 @@ def test_a_failing_callback_is_counted_and_time_goes_on(make: Callable[..., Cloc
 
 
 def test_pace_lets_time_glide(make: Callable[..., Clock]) -> None:
-    """100 simulated seconds a second: 20 of them take 0.2 s, and time is seen to pass meanwhile."""
-    clock, done, seen = make(pace=100.0), threading.Event(), []
+    """20 simulated seconds a second: 20 of them take a second, and time is seen to pass meanwhile."""
+    clock, done, seen = make(pace=20.0), threading.Event(), []
     clock.call_later(20, "tick", lambda: seen.append(clock.now()))
     clock.call_later(20.1, "done", done.set)
-    start = time.monotonic()
+    start, meanwhile = time.monotonic(), set()
     clock.start()
-    time.sleep(0.1)
-    middle = clock.now() - EPOCH
-    assert done.wait(5)
-    assert 0.19 <= time.monotonic() - start < 1
-    assert 1 < middle < 20
+    while not done.wait(0.01):
+        meanwhile.add(clock.now() - EPOCH)
+    assert time.monotonic() - start >= 0.99
+    assert any(1 < moment < 20 for moment in meanwhile)
     assert seen == [EPOCH + 20]
 
 
@@ -308,7 +311,7 @@ def test_stop_unwinds_who_waits(make: Callable[..., Clock]) -> None:
     clock.start()
     time.sleep(0.05)
     clock.stop()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not seen and time.monotonic() < deadline:
         time.sleep(0.01)
     assert seen == ["unwound"]
