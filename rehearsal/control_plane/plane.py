@@ -1,6 +1,7 @@
 """One control plane: up in seconds, and gone with everything it wrote.
 
-The order matters only once: apiserver needs its files before it starts. The others wait for it by themselves.
+The order matters only once: apiserver needs its files before it starts. The others wait for it by themselves, and who
+loses patience is started anew.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 START_SECONDS = 90
 ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts/default"
 """It exists once kube-controller-manager works; before that no pod is admitted."""
+IMPATIENT = "failed to wait for apiserver being healthy"
+"""kube-controller-manager ends with this after ten seconds: on a busy machine apiserver needs longer to get ready."""
 
 
 class PortTakenError(ChildProcessError):
@@ -44,6 +47,7 @@ class ControlPlane:
         self.admin_token = secrets.token_hex(16)
         self.server = ""
         self.pids: dict[str, int] = {}
+        self._commands: dict[str, components.Argv] = {}
         self._webhook = TokenWebhook(authenticate)
         self._guard: Guard | None = None
 
@@ -123,16 +127,18 @@ class ControlPlane:
     def _run(self, name: str, argv: components.Argv) -> None:
         if self._guard is None:
             raise ChildProcessError(f"cannot start {name}: the control plane has been stopped")
-        log = self.logs / f"{name}.log"
+        log, self._commands[name] = self.logs / f"{name}.log", argv
         self.pids[name] = self._guard.start(argv, log=log, env=components.environment())
 
     def _wait_for(self, path: str, deadline: float) -> None:
         while not self._answers(path):
-            for name, pid in self.pids.items():
-                if not is_alive(pid):
-                    said = self._end_of_log(name)
+            for name in [name for name, pid in self.pids.items() if not is_alive(pid)]:
+                said = self._end_of_log(name)
+                if IMPATIENT not in said:
                     kind = PortTakenError if "address already in use" in said else ChildProcessError
                     raise kind(f"{name} died:\n{said}")
+                (self.logs / f"{name}.log").unlink()
+                self._run(name, self._commands[name])
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{path} gave no answer:\n{self._end_of_log('kube-apiserver')}")
             time.sleep(0.05)

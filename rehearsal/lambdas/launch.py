@@ -3,7 +3,7 @@
 Run by path with `-P -S`, so that neither this folder nor the host's packages are importable by a function: a library
 missing from the layer is missing here too, as it is on Lambda. Before a fork it does nothing but import, so that a
 forked process inherits no thread, no connection and nothing of another function; after it, the process becomes the
-real Lambda runtime client.
+real Lambda runtime client. botocore's descriptions of services are files, too: they are parsed once for all.
 
 argv: the process id that must stay alive, then the modules to import. In: one JSON object a line, {env, folder, log}
 of a function to start. Out: {started}, its pid, and when that one ends {ended, status}.
@@ -21,6 +21,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
@@ -52,7 +53,28 @@ def warm_up(modules: Iterable[str]) -> None:
     for name in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    with contextlib.suppress(ImportError):
+        read_once()
     gc.freeze()  # collections in the forked processes would copy every page of it
+
+
+def read_once() -> None:
+    """Parse what botocore would parse at each function's cold start, from the layer that they share.
+
+    Nothing of it depends on a function. botocore may change a description after it has parsed it, by the package's own
+    extras; a forked process then changes its own copy, once.
+    """
+    loaders = importlib.import_module("botocore.loaders")
+    parse, parsed = loaders.JSONFileLoader.load_file, {}
+
+    def load_file(self: Any, path: str) -> Any:
+        if path not in parsed:
+            parsed[path] = parse(self, path)
+        return parsed[path]
+
+    loaders.JSONFileLoader.load_file = load_file
+    for path in sorted(Path(loaders.Loader.BUILTIN_DATA_PATH).rglob("*.json*")):
+        load_file(loaders.JSONFileLoader(), str(path).removesuffix(".gz").removesuffix(".json"))
 
 
 def serve() -> Order | None:

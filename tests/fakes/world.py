@@ -8,6 +8,7 @@ The table is the real adapter over moto's DynamoDB, because what a condition ref
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -228,11 +229,17 @@ class World:
         self.written[key] = self.written.get(key, content) if keep else content
 
 
-def table() -> Table:
-    """Return an empty table in moto's DynamoDB; call it inside `mock_aws`."""
+@cache
+def client() -> Any:
+    """The client of all tests in this process: making one takes longer than most of them."""
     keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
     sdk: Any = boto3
-    dynamodb: Any = sdk.client("dynamodb", region_name="us-east-1", **keys)
+    return sdk.client("dynamodb", region_name="us-east-1", **keys)
+
+
+def table() -> Table:
+    """Return an empty table in moto's DynamoDB; call it inside `mock_aws`."""
+    dynamodb = client()
     names = [("pk", "HASH"), ("sk", "RANGE")]
     dynamodb.create_table(
         TableName="gpuops",

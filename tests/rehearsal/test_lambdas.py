@@ -24,7 +24,7 @@ import yaml
 
 from rehearsal.clock import Clock
 from rehearsal.lambdas import FunctionSpec, Lambdas
-from rehearsal.lambdas.forks import LIBRARIES, modules_ahead
+from rehearsal.lambdas.forks import LAUNCH, LIBRARIES, modules_ahead
 from rehearsal.lambdas.sandbox import base_environment, environment, link_runtime
 from rehearsal.layer import built_layer
 
@@ -286,6 +286,32 @@ def test_what_is_imported_ahead_reads_nothing_that_differs_between_functions(tmp
     assert "TABLE_NAME" in given
     assert {"gpuops.domain.errors", "gpuops.domain.policy", "gpuops.adapters.store"} <= set(ours)
     assert set(json.loads(done.stdout)) & (given - base.keys()) == set()
+
+
+PARSED = """
+import importlib, os, runpy, sys
+launch = runpy.run_path(sys.argv[1])
+launch["read_once"]()
+loaders = importlib.import_module("botocore.loaders")
+def parse(_, path, *how):
+    if os.path.isfile(path):
+        sys.exit(f"{path} was parsed again")
+loaders.JSONFileLoader._load_file = parse
+session = importlib.import_module("botocore.session").get_session()
+for service in ("dynamodb", "ec2", "autoscaling"):
+    session.create_client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+"""
+
+
+def test_what_botocore_reads_of_the_layer_is_parsed_once_for_all_functions(tmp_path: Path) -> None:
+    """A function's cold start reads none of it again."""
+    paths = [built_layer() / "python", link_runtime(tmp_path)]
+    variables = base_environment(tmp_path) | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+
+    command = [sys.executable, "-P", "-S", "-c", PARSED, str(LAUNCH)]
+    done = subprocess.run(command, env=variables, capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_closing_leaves_no_function_and_no_folder(lambdas: Lambdas, tmp_path: Path, wire: FakeWire) -> None:

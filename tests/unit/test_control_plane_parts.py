@@ -1,18 +1,31 @@
 """What of the control plane needs no control plane: binaries found or built, tokens reviewed, the pod network.
 
 Covers: GPUOPS_K8S_BIN, cache, build with a stand-in for Go (good, failing, interrupted), versions, a Go that is too
-old, certificates, the token review, CONNECT and what is not CONNECT.
+old, certificates, the token review, CONNECT and what is not CONNECT, a component that ends before apiserver is ready.
 """
 
 import os
 import socket
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rehearsal.control_plane import Identity, PodNetwork, binaries, build, certificates, find_or_build, scratch
+from rehearsal.control_plane import (
+    ControlPlane,
+    Identity,
+    PodNetwork,
+    binaries,
+    build,
+    certificates,
+    components,
+    find_or_build,
+    scratch,
+)
 from rehearsal.control_plane.authn import review
 
 GO = """#!/bin/sh
@@ -175,3 +188,39 @@ def test_a_connection_to_a_pod_is_answered_by_serve(network: Path) -> None:
 def test_anything_but_connect_is_refused(network: Path) -> None:
     """A client that takes the socket for a web server gets an answer, not silence."""
     assert exchange(network, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 405 ")
+
+
+class Starting(ControlPlane):
+    """A control plane of which only one component is looked at: dead until it is started anew."""
+
+    def __init__(self, directory: Path, said: str) -> None:
+        super().__init__(directory, directory, lambda _: None)
+        self.logs.mkdir()
+        (self.logs / "kube-controller-manager.log").write_text(said)
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        self.pids["kube-controller-manager"] = ended.pid
+        self._commands["kube-controller-manager"] = ["controllers"]
+        self.started: list[components.Argv] = []
+
+    def _run(self, name: str, argv: components.Argv) -> None:
+        self.started.append(argv)
+        self.pids[name] = os.getpid()
+
+    def _answers(self, path: str) -> bool:
+        return bool(self.started)
+
+
+def test_controllers_that_lost_patience_with_apiserver_are_started_anew(tmp_path: Path) -> None:
+    """They wait for ten seconds only, which is not much where two rehearsals begin at once."""
+    plane = Starting(tmp_path, "failed to wait for apiserver being healthy: timed out waiting for the condition")
+
+    plane._wait_for("/readyz", time.monotonic() + 60)
+
+    assert plane.started == [["controllers"]]
+
+
+def test_whatever_else_ends_a_component_is_told(tmp_path: Path) -> None:
+    """Starting it again would end the same way."""
+    with pytest.raises(ChildProcessError, match="unknown flag"):
+        Starting(tmp_path, "unknown flag")._wait_for("/readyz", time.monotonic() + 60)
