@@ -1,5 +1,7 @@
 """Write the report of a run: one page for people, one object for programs; a repetition writes the same.
 
+Of a repair, people are told in one message, too.
+
 In:  the state of the execution: {"execution": {...}, "run"?, "plan"?, "change"?, "judge"?, "nodes"?, "rollback"?,
      "back"?, "close"?, "error"?, "now"};
      of an admission {"execution": {...}, "run"?, "find"?, "check"?, "smoke"?, "admit"?, "error"?, "now"};
@@ -15,6 +17,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gpuops.adapters.world import World
+from gpuops.domain.errors import Invalid
+from gpuops.domain.faults.notice import is_told, notice_of
 from gpuops.domain.rotation.page import render_page
 from gpuops.domain.rotation.report import Report, report_key
 from gpuops.domain.run import Execution, Run
@@ -74,4 +78,20 @@ def write(request: WriteReport, now: datetime, world: World) -> Written:
     body, keep = json.dumps(report.model_dump(mode="json"), indent=1), request.keep
     world.reports.write(f"{key}.json", body, "application/json", keep=keep)
     world.reports.write(f"{key}.html", render_page(report), "text/html", keep=keep)
+    if not request.keep:
+        tell(report, world)
     return Written(reason=f"{len(report.lines)} journal lines", html=f"{key}.html", json_=f"{key}.json")
+
+
+def tell(report: Report, world: World) -> None:
+    """Publish what became of a repair; a repetition is a second message. Raises: Unavailable, Refused."""
+    if is_told(report):
+        world.notices.publish(notice_of(report, gpus_of(report.isolate or {}, world)))
+
+
+def gpus_of(isolated: dict[str, Any], world: World) -> int | None:
+    """How many GPUs the node has; None where EC2 has forgotten the instance."""
+    try:
+        return world.instances.gpus(str(isolated.get("instance") or ""))
+    except Invalid:
+        return None

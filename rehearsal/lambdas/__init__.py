@@ -56,6 +56,8 @@ class Lambdas:
         self._log_dir = log_dir
         self._charge_seconds = charge_seconds
         self._functions: dict[str, _Function] = {}
+        self.cold = False
+        """Whether each invocation gets a process of its own, which has imported nothing: for who times a cold start."""
         self._unpacking = threading.Lock()
         self._asynchronous = 0
         self._folder = folder or Path(tempfile.mkdtemp(prefix="gpuops-lambdas-"))
@@ -121,6 +123,8 @@ class Lambdas:
         self.invoke(name, payload)
 
     def _run(self, function: _Function, payload: bytes) -> Answer:
+        if self.cold:
+            self._retire(function)
         process = self._start(function)
         function.invocations += 1
         request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{function.spec.arn}/{function.invocations}"))
@@ -134,7 +138,8 @@ class Lambdas:
             with self._unpacking:
                 code = unpack(function.spec.code, self._folder)
             used = {other.spec.layers for other in list(self._functions.values())}
-            forks = shelf().forks(function.spec.layers, code, used)
+            layers = function.spec.layers
+            forks = shelf().fresh(layers) if self.cold else shelf().forks(layers, code, used)
             function.process = FunctionProcess(function.spec, code, forks, self.wire(), log)
         return function.process
 

@@ -72,6 +72,7 @@ class Forks:
         self.paths = paths
         self._lock, self._started = threading.Lock(), queue.SimpleQueue[Forked | None]()
         self._forked: dict[int, Forked] = {}
+        self._orders_taken = False
         command = [sys.executable, "-P", "-S", str(LAUNCH), str(os.getpid()), *libraries]
         variables = environment | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
         with log.open("ab") as said:
@@ -84,12 +85,18 @@ class Forks:
         """Whether it can fork."""
         return self._server.poll() is None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a process that it forked still runs, or none was asked for yet."""
+        return self.alive and (not self._orders_taken or bool(self._forked))
+
     def start(self, folder: Path, environment: dict[str, str], log: Path) -> Forked:
         """Fork one off, to run the code in `folder`.
 
         Raises: ChildProcessError when the server has ended.
         """
         order = {"parent": self._server.pid, "folder": str(folder), "env": environment, "log": str(log.absolute())}
+        self._orders_taken = True
         with self._lock, contextlib.suppress(BrokenPipeError, ValueError, queue.Empty):
             self._orders.write(json.dumps(order).encode() + b"\n")
             self._orders.flush()

@@ -28,6 +28,7 @@ class Shelf:
         self._guard = Guard(folder)
         self._lock = threading.Lock()
         self._servers: dict[tuple[Layers, tuple[str, ...]], Forks] = {}
+        self._fresh: list[Forks] = []
 
     def forks(self, layers: Layers, code: Path, used: Collection[Layers]) -> Forks:
         """Whoever forks off processes with these layers for this code; a new one ends those that are not `used`."""
@@ -38,6 +39,17 @@ class Shelf:
                 self._close_all_but(used)
                 found = self._servers[key] = self._serve(*key)
             return found
+
+    def fresh(self, layers: Layers) -> Forks:
+        """Whoever forks off one process with these layers, from an interpreter that starts now and imports nothing."""
+        with self._lock:
+            for forks in [forks for forks in self._fresh if not forks.busy]:
+                self._fresh.remove(forks)
+                forks.close()
+            paths = [*(unpack(layer, self.folder) / "python" for layer in layers), link_runtime(self.folder)]
+            forks = Forks(paths, (), base_environment(self.folder), self.folder / "libraries.log")
+            self._fresh.append(forks)
+            return forks
 
     def _serve(self, layers: Layers, libraries: tuple[str, ...]) -> Forks:
         unpacked = [unpack(layer, self.folder) / "python" for layer in layers]
@@ -53,6 +65,8 @@ class Shelf:
 
     def _close_all_but(self, used: Collection[Layers]) -> None:
         """Layers that were deployed anew leave nobody behind."""
+        for forks in self._fresh if not used else ():
+            forks.close()
         for key in [key for key in self._servers if key[0] not in used]:
             self._servers.pop(key).close()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.events import models
@@ -41,6 +41,8 @@ class Bus:
         self._started: dict[str, float] = {}
         self.heard: list[tuple[str, str]] = []
         """Source and detail-type of whatever somebody put on a bus, in order."""
+        self.listeners: list[Callable[[Mapping[str, Any]], None]] = []
+        """Called with each event of a service, before any rule sees it."""
 
     def install(self, patches: Patches) -> None:
         """Take over what moto sends to targets, and what its S3 sends to the bus."""
@@ -72,6 +74,8 @@ class Bus:
             "resources": list(resources or []),
             "detail": dict(detail),
         }
+        for listener in self.listeners:
+            listener(event)
         bus = models.events_backends[ACCOUNT][REGION].describe_event_bus("default")
         for rule in list(bus.rules.values()):
             self._match(rule, event)

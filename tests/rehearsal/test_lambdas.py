@@ -45,6 +45,7 @@ def handler(event, context):
     if do == "import": return __import__(event["name"]).__name__
     if do == "x": return __import__(event["name"]).x
     if do == "process": return [os.getppid(), threading.active_count(), opened(), sys.path]
+    if do == "loaded": return event["name"] in sys.modules
     if do == "context": return {"arn": context.invoked_function_arn, "left": context.get_remaining_time_in_millis()}
     print("saw", json.dumps(event))
     return {"pid": os.getpid(), "echo": event}
@@ -108,6 +109,17 @@ def test_a_handler_answers_and_stays_warm(lambdas: Lambdas) -> None:
     assert first[1] is None
     assert first[0]["echo"] == {"n": 1}
     assert first[0]["pid"] == second[0]["pid"] != os.getpid()
+
+
+def test_cold_each_invocation_has_an_interpreter_of_its_own(lambdas: Lambdas) -> None:
+    """What a bench times: neither a warm process nor one whose libraries were imported ahead."""
+    lambdas.cold = True
+    lambdas.deploy(spec())
+    told = [ask(lambdas, do="process")[0] for _ in range(3)]
+    loaded = ask(lambdas, do="loaded", name="yaml")[0]
+
+    assert len({parent for parent, *_ in told}) == 3
+    assert loaded is False
 
 
 def test_it_starts_only_when_first_invoked(lambdas: Lambdas, wire: FakeWire) -> None:

@@ -111,7 +111,7 @@ ACTS = {
     },
     "iam:PassRole": {"CloseChange", "OpenChange", "OpenRollback"},
     "s3:PutObject": {"WriteReport"},
-    "sns:Publish": {"RequestApproval"},
+    "sns:Publish": {"RequestApproval", "WriteReport"},
     "sqs:DeleteMessage": {"ReceiveSignals"},
     "sqs:ReceiveMessage": {"ReceiveSignals"},
     "sqs:SendMessage": {"ReceiveSignals"},

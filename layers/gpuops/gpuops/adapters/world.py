@@ -21,6 +21,7 @@ from gpuops.adapters.instance_types import InstanceTypes
 from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.nodegroups import Nodegroups
+from gpuops.adapters.notices import Notices
 from gpuops.adapters.people import People
 from gpuops.adapters.pipelines import Pipelines
 from gpuops.adapters.places import Places
@@ -90,6 +91,11 @@ class World(Inside):
     def places(self) -> Places:
         """Where a signal's instance is."""
         return Places.from_env()
+
+    @cached_property
+    def notices(self) -> Notices:
+        """Whoever is told what became of a repair."""
+        return Notices.from_env()
 
     @cached_property
     def quarantine(self) -> Quarantine:
