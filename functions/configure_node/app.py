@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.policies import Policies
+from gpuops.adapters.pools import Pools
 from gpuops.domain.admission.answers import Configured, Found
 from gpuops.domain.errors import Refused, Unhealthy
 from gpuops.domain.keys import PLUGIN_CONFIG_LABEL
-from gpuops.domain.policy import ClusterPolicy, GroupPolicy
+from gpuops.domain.policy import ClusterPolicy
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.change import out_of_reach
 from gpuops.domain.slicing.configured import shape_of
@@ -29,9 +30,9 @@ class Request(BaseModel):
     find: Found
 
 
-def configure(request: Request, group: GroupPolicy, config_map: str | None, cluster: Cluster) -> Configured:
+def configure(request: Request, key: str, config_map: str | None, cluster: Cluster) -> Configured:
     """Label only where the configuration exists and the plugin takes it. Nothing else is a fault of the node."""
-    key, default = group.sharing, Shape()
+    default = Shape()
     node = cluster.node(request.find.node or "")
     if node is None:
         raise Unhealthy(f"node {request.find.node} went away before it was configured")
@@ -66,4 +67,6 @@ def handler(request: Request, now: datetime) -> Configured:  # noqa: ARG001 - no
     """Configure the node that find_node found."""
     policy = Policies.from_env().at(request.run.policy)
     group, ours = policy.group(request.run.group), policy.cluster(request.run.cluster)
-    return in_order(configure(request, group, ours.config_map, Cluster.connect(request.run.cluster)), ours)
+    return in_order(
+        configure(request, Pools.from_env().key(group), ours.config_map, Cluster.connect(request.run.cluster)), ours
+    )

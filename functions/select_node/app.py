@@ -26,6 +26,7 @@ from gpuops.domain.slicing.answers import Selected
 from gpuops.domain.slicing.change import Change, decide_change
 from gpuops.domain.slicing.select import Look, decide_rest
 from gpuops.domain.slicing.turn import Turn, waits_since
+from gpuops.domain.tenants import tenants_of
 from gpuops.entry import entry
 from gpuops.slots import no_slot
 
@@ -117,25 +118,35 @@ def _look_at_groups(request: SelectNode, policy: Policy, sights: Sights, world: 
         run = _run(request, group, policy)
         try:
             ids = sorted(instance.id for instance in world.groups.describe(group.group).staying)
-            others = [nodes[i] for i in ids if i in nodes and nodes[i].config != group.sharing]
+            key = world.pools.key(group)
+            others = [nodes[i] for i in ids if i in nodes and nodes[i].config != key]
             others.sort(key=lambda node: not (node.gpus or node.shared_gpus))  # a sick node is no canary
             if others and (held := _held(run, group, policy, world)):
                 yield held
                 continue
             if others and pods is None:
                 pods = sights.cluster.pods_by_node()
-            yield _look(run, group, others, pods or {}, sights)
+            yield _look(run, group, _not_training(others, group, pods or {}), pods or {}, (key, sights))
         except (Invalid, Refused) as fault:
             yield Look(group, held=f"{group.group}: {fault}")
 
 
+def _not_training(nodes: Sequence[Node], group: GroupPolicy, pods: Mapping[str, Sequence[Pod]]) -> Sequence[Node]:
+    """Where shares follow the load, a node with training keeps its GPUs exclusive, and nobody waits for it."""
+    if group.rebalance is None or group.rebalance.mode != "apply":
+        return nodes
+    busy = {n.name for n in nodes if any(pod.completes or pod.gpus > 1 for pod in tenants_of(pods.get(n.name, ())))}
+    return [node for node in nodes if node.name not in busy or node.config not in {None, EXCLUSIVE}]
+
+
 def _look(
-    run: Run, group: GroupPolicy, nodes: Sequence[Node], pods: Mapping[str, Sequence[Pod]], sights: Sights
+    run: Run, group: GroupPolicy, nodes: Sequence[Node], pods: Mapping[str, Sequence[Pod]], aim: tuple[str, Sights]
 ) -> Selected | Look:
     """The first of these nodes that may be changed now, or what all of them wait for."""
     if not nodes:
         return Look(group)
-    goal, changes = sights.goal(group.sharing), []
+    key, sights = aim
+    goal, changes = sights.goal(key), []
     for node in nodes:
         change = decide_change(sights.of(node, pods.get(node.name, ()), goal.shape), goal, run.id)
         if change.status == "change":

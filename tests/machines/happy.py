@@ -60,6 +60,12 @@ HAPPY: dict[str, dict[str, Any]] = {
     "AdmitInstance": {"status": "admitted"},
     "GuardLaunch": {"status": "closed"},
     "ApplyConfig": {"status": "in_sync", "cluster": "demo", "mode": "apply", "policy": "v1"},
+    "PlanSlicing": {
+        "status": "changed",
+        "cluster": "demo",
+        "policy": "v1",
+        "pools": [{"group": "gpu", "mode": "apply", "status": "grow", "now": 1, "replicas": 2, "reason": "2 fit"}],
+    },
     "SelectNode": {"status": "done"},
     "RelabelNode": {"status": "configured", "config": "r4", "replicas": 4, "deadline": LATER},
     "SettleNode": {"status": "kept"},

@@ -30,7 +30,7 @@ SCENARIO = ROOT / "tests/fixtures/doctor.yaml"
 OLD = "ami-0a202607140000001"
 NEW = Release(release="1.36.3-20261120", ami="ami-0a202611200000001", driver="580.173.02", cuda="13.0")
 GROUP = "gpu-inference"
-SCHEDULES = ("DetectSchedule", "ReconcileSchedule", "ConfigSchedule")
+SCHEDULES = ("DetectSchedule", "ReconcileSchedule", "ConfigSchedule", "RebalanceSchedule")
 """Time passes while somebody looks: were they as usual, the release would be rolled to meanwhile."""
 TRACES = ("release", "image", "undo", "rotation", "lock", "wish")
 """What a plan could leave behind; the upload of the policy leaves a journal of its own."""

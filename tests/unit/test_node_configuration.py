@@ -8,12 +8,12 @@ import pytest
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Refused, Unhealthy
 from gpuops.domain.keys import PLUGIN_CONFIG_LABEL
-from gpuops.domain.policy import ClusterPolicy, GroupPolicy
+from gpuops.domain.policy import ClusterPolicy
 from gpuops.domain.slicing.configured import shape_of
 from gpuops.domain.slicing.shape import Shape
 from tests.fakes.admission import FakeCluster, FakeInstances
 from tests.fakes.apps import load_app
-from tests.unit.test_admission_functions import FOUND, GROUP, NAME, NODE, NOW, RUN
+from tests.unit.test_admission_functions import FOUND, NAME, NODE, NOW, RUN
 
 CONFIGURE, CHECK = load_app("configure_node"), load_app("check_node")
 CONFIGS = "kube-system/nvidia-device-plugin-configs"
@@ -30,7 +30,7 @@ KEYS = {"exclusive": "version: v1\n", "r4": R4, "renamed": RENAMED, "r3": R4.rep
 def configure(cluster: FakeCluster, key: str = "exclusive", configs: str | None = CONFIGS) -> Any:
     """One call of configure_node for a group that shares by the key."""
     request = CONFIGURE.Request.model_validate({"run": RUN, "find": FOUND})
-    return CONFIGURE.configure(request, GroupPolicy(**{**GROUP.model_dump(), "sharing": key}), configs, cluster)
+    return CONFIGURE.configure(request, key, configs, cluster)
 
 
 def offered(*nodes: Node) -> FakeCluster:

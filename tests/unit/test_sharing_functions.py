@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from gpuops.adapters.budgets import Budgets
 from gpuops.adapters.memory import Memory
+from gpuops.adapters.pools import Pools
 from gpuops.adapters.store import Store
 from gpuops.adapters.turns import Turns
 from gpuops.adapters.wishes import Wishes
@@ -71,6 +72,11 @@ class World:
     def budgets(self) -> Budgets:
         """The fleet's slots in the same table."""
         return Budgets(self.store._table)
+
+    @property
+    def pools(self) -> Pools:
+        """Pools in the same table."""
+        return Pools(self.store._table)
 
     @property
     def memory(self) -> Memory:

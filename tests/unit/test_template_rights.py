@@ -55,6 +55,7 @@ WRITES = {
     },
     "DetectFaults": {"PutItem incident", "UpdateItem incident", "PutItem seen"},
     "ReceiveSignals": {"PutItem incident", "UpdateItem incident"},
+    "PlanSlicing": {"PutItem pool", "PutItem workload"},
     "SelectNode": {"PutItem turn"},
     "RelabelNode": {"PutItem lock", "PutItem open#changes", "UpdateItem fence", "UpdateItem budget"},
     "SettleNode": {

@@ -26,6 +26,7 @@ from gpuops.adapters.people import People
 from gpuops.adapters.pipelines import Pipelines
 from gpuops.adapters.places import Places
 from gpuops.adapters.policies import Policies
+from gpuops.adapters.pools import Pools
 from gpuops.adapters.quarantine import Quarantine
 from gpuops.adapters.registry import Registry
 from gpuops.adapters.releases import Releases
@@ -101,6 +102,11 @@ class World(Inside):
     def quarantine(self) -> Quarantine:
         """Signals that nobody can act on."""
         return Quarantine.from_env()
+
+    @cached_property
+    def pools(self) -> Pools:
+        """What is remembered of pools and workloads."""
+        return Pools.from_env()
 
     @cached_property
     def seen(self) -> Seen:

@@ -173,8 +173,7 @@ class GroupPolicy(Part):
     """How long a change of `sharing` waits for GPU pods to leave a node by themselves, before the run gives up."""
 
     rebalance: Rebalance | None = None
-    """Within which bounds `gpuops plan slicing` plans the shares of its GPUs, from what `sharing` says on; nothing
-    changes nodes by it."""
+    """How the shares of its GPUs follow its load, from what `sharing` says on; not given: they do not."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

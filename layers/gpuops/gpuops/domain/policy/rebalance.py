@@ -5,11 +5,14 @@ from typing import Annotated
 from pydantic import Field
 
 from gpuops.domain.policy.parts import Part
+from gpuops.domain.run import Mode
 
 
 class Rebalance(Part):
     """How the shares of a group's GPUs follow its load."""
 
+    mode: Mode = "observe"
+    """`apply` has nodes changed, where the group's mode is `apply`, too; `observe` and `recommend` plan and report."""
     most: Annotated[int, Field(ge=1, le=8)] = 4
     """Never more shares of a GPU than this, whatever would fit."""
     memory_percent: Annotated[float, Field(gt=0, le=98)] = 90

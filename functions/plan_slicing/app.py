@@ -1,0 +1,137 @@
+"""Measure the pools of one cluster and plan the shares of their GPUs; where plans are applied, say so in the table.
+
+No node is touched here: select_node brings nodes to what the table says. After a failure the machine asks once more,
+and every pool that this run moved gets its old rung back, so that the nodes that changed already return.
+
+In:  {"event": {"cluster"}, "execution": {...}, "slicing"?: <previous answer>, "error"?: {...}, "now": "..."}
+Out: {"status": "changed" | "kept" | "held" | "restored", "reason", "cluster", "policy",
+      "pools": [{"group", "mode", "status", "now", "replicas", "reason", "hash", "spared_gpus", "nodes"}]}
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from gpuops.adapters.world import World
+from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.policy import GroupPolicy, Policy
+from gpuops.domain.policy.rebalance import Rebalance
+from gpuops.domain.run import Execution, Mode
+from gpuops.domain.slicing.planner import plan_pool
+from gpuops.domain.slicing.pool import Demand, NodePlan, Pool, PoolPlan, PoolState
+from gpuops.entry import entry
+from gpuops.pools import Here, look_around, measure_pool, remember, why_blocked
+
+EXPECTED = (Invalid, Refused, Unavailable)
+
+
+class Order(BaseModel):
+    """What woke the machine."""
+
+    cluster: str
+
+
+class Planned(BaseModel):
+    """What became of one pool."""
+
+    model_config = ConfigDict(frozen=True)
+
+    group: str
+    mode: Mode
+    status: Literal["hold", "keep", "grow", "shrink", "restored"]
+    now: int
+    replicas: int
+    reason: str
+    hash: str = ""
+    spared_gpus: float = 0.0
+    nodes: tuple[NodePlan, ...] = ()
+
+
+class Slicing(BaseModel):
+    """The answer for the cluster."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["changed", "kept", "held", "restored"]
+    reason: str
+    cluster: str
+    policy: str
+    pools: tuple[Planned, ...] = ()
+
+
+class PlanSlicing(BaseModel):
+    """In."""
+
+    event: Order
+    execution: Execution
+    slicing: Slicing | None = None
+    error: dict[str, Any] | None = None
+
+
+@entry(PlanSlicing)
+def handler(request: PlanSlicing, now: datetime) -> Slicing:
+    """Plan, or take back what was planned; a second look within a minute changes no rung again, since it cools down."""
+    if request.slicing is not None and request.error is not None:
+        return restore(request.slicing, World())
+    return plan(request.event.cluster, now, World())
+
+
+def plan(name: str, now: datetime, world: World) -> Slicing:
+    """Every pool of the cluster; one that cannot be looked at holds, and keeps no other from its turn."""
+    policy = world.policies.latest()
+    groups = [group for group in policy.groups if group.cluster == name and group.rebalance is not None]
+    if not groups:
+        return _answer(name, policy, [], "no group of the cluster has `rebalance`")
+    here = look_around(name, policy, world)
+    pools = [_plan_group(group, here, now) for group in groups]
+    return _answer(name, policy, pools)
+
+
+def restore(slicing: Slicing, world: World) -> Slicing:
+    """The rungs that this run moved; what somebody else decided since then stays."""
+    back = []
+    for pool in slicing.pools:
+        state = world.pools.state(pool.group)
+        if pool.status in {"grow", "shrink"} and state is not None and state.rung == pool.replicas:
+            kept = world.pools.keep_state(pool.group, state.model_copy(update={"rung": pool.now}), state)
+            why = f"back to {pool.now} shares of each GPU" if kept else "somebody else decided meanwhile"
+            back.append(pool.model_copy(update={"status": "restored", "reason": why, "nodes": ()}))
+    told = "; ".join(f"{pool.group}: {pool.reason}" for pool in back) or "no rung was changed"
+    return slicing.model_copy(update={"status": "restored", "reason": told, "pools": tuple(back)})
+
+
+def _plan_group(group: GroupPolicy, here: Here, now: datetime) -> Planned:
+    """Measure, remember, plan; what the plan says is kept where the policy lets it act."""
+    wanted, world = group.rebalance or Rebalance(), here.world
+    state = world.pools.state(group.group)
+    try:
+        found = measure_pool(group, here, now)
+    except EXPECTED as fault:
+        return Planned(group=group.group, mode=wanted.mode, status="hold", now=1, replicas=1, reason=str(fault))
+    pool = Pool(group.group, found, state or PoolState(), why_blocked(group.group, world))
+    profiles = remember(pool, here, now)
+    waiting = len(here.census.pending)
+    planned = plan_pool(pool, profiles, Demand(waiting), wanted, now)
+    acts = wanted.mode == "apply" and group.mode == "apply"
+    kept = planned.state if acts else planned.state.model_copy(update={"rung": None, "changed": ()})
+    if not world.pools.keep_state(group.group, kept, state):
+        raise Conflict(f"another run plans the shares of {group.group}")
+    return _told(planned, wanted.mode)
+
+
+def _told(planned: PoolPlan, mode: Mode) -> Planned:
+    """The plan without what only the next one needs, and without nodes that stay as they are."""
+    shown = tuple(node for node in planned.nodes if node.action != "keep")[:20]
+    body = planned.model_dump(include={"status", "now", "replicas", "reason", "hash", "spared_gpus"})
+    return Planned(group=planned.pool, mode=mode, nodes=shown, **body)
+
+
+def _answer(name: str, policy: Policy, pools: list[Planned], why: str = "") -> Slicing:
+    """One word for all: what is to be acted on comes first."""
+    acting = [pool for pool in pools if pool.mode == "apply"]
+    moved = any(pool.status in {"grow", "shrink"} for pool in acting)
+    held = bool(pools) and all(pool.status == "hold" for pool in pools)
+    told = why or "; ".join(f"{p.group}: {p.status} {p.now} to {p.replicas} ({p.mode}): {p.reason}" for p in pools)
+    status: Literal["changed", "held", "kept"] = "changed" if moved else "held" if held else "kept"
+    return Slicing(status=status, reason=told, cluster=name, policy=policy.version, pools=tuple(pools))

@@ -1,0 +1,56 @@
+"""What is remembered of pools and workloads: `pool#<group>`, `workload#<group>/<owner>`, one item each.
+
+Two looks at once must not undo each other, so each is written only over the item that was read.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Self
+
+from gpuops.adapters.aws import client
+from gpuops.adapters.table import NEW, ONE, Condition, Table
+from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.slicing.pool import PoolState
+from gpuops.domain.slicing.profile import Profile
+
+
+class Pools:
+    """Reads and writes them. All methods raise Unavailable, Refused or Invalid."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Build it over the table in TABLE_NAME."""
+        return cls(Table(client("dynamodb"), os.environ["TABLE_NAME"]))
+
+    def state(self, group: str) -> PoolState | None:
+        """Return what the last plan left; None before the first."""
+        item = self._table.get(f"pool#{group}")
+        return PoolState.model_validate_json(item["body"]) if item else None
+
+    def keep_state(self, group: str, state: PoolState, before: PoolState | None) -> bool:
+        """Write it over the one that was read; False where somebody else was faster."""
+        return self._put(f"pool#{group}", state.model_dump_json(), before.model_dump_json() if before else None)
+
+    def key(self, group: GroupPolicy) -> str:
+        """Return the configuration that the group's nodes are to have: the pool's, where its plans are applied."""
+        if group.rebalance is None or group.rebalance.mode != "apply":
+            return group.sharing
+        state = self.state(group.group)
+        return state.key if state is not None and state.rung is not None else group.sharing
+
+    def profiles(self, group: str, workloads: Iterable[str]) -> dict[str, Profile]:
+        """Return what is known of these workloads; those that nobody has measured are left out."""
+        found = ((name, self._table.get(f"workload#{group}/{name}")) for name in workloads)
+        return {name: Profile.model_validate_json(item["body"]) for name, item in found if item}
+
+    def keep_profile(self, group: str, profile: Profile, before: Profile | None) -> bool:
+        """Write it over the one that was read; False where another look was faster, which is as good."""
+        body = before.model_dump_json() if before else None
+        return self._put(f"workload#{group}/{profile.workload}", profile.model_dump_json(), body)
+
+    def _put(self, pk: str, body: str, before: str | None) -> bool:
+        only_if = NEW if before is None else Condition("body = :before", {":before": before})
+        return self._table.put(pk, ONE, {"body": body}, only_if)

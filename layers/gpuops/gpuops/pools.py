@@ -1,0 +1,92 @@
+"""What a cluster says about its pools of GPUs at one look: nodes through their exporters, pods through their owners."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node, read_node
+from gpuops.domain.dcgm.parse import read_samples
+from gpuops.domain.errors import Unavailable
+from gpuops.domain.policy import GroupPolicy, Policy
+from gpuops.domain.slicing.change import out_of_reach
+from gpuops.domain.slicing.gather import looks_of, node_of
+from gpuops.domain.slicing.owners import Census, census_of
+from gpuops.domain.slicing.pool import RUNG_OF, Pool, PoolNode
+from gpuops.domain.slicing.profile import Profile, observe
+
+if TYPE_CHECKING:
+    from gpuops.adapters.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Here:
+    """One cluster at one look, read once for all of its pools."""
+
+    world: World
+    policy: Policy
+    cluster: "Cluster"
+    nodes: Mapping[str, Node]
+    """By instance."""
+    census: Census
+
+
+def look_around(name: str, policy: Policy, world: World) -> Here:
+    """Read nodes and pods. Raises: Unavailable, Refused, Invalid."""
+    cluster = world.cluster(name)
+    nodes = {node.instance: node for node in map(read_node, cluster.kube.get_all("/api/v1/nodes")) if node.instance}
+    return Here(world, policy, cluster, nodes, census_of(cluster.kube.get_all("/api/v1/pods")))
+
+
+def measure_pool(group: GroupPolicy, here: Here, now: datetime) -> list[PoolNode]:
+    """Every node of the group; whatever keeps one from being judged stands in its place.
+
+    Raises: Unavailable, Refused, Invalid where the group or the exporters' pods cannot be listed.
+    """
+    ids = (instance.id for instance in here.world.groups.describe(group.group).staying)
+    nodes = [here.nodes[each] for each in ids if each in here.nodes]
+    texts = here.world.metrics(here.cluster).scrape_all([node.name for node in nodes])
+    return list(_read(nodes, texts, group, here, now))
+
+
+def _read(
+    nodes: list[Node], texts: Mapping[str, str | None], group: GroupPolicy, here: Here, now: datetime
+) -> Iterator[PoolNode]:
+    profiles = here.policy.cluster(group.cluster).device_plugin.profiles
+    rungs = RUNG_OF | {key: profile.replicas for key, profile in profiles.items()}
+    for node in nodes:
+        replicas, text, apart = rungs.get(node.config or group.sharing, 1), texts.get(node.name), _why_apart(node)
+        if apart or not text:
+            yield PoolNode(node.name, replicas, silent="its exporter does not answer", apart=apart)
+            continue
+        try:
+            yield node_of(node.name, replicas, read_samples(text, node.name, now), here.census.owners)
+        except Unavailable as fault:
+            yield PoolNode(node.name, replicas, silent=str(fault))
+
+
+def _why_apart(node: Node) -> str:
+    """Why a node is not of the pool now."""
+    if why := out_of_reach(node):
+        return why
+    closed = node.unschedulable or node.pending or not node.ready
+    return "it is closed, or not admitted, or not Ready" if closed else ""
+
+
+def why_blocked(group: str, world: World) -> str:
+    """Who else changes the group; empty where nobody does."""
+    lock = world.store.lock("rotation", group)
+    return f"{group} is being rolled by {lock.run.id}" if lock is not None and not lock.waits else ""
+
+
+def remember(pool: Pool, here: Here, now: datetime) -> dict[str, Profile]:
+    """Add this look to what is known of the pool's workloads, and return that."""
+    looks = looks_of(pool)
+    before = here.world.pools.profiles(pool.name, looks)
+    profiles = {}
+    for name, (memory, busy) in looks.items():
+        seen = observe(before.get(name), name, now, memory, busy)
+        profiles[name] = seen.model_copy(update={"declared_mib": here.census.declared.get(name)})
+        here.world.pools.keep_profile(pool.name, profiles[name], before.get(name))
+    return profiles

@@ -1,0 +1,195 @@
+"""plan_slicing over a cluster in memory and a real table: measured, remembered, decided, and taken back.
+
+Covered: a pool that may grow says so in the table and only then, a recommendation moves nothing, what the next look
+knows of workloads, an exporter that is gone, a roll that is under way, a failure that takes the rung back, a second run
+at the same moment, whose pods they are and who must be alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from gpuops.adapters.pools import Pools
+from gpuops.adapters.store import Store
+from gpuops.domain.errors import Conflict
+from gpuops.domain.policy import Policy, parse_policy
+from gpuops.domain.slicing.owners import census_of, workload_of
+from tests.fakes.apps import load_app
+from tests.fakes.rotation import NOW, Groups, group, instance, run
+from tests.fakes.world import table
+
+PLAN = load_app("plan_slicing")
+MACHINES = (instance(1), instance(2), instance(3))
+ORDER = {"event": {"cluster": "demo"}, "execution": {"id": "arn:x", "name": "x", "machine": "rebalance-slicing"}}
+EAGER = "history_hours: 0, grow_minutes: 0, crowded_minutes: 0"
+
+
+def pod(name: str, node: str = "", **more: Any) -> dict[str, Any]:
+    """A pod of the Deployment `web`, with one GPU."""
+    owner = {"controller": True, "kind": "ReplicaSet", "name": "web-5d7f9c6b4"}
+    meta = {
+        "namespace": "default",
+        "name": name,
+        "labels": {"pod-template-hash": "5d7f9c6b4"},
+        "ownerReferences": [owner],
+    }
+    spec = {"containers": [{"resources": {"limits": {"nvidia.com/gpu": more.pop("gpus", "1")}}}]}
+    return {
+        "metadata": meta | more,
+        "spec": spec | ({"nodeName": node} if node else {}),
+        "status": {"phase": "Running"},
+    }
+
+
+def raw_node(place: int) -> dict[str, Any]:
+    """A Ready node of the group."""
+    return {
+        "metadata": {"name": f"n{place}", "labels": {}, "annotations": {}},
+        "spec": {"providerID": f"aws:///us-east-1a/{MACHINES[place].id}"},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"nvidia.com/gpu": "1"}},
+    }
+
+
+def text(place: int, used: int, who: str = "") -> str:
+    """What the node's exporter says."""
+    device = f'gpu="0",UUID="GPU-{place}"'
+    named = f',pod="{who}",namespace="default",container="c"' if who else ""
+    gauges = {"DCGM_FI_PROF_GR_ENGINE_ACTIVE": 0.05, "DCGM_FI_DEV_FB_USED": used, "DCGM_FI_DEV_FB_FREE": 16_000 - used}
+    return "".join(f"{name}{{{device}{named}}} {value}\n" for name, value in gauges.items())
+
+
+@dataclass
+class World:
+    """Three nodes, a pod on each of the first two."""
+
+    store: Store
+    mode: str = "apply"
+    texts: dict[str, str | None] = field(default_factory=dict)
+    pods: list[dict[str, Any]] = field(default_factory=lambda: [pod("web-a", "n0"), pod("web-b", "n1")])
+    groups: Groups = field(default_factory=lambda: Groups(group(MACHINES)))
+    policies = property(lambda self: self)
+    kube = property(lambda self: self)
+
+    @property
+    def pools(self) -> Pools:
+        """Pools in the same table."""
+        return Pools(self.store._table)
+
+    def latest(self) -> Policy:
+        """The policy."""
+        name = self.groups.group.name
+        text = f"groups: [{{cluster: demo, group: {name}, mode: apply, rebalance: {{mode: {self.mode}, {EAGER}}}}}]"
+        return parse_policy(text, "v1")
+
+    def cluster(self, _: str) -> "World":
+        """Itself."""
+        return self
+
+    def metrics(self, _: Any) -> "World":
+        """Itself."""
+        return self
+
+    def get_all(self, path: str) -> list[dict[str, Any]]:
+        """Nodes and pods."""
+        return [raw_node(place) for place in range(3)] if path.endswith("nodes") else self.pods
+
+    def scrape_all(self, nodes: list[str]) -> dict[str, str | None]:
+        """The exporters' texts."""
+        usual = {"n0": text(0, 2000, "web-a"), "n1": text(1, 2200, "web-b"), "n2": text(2, 0)}
+        return {node: (usual | self.texts)[node] for node in nodes}
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A table of its own."""
+    with mock_aws():
+        yield World(Store(table()))
+
+
+def plan(world: World, minutes: int = 0, **more: Any) -> Any:
+    """One call."""
+    request = PLAN.PlanSlicing.model_validate(ORDER | more)
+    if "slicing" in more:
+        return PLAN.restore(request.slicing, world)
+    return PLAN.plan(request.event.cluster, NOW + timedelta(minutes=minutes), world)
+
+
+def test_an_idle_pool_is_to_have_two_shares(world: World) -> None:
+    """The table says so; the empty node is the canary, the others wait for their pods."""
+    answer = plan(world)
+    (pool,) = answer.pools
+    assert (answer.status, pool.status, pool.now, pool.replicas) == ("changed", "grow", 1, 2)
+    assert {node.node: node.action for node in pool.nodes} == {"n0": "wait", "n1": "wait", "n2": "change"}
+    (wanted,) = world.latest().groups
+    assert world.pools.key(wanted) == "r2"
+
+
+@pytest.mark.parametrize("mode", ["observe", "recommend"])
+def test_a_recommendation_moves_nothing(world: World, mode: str) -> None:
+    """It says what it would do and spare."""
+    world.mode = mode
+    answer = plan(world)
+    assert (answer.status, answer.pools[0].status, answer.pools[0].spared_gpus) == ("kept", "grow", 1.0)
+    (wanted,) = world.latest().groups
+    assert world.pools.key(wanted) == "exclusive"
+
+
+def test_workloads_are_remembered_by_their_owner(world: World) -> None:
+    """Both pods are one Deployment, with the larger memory of the two."""
+    plan(world)
+    plan(world, minutes=6)
+    name = world.groups.group.name
+    (profile,) = world.pools.profiles(name, ["default/Deployment/web"]).values()
+    assert profile.memory.value.percentile(100) == pytest.approx(2200, rel=0.05)
+    assert profile.last == NOW + timedelta(minutes=6)
+
+
+def test_exporters_that_are_gone_hold_the_pool(world: World) -> None:
+    """Two of three, and the table says nothing new."""
+    world.texts = {"n0": None, "n1": "<html>"}
+    answer = plan(world)
+    assert (answer.status, answer.pools[0].status) == ("held", "hold")
+    assert "2 of 3 nodes" in answer.reason
+
+
+def test_a_roll_holds_the_pool(world: World) -> None:
+    """It is said who rolls."""
+    rolling = run("roll-9").model_copy(update={"group": world.groups.group.name})
+    world.store.take("rotation", rolling, NOW)
+    assert "being rolled by roll-9" in plan(world).reason
+
+
+def test_a_failure_takes_the_rung_back(world: World) -> None:
+    """Once; what was decided later stays."""
+    answer = plan(world)
+    failed = {"slicing": answer.model_dump(mode="json"), "error": {"name": "Unhealthy", "reason": "no CUDA"}}
+    (wanted,) = world.latest().groups
+    assert plan(world, **failed).pools[0].status == "restored"
+    assert world.pools.key(wanted) == "exclusive"
+    assert plan(world, **failed).reason == "no rung was changed"
+    assert plan(world, minutes=5).pools[0].status == "keep"  # it cools down
+
+
+def test_of_two_runs_at_once_one_decides(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other is told."""
+    monkeypatch.setattr(Pools, "keep_state", lambda *_: False)
+    with pytest.raises(Conflict, match="another run"):
+        plan(world)
+
+
+def test_whose_pods_they_are() -> None:
+    """Deployment, CronJob, bare; training and several GPUs stay alone; memory may be declared; pending ones count."""
+    job = {"ownerReferences": [{"controller": True, "kind": "Job", "name": "nightly-29012345"}]}
+    assert workload_of(pod("a")) == "default/Deployment/web"
+    assert workload_of(pod("a", **job)) == "default/CronJob/nightly"
+    assert workload_of(pod("a", ownerReferences=[])) == "default/Pod/a"
+    declared = {"annotations": {"gpuops/gpu-memory-mib": "9000"}}
+    census = census_of([pod("a", "n0", **declared), pod("b", "n0", **job), pod("c", "n0", gpus="2"), pod("d")])
+    assert census.declared == {"default/Deployment/web": 9000}
+    alone = {title: owner.exclusive for title, owner in census.owners.items() if owner.exclusive}
+    assert alone == {"default/b": "default/b is training", "default/c": "default/c asks for 2 GPUs"}
+    assert [waiting.name for waiting in census.pending] == ["d"]
