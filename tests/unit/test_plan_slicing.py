@@ -183,11 +183,11 @@ def test_of_two_runs_at_once_one_decides(world: World, monkeypatch: pytest.Monke
 
 def test_whose_pods_they_are() -> None:
     """Deployment, CronJob, bare; training and several GPUs stay alone; memory may be declared; pending ones count."""
-    job = {"ownerReferences": [{"controller": True, "kind": "Job", "name": "nightly-29012345"}]}
+    job: dict[str, Any] = {"ownerReferences": [{"controller": True, "kind": "Job", "name": "nightly-29012345"}]}
     assert workload_of(pod("a")) == "default/Deployment/web"
     assert workload_of(pod("a", **job)) == "default/CronJob/nightly"
     assert workload_of(pod("a", ownerReferences=[])) == "default/Pod/a"
-    declared = {"annotations": {"gpuops/gpu-memory-mib": "9000"}}
+    declared: dict[str, Any] = {"annotations": {"gpuops/gpu-memory-mib": "9000"}}
     census = census_of([pod("a", "n0", **declared), pod("b", "n0", **job), pod("c", "n0", gpus="2"), pod("d")])
     assert census.declared == {"default/Deployment/web": 9000}
     alone = {title: owner.exclusive for title, owner in census.owners.items() if owner.exclusive}

@@ -25,6 +25,7 @@ from gpuops.domain.keys import CONFIG_BEFORE, CORDONED_BY, PLUGIN_CONFIG_LABEL
 from gpuops.domain.policy import Policy, parse_policy
 from gpuops.domain.rotation.budget import Slot
 from gpuops.domain.rotation.wish import GlobalStop
+from gpuops.domain.slicing.pool import PoolState
 from tests.fakes.admission import FakeCluster, FakeInstances
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import NOW, Groups, group, instance, run
@@ -534,3 +535,24 @@ def test_a_run_that_died_in_mid_change_is_put_back(make: Callable[..., World], w
     assert world.store.lock("lock", "gpu") is None
     assert world.store.open_groups() == []
     assert world.memory.breaker("sharing", "gpu") is None
+
+
+FOLLOWS = ", rebalance: {mode: apply}"
+
+
+def test_a_pool_whose_plans_are_applied_has_the_rung_of_its_plan(make: Callable[..., World]) -> None:
+    """The group's own `sharing` is only where it began."""
+    world = make(more=FOLLOWS)
+    assert select(world).key == "r4"
+    world.pools.keep_state("gpu", PoolState(rung=2), None)
+    assert select(world, name="run-2").key == "r2"
+    assert select(make(), name="run-3").key == "r4"
+
+
+def test_training_keeps_its_node_exclusive_where_shares_follow_the_load(make: Callable[..., World]) -> None:
+    """Nobody waits for it: the other node is selected, and then none is left."""
+    world = make(n1=(replace(WEB, completes=True),), more=FOLLOWS)
+    picked = select(world)
+    assert (picked.node, picked.key) == ("n2", "r4")
+    world.connected.label_config(world.connected.node("n2"), "r4")
+    assert select(world, name="run-2").status == "done"
