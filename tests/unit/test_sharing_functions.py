@@ -554,5 +554,7 @@ def test_training_keeps_its_node_exclusive_where_shares_follow_the_load(make: Ca
     world = make(n1=(replace(WEB, completes=True),), more=FOLLOWS)
     picked = select(world)
     assert (picked.node, picked.key) == ("n2", "r4")
-    world.connected.label_config(world.connected.node("n2"), "r4")
+    shared = world.connected.node("n2")
+    assert shared is not None
+    world.connected.label_config(shared, "r4")
     assert select(world, name="run-2").status == "done"
