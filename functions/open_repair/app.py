@@ -99,7 +99,7 @@ def roll_before(request: Repair, world: World) -> str:
 def left_to_eks(request: Repair, policy: Policy, world: World) -> str:
     """The managed node group that EKS repairs by itself, unless the policy says that we do."""
     group = policy.group(request.run.group)
-    owner, name = group.remediation.owner, group.nodegroup
+    owner, name = group.remediation.owner, world.groups.describe(group.group, lambda _: True).managed
     if name is None or owner == "gpuops":
         return ""
     return name if owner == "eks" or world.nodegroups.repairs(group.cluster, name) else ""

@@ -79,6 +79,8 @@ class Group(Part):
     boards: tuple[Board, ...] = ()
     update_config: dict[str, Any] = Field(default_factory=lambda: {"maxUnavailable": 1})
     """Managed only: EKS's own updateConfig."""
+    auto_repair: bool = False
+    """Managed only: EKS's own node auto-repair is on. It repairs nothing here: a moment plays that it does."""
     custom_ami: bool = False
     """Managed only: the image is that of the user's own launch template."""
 

@@ -16,6 +16,7 @@ from moto import mock_aws
 from gpuops.domain.faults.incident import Incident
 from gpuops.domain.faults.turn import Sight, decide_turn
 from gpuops.domain.policy import Policy
+from gpuops.domain.rotation.group import NODEGROUP_TAG
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import NOW, POLICY, instance
 from tests.fakes.rotation import run as roll_run
@@ -151,9 +152,7 @@ def test_a_roll_leaves_a_node_to_the_repair_that_has_it(world: World) -> None:
     assert DRAIN.drain(request, NOW, world).held is None
 
 
-MANAGED = POLICY.replace("mode: apply", "mode: apply, nodegroup: gpu, strategy: managed%s").replace(
-    ", canary: {nodes: 0}", ""
-)
+MANAGED = POLICY.replace("mode: apply", "mode: apply%s")
 
 
 @pytest.mark.parametrize(
@@ -164,6 +163,7 @@ def test_eks_repairs_what_the_policy_leaves_to_it(world: World, owner: str, on: 
     """By default where its own auto-repair is on; it is given an hour, and never switched on or off."""
     world.policy = "breaker_percent: 100\n" + MANAGED % (f", remediation: {{owner: {owner}}}" if owner else "")
     world.nodegroups.repairing = on
+    world.groups.group = replace(world.groups.group, tags={NODEGROUP_TAG: "gpu"})
 
     first = OPEN.open_repair(state(), NOW, world)
     later = OPEN.open_repair(state(open=first), NOW + timedelta(hours=1), world)

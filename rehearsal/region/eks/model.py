@@ -101,6 +101,7 @@ class Nodegroup:
             "resources": {"autoScalingGroups": [{"name": asg.name}]} if asg else None,
             "health": {"issues": list(self.issues)},
             "updateConfig": dict(self.update_config),
+            "nodeRepairConfig": {"enabled": self.group.auto_repair},
             "launchTemplate": self.template,
             "tags": dict(self.tags),
             **self.given,
