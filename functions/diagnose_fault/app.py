@@ -30,7 +30,7 @@ def decide(request: Repair, now: datetime, world: World) -> Diagnosed:
     harmless = first_word(fault, table, policy).action in HARMLESS
     suspect = look(request, world) if harmless else None
     past = world.attempts.of(request.instance, fault.uuid, now - timedelta(hours=policy.window_hours))
-    diagnosis = diagnose(Case(fault, table, policy, now, past, suspect))
+    diagnosis = diagnose(Case(fault, table, policy, now, past, suspect, silent=request.isolate.silent))
     pod = suspect.pod if suspect and diagnosis.action == "restart_pod" else None
     target = Target(namespace=pod.namespace, name=pod.name, uid=pod.uid) if pod else None
     job = suspect.job if suspect else ""

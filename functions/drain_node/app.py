@@ -1,11 +1,12 @@
 """Cordon a node once its turn has come, and evict one pass of its pods; the state machine does the waiting.
 
 In:  {"run": {...}, "change"?: {"fence"}, "instance": "i-...", "drain"?: <previous answer>,
-      "faulty"?: true, "only_gpus"?: true, "leaves_at"?: "...", "now": "..."}
+      "faulty"?: true, "only_gpus"?: true, "terminates"?: true, "leaves_at"?: "...", "now": "..."}
 Out: {"status": "drained" | "draining" | "overdue", "reason", "node", "started", "deadline", "held"?,
       "evicted", "refused", "waiting_for", "wait_seconds"}
 """
 
+import math
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -22,6 +23,9 @@ from gpuops.domain.rotation.hold import Held, Hold, decide_hold
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.run import Run
 from gpuops.entry import entry
+
+SILENCE = timedelta(minutes=5)
+"""How long a kubelet may be silent before that is taken for its death: as long as Kubernetes leaves its pods."""
 
 
 class Drained(Rest):
@@ -53,6 +57,8 @@ class Request(BaseModel):
     """The node's GPU is: training is asked to save its work at once, and gets the time for that and no more."""
     only_gpus: bool = False
     """Only pods that hold GPUs have to go: the node itself runs on."""
+    terminates: bool = False
+    """The instance is terminated next, which is the surest fence: a silent kubelet lets nobody evict anything."""
     leaves_at: AwareDatetime | None = None
     """When AWS takes the instance, whatever is on it."""
 
@@ -78,6 +84,8 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     if halt := halt_of_stop(world.wishes.stop()):
         return _resting(before, halt, now)
     before = _after_rest(before, now)
+    if request.terminates and node.silent:
+        return _of_the_dead(before, now)
     if request.change is not None:
         if hold := Closing(request.run, policy, cluster, world).close(node):
             return _held(request, before, hold, group, now=now, world=world)
@@ -87,6 +95,16 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     if answer.status == "overdue" and request.change is not None:
         world.store.stop(request.run, f"{node.name}: {answer.reason}")
     return answer
+
+
+def _of_the_dead(before: Drained, now: datetime) -> Drained:
+    """Wait whether the kubelet speaks again; then let the instance be terminated, and its pods go with its Node."""
+    left = before.started + SILENCE - now
+    if left > timedelta():
+        wait = {"reason": "its kubelet is silent", "wait_seconds": math.ceil(left.total_seconds())}
+        return before.model_copy(update={"status": "draining", **wait})
+    gone = f"its kubelet has been silent for {SILENCE}: its pods go when its instance is terminated"
+    return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})
 
 
 def _resting(before: Drained, halt: Halt, now: datetime) -> Drained:

@@ -56,9 +56,8 @@ def isolate(request: Request, now: datetime, world: World) -> Isolated:
     if group is None or group.cluster != name:
         return Isolated(status="ignored", reason=f"{node.name} is in no group of the policy", node=node.name)
     run = request.run or run_of(request.execution, group, policy.version)
-    known = Isolated(
-        status="observed", reason=f"mode {run.mode}", run=run, node=node.name, instance=node.instance, since=now
-    )
+    seen = {"node": node.name, "instance": node.instance, "since": now, "silent": node.silent}
+    known = Isolated.model_validate({"status": "observed", "reason": f"mode {run.mode}", "run": run, **seen})
     if run.mode != "apply":
         return known
     word = request.diagnose or first_word(fault, xid_table(), group.remediation)

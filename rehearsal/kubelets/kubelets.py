@@ -95,6 +95,15 @@ class Kubelets:
             self._pods.reconsider(machine)
         if machine.agent_says != before:
             self._world.node_patch(machine.name, agent_status(self._world.clock.now(), machine.agent_says))
+        if machine.suffers("kubelet_dead") and machine.stage != "silent":
+            self._fall_silent(machine)
+
+    def _fall_silent(self, machine: Machine) -> None:
+        """Its containers may run on, but nobody hears of them any more."""
+        with self._world.lock:
+            machine.stage = "silent"
+            self._pods.freeze(machine)
+        self._boots.end(machine, joined=True)
 
     def serve(self, host: str, port: int, path: str) -> Answer:
         """Answer GET `path` for the pod network."""

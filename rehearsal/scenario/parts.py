@@ -14,7 +14,7 @@ Fault = Annotated[
     str,
     StringConstraints(
         pattern=r"^(never_registers|plugin_crashes|smoke_fails|never_allocatable|wrong_uuids|xid_\d{1,3}"
-        r"|ecc_uncorrectable|remap_pending|remap_failed|exporter_dead|agent_[A-Z][A-Za-z0-9]+)$"
+        r"|kubelet_dead|ecc_uncorrectable|remap_pending|remap_failed|exporter_dead|agent_[A-Z][A-Za-z0-9]+)$"
     ),
 ]
 """What is wrong with a release, a machine or a board; `agent_REASON` is what EKS's node monitoring agent says of it."""

@@ -3,6 +3,7 @@
 Covers also whose pod is meant, and that the table is whole.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -271,3 +272,9 @@ def test_pods_of_one_controller_or_gang_are_one_job() -> None:
     """A pod that was restarted is not another job."""
     assert job_of(A) == job_of(pod("web-1")) == "default/web"
     assert job_of(pod("train-0", gang="JobSet llm")) == "default/JobSet llm"
+
+
+@pytest.mark.parametrize(("number", "action"), [(48, "replace"), (79, "replace"), (13, "none"), (998, "escalate")])
+def test_on_a_node_whose_kubelet_is_silent_nothing_can_be_done_but_to_replace_it(number: int, action: str) -> None:
+    """Who is to be called is called all the same."""
+    assert diagnose(replace(case(xid(number)), silent=True)).action == action

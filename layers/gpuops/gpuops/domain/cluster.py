@@ -97,6 +97,11 @@ class Node:
         return self.annotations.get(QUARANTINED)
 
     @property
+    def silent(self) -> bool:
+        """Whether its kubelet has not been heard of for a while, in the words of Kubernetes' node controller."""
+        return not self.ready and self.readiness == "NodeStatusUnknown"
+
+    @property
     def isolated_by(self) -> str | None:
         """The run that closed it because of a fault; None for a node in no such quarantine."""
         return self.annotations.get(FAULT_RUN)

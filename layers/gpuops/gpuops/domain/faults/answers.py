@@ -37,6 +37,8 @@ class Isolated(_Answer):
     instance: str | None = None
     since: AwareDatetime | None = None
     """When it was closed, or first looked at."""
+    silent: bool = False
+    """Whether its kubelet is: then nothing can be done on the node itself."""
     wait_seconds: int = 0
 
 

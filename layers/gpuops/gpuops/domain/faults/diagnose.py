@@ -48,6 +48,8 @@ class Case:
     """Within the policy's window, of the node, of those it stands in for, and of the GPU."""
     suspect: Suspect | None = None
     """Whose pod is on the GPU; None where nobody looked."""
+    silent: bool = False
+    """Whether the node's kubelet is."""
 
 
 def first_word(fault: GpuFault, table: Table, policy: Remediation) -> Diagnosis:
@@ -72,7 +74,10 @@ def diagnose(case: Case) -> Diagnosis:
         first = _promoted_by_jobs(case, _promoted_by_count(case, first))
     if first.action == "restart_pod":
         return _restart(case, first)
-    return _stronger(case, first) if first.action in REPAIRS else first
+    decided = _stronger(case, first) if first.action in REPAIRS else first
+    if case.silent and decided.action in REPAIRS and decided.action != "replace":
+        return Diagnosis("replace", f"{decided.reason}; its kubelet is silent, so nothing can be done on the node")
+    return decided
 
 
 def _promoted_by_count(case: Case, first: Diagnosis) -> Diagnosis:
