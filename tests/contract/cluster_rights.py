@@ -14,7 +14,7 @@ from gpuops.adapters.kube import Kube
 from rehearsal.control_plane import ControlPlane, Identity, find_or_build, scratch_directory
 
 RBAC = Path(__file__).parents[2] / "layers/gpuops/gpuops/manifests/rbac.yaml"
-GROUPS = ("readers", "claimers", "drainers", "admitters", "smokers", "judges", "configurers")
+GROUPS = ("readers", "claimers", "drainers", "admitters", "smokers", "judges", "configurers", "repairers")
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 Admin = Callable[..., tuple[int, Any]]
 

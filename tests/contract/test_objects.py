@@ -15,6 +15,7 @@ import pytest
 from gpuops.adapters.kube import Kube
 from gpuops.adapters.manifests import exporter_objects, plugin_objects
 from gpuops.adapters.objects import Objects, path_of
+from gpuops.adapters.resets import reset_job
 from gpuops.domain.config.drift import changes
 from gpuops.domain.config.shapes import key_texts
 from gpuops.domain.errors import Refused
@@ -338,6 +339,40 @@ def test_a_job_as_ours_are_is_taken(smoker: Kube) -> None:
     assert smoker.post(JOBS, JOB)["metadata"]["name"] == JOB["metadata"]["name"]
 
 
+RESET = reset_job("run", "ip-10-0-0-4.ec2.internal", SMOKE_IMAGE)
+SYSTEM_JOBS = "/apis/batch/v1/namespaces/gpuops-system/jobs"
+
+
+def test_the_job_that_resets_gpus_is_taken(plane: ControlPlane) -> None:
+    """As manifests/reset_job.yaml has it; the smoke's rules are none of its."""
+    repairer = member(plane, "repairers")
+
+    assert repairer.post(SYSTEM_JOBS, RESET)["metadata"]["name"] == RESET["metadata"]["name"]
+    repairer.delete(f"{SYSTEM_JOBS}/{RESET['metadata']['name']}")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("containers/0/image", "evil:1", "by one command"),
+        ("containers/0/command", ["nsenter", "--target=1", "sh"], "by one command"),
+        ("containers/0/args", ["-c", "id"], "by one command"),
+        ("containers/0/env", [{"name": "LD_PRELOAD", "value": "x"}], "by one command"),
+        ("initContainers", [{"name": "i", "image": SMOKE_IMAGE}], "by one command"),
+        ("volumes", [{"name": "v", "hostPath": {"path": "/"}}], "no volume"),
+        ("hostNetwork", True, "no volume"),
+        ("nodeName", "n", "through the scheduler"),
+        ("affinity", ABSENT, "not bound to one node"),
+        ("serviceAccountName", "gpuops-device-plugin", "has an account"),
+        ("automountServiceAccountToken", True, "has an account"),
+    ],
+)
+def test_no_other_job_enters_a_host(plane: ControlPlane, path: str, value: Any, words: str) -> None:
+    """One command, to the letter, on one node."""
+    with pytest.raises(Refused, match=words):
+        member(plane, "repairers").post(SYSTEM_JOBS, but(RESET, f"{POD}/{path}", value))
+
+
 def test_who_configures_may_do_nothing_else(plane: ControlPlane, admin: Admin) -> None:
     """No deletion, no other object, no Secret, no pod."""
     kube = member(plane, "configurers")
@@ -353,18 +388,21 @@ def test_who_configures_may_do_nothing_else(plane: ControlPlane, admin: Admin) -
             act()
 
 
-NODE_PATCHERS = {"admitters", "drainers"}
+NODE_PATCHERS = {"admitters", "drainers", "repairers"}
 RIGHTS: dict[str, set[str]] = {
-    "get nodes": {"readers", "drainers", "admitters", "configurers"},
-    "get pods": {"readers", "drainers"},
+    "get nodes": {"readers", "drainers", "admitters", "configurers", "repairers"},
+    "get pods": {"readers", "drainers", "repairers"},
     "patch nodes": NODE_PATCHERS,
-    "create pods/eviction": {"drainers"},
+    "create pods/eviction": {"drainers", "repairers"},
     "delete pods": {"drainers"},
     "patch pods": {"drainers"},
     "get persistentvolumes": {"claimers"},
     "create jobs.batch gpuops": {"smokers"},
     "delete jobs.batch gpuops": {"judges"},
     "get pods/log gpuops": {"judges"},
+    "create jobs.batch gpuops-system": {"repairers"},
+    "delete jobs.batch gpuops-system": {"repairers"},
+    "get pods/log gpuops-system": {"repairers"},
     "get pods/proxy gpuops-system": {"scrapers"},
     "get pods/proxy kube-system": {"scrapers"},
     "patch daemonsets.apps gpuops-system/gpuops-device-plugin": {"configurers"},
@@ -379,7 +417,6 @@ RIGHTS: dict[str, set[str]] = {
             "get pods/log default",
             "get nodes/proxy",
             "create jobs.batch default",
-            "create jobs.batch gpuops-system",
             "create jobs.batch kube-system",
             "create daemonsets.apps kube-system/gpuops-device-plugin",
             "patch daemonsets.apps gpuops-system/another",

@@ -53,7 +53,7 @@ def test_without_a_policy_the_manifest_has_the_defaults_of_every_image() -> None
     assert result.stdout == TEXT
     smoke = Smoke()
     assert images(TEXT, "gpuops") == [smoke.nvidia_smi, smoke.cuda_sample, smoke.diagnostic]
-    assert images(TEXT, "gpuops-system") == [DevicePlugin().image, DcgmExporter().image]
+    assert images(TEXT, "gpuops-system") == [DevicePlugin().image, DcgmExporter().image, smoke.nvidia_smi]
 
 
 def test_the_policys_images_stand_in_the_lists_each_once(tmp_path: Path) -> None:
@@ -66,7 +66,10 @@ def test_the_policys_images_stand_in_the_lists_each_once(tmp_path: Path) -> None
         Smoke().diagnostic,
         Smoke().nvidia_smi,
     ]
-    assert images(of_a, "gpuops-system") == ["mirror.example/plugin:v1", DcgmExporter().image]
+    assert images(of_a, "gpuops-system") == [
+        *["mirror.example/plugin:v1", DcgmExporter().image],
+        *["mirror.example/cuda:1", Smoke().nvidia_smi],
+    ]
     assert set(images(all_of_them, "gpuops-system")) == {*images(of_a, "gpuops-system"), DevicePlugin().image}
 
 
