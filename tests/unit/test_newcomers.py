@@ -7,13 +7,15 @@ import pytest
 from gpuops.domain.keys import ADMITTED
 from gpuops.domain.rotation.change import Moved, Undo
 from gpuops.domain.rotation.claim import Claim, with_newcomer
-from gpuops.domain.rotation.group import Template
-from gpuops.domain.rotation.newcomers import UNKNOWN, claim_seconds, needs_no_look, next_due
+from gpuops.domain.rotation.group import Home, Template
+from gpuops.domain.rotation.move import Move
+from gpuops.domain.rotation.newcomers import UNKNOWN, claim_seconds, is_told, needs_no_look, next_due
 from gpuops.domain.rotation.opening import originals
 from tests.fakes.rotation import LT, NEW, NOW, TARGET, group, instance, node, run
 
 TARGET_VERSION = Template(id=LT, version="2")
 FAR = NOW + timedelta(hours=1)
+MOVE = Move(old=Home(name="eks-gpu", min=0, max=4, desired=4), nodegroup="gpu-2", min=0, max=4)
 
 
 def undo(*order: str) -> Undo:
@@ -53,6 +55,13 @@ def test_the_pause_ends_when_a_newcomer_is_due(due: int | None, waited: int, pau
 def test_who_is_told_looks_only_for_a_word_that_got_lost(due: int | None, waited: int, pause: int) -> None:
     """A minute after the newcomer was due, and then every minute."""
     assert seconds(due, waited, told=True) == pause
+
+
+def test_only_who_waits_for_a_newcomer_of_the_same_group_is_told() -> None:
+    """Who is not told looks often."""
+    first, moves = {"strategy": "terminate_first"}, {"move": MOVE}
+
+    assert [is_told(undo().model_copy(update=more)) for more in ({}, first, moves)] == [True, False, False]
 
 
 def test_no_pause_passes_the_deadline() -> None:

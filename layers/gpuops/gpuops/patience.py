@@ -16,7 +16,7 @@ from gpuops.domain.rotation.claim import Claim
 from gpuops.domain.rotation.claiming import Times
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.messages import ClaimAnswer, ClaimStatus
-from gpuops.domain.rotation.newcomers import claim_seconds, next_due
+from gpuops.domain.rotation.newcomers import claim_seconds, is_told, next_due
 from gpuops.domain.rotation.strategy import IN_PLACE
 from gpuops.domain.run import Run
 from gpuops.entry import measure
@@ -95,7 +95,7 @@ def wait(reason: str, look: Look, group: Group | None = None) -> ClaimAnswer:
     times = look.times
     if look.now < times.deadline:
         due = next_due(group, look.undo, look.claims, times.slot, times.started) if group else times.started
-        told = group is not None and look.undo.strategy == "surge"
+        told = group is not None and is_told(look.undo)
         pause = claim_seconds(due, times.started, look.now, times.deadline, told=told)
         return answer("waiting", reason, times, wait_seconds=pause)
     why = f"{reason} until {times.deadline.isoformat()}{_why(look)}"

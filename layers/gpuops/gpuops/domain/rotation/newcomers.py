@@ -31,6 +31,15 @@ def needs_no_look(undo: Undo, claimed: Collection[str], instance: Instance) -> b
     return instance.id in claimed or (instance.id in undo.order and not undo.in_place)
 
 
+def is_told(undo: Undo) -> bool:
+    """Whether a newcomer's admission wakes the slot that waits for it.
+
+    Not where old nodes go first: a slot may wait there for others than a newcomer. Nor where nodes move into a new node
+    group: an admission there speaks of the group that the node is in.
+    """
+    return undo.strategy == "surge" and undo.move is None
+
+
 def next_due(group: Group, undo: Undo, claims: Sequence[Claim], slot: str, started: datetime) -> datetime | None:
     """Return when the slot's newcomer is there; None as long as nothing tells what newcomers take.
 
