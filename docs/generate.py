@@ -72,7 +72,8 @@ def permissions_page() -> str:
     }
     rows = [
         NOTE
-        + "# Permissions\n\nEvery function and machine has a role of its own; `*` stands only where AWS takes no ARN.\n"
+        + "# Permissions\n\nEvery function and machine has a role of its own; `*` stands only where AWS takes no ARN. "
+        + "Which scenario shows that a right is needed: [grants.yaml](grants.yaml).\n"
     ]
     for name, resource in resources.items():
         if resource["Type"] in ("AWS::Serverless::Function", "AWS::Serverless::StateMachine"):

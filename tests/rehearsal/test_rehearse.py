@@ -7,14 +7,17 @@ A test's first parameter is the scenario that it looks at (`of`): where tests ar
 scenario stay together, and it is rehearsed once.
 """
 
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+import yaml
 
 from rehearsal.scenario import load, names
 from tests.rehearsal.rehearsed import Rehearsed, run
@@ -29,6 +32,12 @@ SECRET = re.compile(
     r"|[Tt]ask_?[Tt]oken\W{1,4}\w|\btoken\W{1,4}[\w-]{16}|a-pods-own-secret"
 )
 """A cluster's token, a presigned URL, an access key, a header, a task's token, a variable of a pod of `checkpoint`."""
+SHOWN: dict[str, set[tuple[str, str]]] = {}
+"""By scenario, the rights of roles that docs/grants.yaml says it shows."""
+for role, grants in yaml.safe_load((Path(__file__).parents[2] / "docs" / "grants.yaml").read_text()).items():
+    for grant, shown_by in grants.items():
+        if " " not in shown_by:
+            SHOWN.setdefault(shown_by, set()).add((role, grant))
 OWN = ("dynamodb", "s3")
 """Journal and report."""
 
@@ -70,6 +79,14 @@ def test_no_log_has_a_secret_in_it(play: Play, name: str) -> None:
 
     assert [path for path in written if path.suffix == ".log"]
     assert found == set()
+
+
+@pytest.mark.parametrize("name", sorted(SHOWN))
+def test_a_scenario_shows_the_rights_that_it_is_named_for(play: Play, name: str) -> None:
+    """Each right in the template is needed by somebody; docs/grants.yaml says where to see it."""
+    used = json.loads((play(name).out / "grants.json").read_text())
+
+    assert SHOWN[name] - {(role, grant) for role, grants in used.items() for grant in grants} == set()
 
 
 @of("aborted")

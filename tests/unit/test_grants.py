@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rehearsal.granted import granted, twice, used
 from rehearsal.region.kinds.base import Account
 from rehearsal.region.kinds.functions import StateMachine
+from rehearsal.scenario import names
 from rehearsal.wire.policy import Ask, decide
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +75,17 @@ def test_grants_of_a_story_and_of_the_template_are_the_same_words(tmp_path: Path
 def test_no_role_has_a_grant_twice() -> None:
     """What is granted twice stays granted when somebody takes it away."""
     assert twice(TEMPLATE) == []
+
+
+def test_each_right_is_shown_by_a_scenario_or_has_a_reason() -> None:
+    """Without one or the other it goes. Red? Rehearse what needs the right, then `make grants`; give `?` a reason."""
+    page = yaml.safe_load((ROOT / "docs" / "grants.yaml").read_text())
+    said = {(role, grant): why for role, found in page.items() for grant, why in found.items()}
+    there = {(role, grant) for role, found in granted(TEMPLATE).items() for grant in found}
+
+    assert there - said.keys() == set(), "granted, and on no line of docs/grants.yaml"
+    assert said.keys() - there == set(), "in docs/grants.yaml, and no longer granted"
+    assert {why for why in said.values() if " " not in why} <= set(names()) - {"roll"}
 
 
 class Machines:
