@@ -82,7 +82,7 @@ def close(run: Run, world: World, *, verified: bool = False) -> CloseAnswer:
     shrunk, surplus = take_out_spare(undo, world, cluster)
     again, left = _settings(undo, world)
     left += unsettled + _to_commit(undo, world)
-    smokes = remove_smokes(run.group, world, cluster)
+    restored += shrunk + again + remove_smokes(run.group, world, cluster)
     world.claims.forget(run)
     if surplus:
         left += (TOO_MANY.format(surplus),)
@@ -90,9 +90,8 @@ def close(run: Run, world: World, *, verified: bool = False) -> CloseAnswer:
         left += (f"protection of {', '.join(arrivals)}: reconcile takes it off once they are in service",)
     if not surplus and not arrivals:
         world.store.delete_undo(run)
-    late = _marks(run, world, cluster)  # an admission that saw the change open may have marked its node since
+    restored += _marks(run, world, cluster)  # an admission that saw the change open may have marked its node since
     _let_go(run, world)
-    restored += shrunk + again + smokes + late
     return _answer(restored, left, surplus)
 
 

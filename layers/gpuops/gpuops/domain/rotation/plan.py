@@ -4,7 +4,7 @@ It sees everything at once and touches nothing, so the same code answers a dry r
 after it (which must find the group `current`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -107,20 +107,11 @@ def _roll(situation: Situation) -> Decision:
     surge = min(policy.surge, len(ordered) - canaries)
     chosen = choose_strategy(policy, situation.group.desired, max(canaries, surge), situation.room, situation.swap)
     grows, last = chosen.strategy in GROWING, len(ordered) - surge
-    nodes = tuple(
-        PlannedNode(
-            instance=load.instance,
-            decrement=grows and (place >= last or place < canaries),
-            reason=load.reason,
-            gang=load.gang,
-            canary=place < canaries,
-        )
-        for place, load in enumerate(ordered)
-    )
+    back = {*range(canaries), *range(last, len(ordered))} if grows else set()
     return Decision(
         status=_status(policy),
         reason=_reason(situation),
-        nodes=nodes,
+        nodes=_in_order(ordered, canaries, back),
         surge=surge,
         strategy=chosen.strategy,
         strategy_reason=chosen.reason,
@@ -129,6 +120,20 @@ def _roll(situation: Situation) -> Decision:
         changes=changes_of(situation, chosen.strategy, canaries, surge),
         move=situation.move and situation.move.model_copy(update={"version": situation.facts.release.minor}),
         settled=True,
+    )
+
+
+def _in_order(ordered: Sequence[NodeLoad], canaries: int, shrinking: Collection[int]) -> tuple[PlannedNode, ...]:
+    """The nodes in their places; those of the `shrinking` give back the surge."""
+    return tuple(
+        PlannedNode(
+            instance=load.instance,
+            decrement=place in shrinking,
+            reason=load.reason,
+            gang=load.gang,
+            canary=place < canaries,
+        )
+        for place, load in enumerate(ordered)
     )
 
 
