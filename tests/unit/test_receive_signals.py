@@ -69,6 +69,21 @@ def test_the_same_alarm_five_times_is_one_execution(world: World) -> None:
     assert (incident.signals, incident.sources) == (6, frozenset({"alarm gpu-alarm", "alarm gpu-hot"}))
 
 
+def test_hundreds_of_alarms_in_a_minute_are_one_execution_a_node(world: World) -> None:
+    """Batch by batch, as they come; two nodes of one rack."""
+    world.found.append(OTHER)
+    for number in range(20):
+        place = (INSTANCE, OTHER.instance)[number % 2]
+        dimensions = {"InstanceId": place}
+        one = metric_alarm()
+        one["detail"]["configuration"]["metrics"][0]["metricStat"]["metric"]["dimensions"] = dimensions
+        receive(world, *[one] * 10, sent=SENT + timedelta(seconds=3 * number))
+
+    told = [world.incidents.of(place) for place in (INSTANCE, OTHER.instance)]
+    assert len(world.started) == 2
+    assert [incident.signals for incident in told if incident] == [100, 100]
+
+
 def test_what_was_seen_before_the_end_is_late_and_what_came_after_it_is_new(world: World) -> None:
     """The repair has answered the first; the second says that it did not help."""
     receive(world, metric_alarm())
