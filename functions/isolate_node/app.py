@@ -4,8 +4,8 @@ What the table holds for an application's own mistake closes nothing, until diag
 all. A node of no group of the policy is not ours.
 
 In:  {"event": {"fault": <GpuFault>}, "execution": {"id", "name", "machine"}, "run"?, "diagnose"?, "now"}
-Out: {"status": "closed" | "open" | "observed" | "waiting" | "gone" | "ignored", "reason", "run", "node", "instance",
-      "since", "wait_seconds"}
+Out: {"status": "closed" | "open" | "observed" | "waiting" | "gone" | "ignored" | "owned", "reason", "run", "node",
+      "instance", "since", "wait_seconds"}
 """
 
 from datetime import datetime
@@ -63,16 +63,27 @@ def isolate(request: Request, now: datetime, world: World) -> Isolated:
     word = request.diagnose or first_word(fault, xid_table(), group.remediation)
     if not closes(word.action):
         return known.model_copy(update={"status": "open", "reason": word.reason})
-    return close(fault, node, known, now, cluster=cluster, world=world)
+    return close(fault, node, run, known, now, cluster=cluster, world=world)
 
 
-def close(fault: GpuFault, node: Node, known: Isolated, now: datetime, *, cluster: Cluster, world: World) -> Isolated:
-    """Close it, unless the global stop stands."""
+def close(
+    fault: GpuFault, node: Node, run: Run, known: Isolated, now: datetime, *, cluster: Cluster, world: World
+) -> Isolated:
+    """Close it, unless another run is at work on it, or the global stop stands."""
+    if other := at_work(node, run, world):
+        return known.model_copy(update={"status": "owned", "reason": f"run {other} is at work on {node.name}"})
     if halt := halt_of_stop(world.wishes.stop()):
         return known.model_copy(update={"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)})
-    run = known.run.id if known.run else ""
-    cluster.isolate(node, run, words_of(fault), name_of(fault))
+    cluster.isolate(node, run.id, words_of(fault), name_of(fault))
     return known.model_copy(update={"status": "closed", "reason": f"{node.name} takes no new pods: {words_of(fault)}"})
+
+
+def at_work(node: Node, run: Run, world: World) -> str | None:
+    """The run that has the node in quarantine, while it runs; what it left closed is anybody's to go on with."""
+    other = node.isolated_by
+    if other is None or other == run.id:
+        return None
+    return other if world.executions.find(f"{run.execution.rpartition(':')[0]}:{other}").running else None
 
 
 def cluster_of(fault: GpuFault, policy: Policy) -> str | None:

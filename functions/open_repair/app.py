@@ -9,6 +9,7 @@ Out: {"status": "clear" | "waiting" | "overdue" | "gone" | "recovered", "reason"
 from datetime import datetime, timedelta
 
 from gpuops.adapters.world import World
+from gpuops.domain.errors import Conflict
 from gpuops.domain.faults.answers import Opened, Repair
 from gpuops.domain.faults.attempts import attempt_of
 from gpuops.domain.faults.diagnose import words_of
@@ -32,7 +33,7 @@ def handler(request: Repair, now: datetime) -> Opened:
 
 
 def open_repair(request: Repair, now: datetime, world: World) -> Opened:
-    """Raises: Unavailable, Refused, Invalid from the adapters."""
+    """Raises: Conflict when another run closed the node in the same moment; and what the adapters raise."""
     before = request.open or Opened(status="waiting", reason="", since=now)
     if halt := halt_of_stop(world.wishes.stop()):
         update = {"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)}
@@ -66,12 +67,14 @@ def look(request: Repair, policy: Policy, world: World) -> Sight:
     """What decides about the turn."""
     run, instance = request.run, request.instance
     fleet = world.groups.total([group.group for group in policy.groups])
-    closed = {node.instance for node in world.cluster(run.cluster).nodes() if node.isolated_by is not None}
+    owners = {n.instance: n.isolated_by for n in world.cluster(run.cluster).nodes() if n.isolated_by is not None}
+    if owners.get(instance, run.id) != run.id:
+        raise Conflict(f"{request.isolate.node} was closed by run {owners[instance]} in the same moment")
     slots = {slot.instance for slot in world.budgets.slots()}
     return Sight(
         instance=instance,
         there=world.groups.describe(run.group, lambda _: True).instance(instance) is not None,
-        quarantined=closed - {instance},
+        quarantined=owners.keys() - {instance},
         closed=slots - {instance},
         fleet=fleet,
         limit=policy.breaker(fleet),

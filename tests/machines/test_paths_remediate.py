@@ -46,7 +46,7 @@ def test_the_global_stop_is_waited_for_before_the_node_is_closed() -> None:
     assert result.status == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("status", ["gone", "ignored"])
+@pytest.mark.parametrize("status", ["gone", "ignored", "owned"])
 def test_what_is_not_there_or_not_ours_is_only_reported(status: str) -> None:
     """The goal holds: no such node takes work."""
     result = run("remediate_gpu", FAULT, {"IsolateNode": answers({"status": status, "run": None, "instance": None})})

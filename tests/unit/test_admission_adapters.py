@@ -72,7 +72,7 @@ def test_the_roles_grant_no_wildcard_and_no_secret() -> None:
 
 
 def test_only_our_namespace_takes_our_jobs() -> None:
-    """A cluster-wide right to create pods is a right to everything."""
+    """A cluster-wide right to create pods is one to everything; in gpuops-system, admission knows one Job's command."""
     creates = {resource for rule in rules("ClusterRole") if "create" in rule["verbs"] for resource in rule["resources"]}
 
     assert creates == {"pods/eviction"}
@@ -84,7 +84,9 @@ def test_only_our_namespace_takes_our_jobs() -> None:
         if "create" in rule["verbs"] and "resourceNames" not in rule
         for resource in rule["resources"]
     }
-    assert created == {("gpuops", "jobs")}
+    assert created == {("gpuops", "jobs"), ("gpuops-system", "jobs")}
+    pinned = {part["metadata"]["name"] for part in RBAC if part["kind"] == "ValidatingAdmissionPolicyBinding"}
+    assert {"gpuops-smoke-jobs", "gpuops-reset-jobs"} <= pinned
 
 
 def test_the_namespace_of_smoke_jobs_lets_no_pod_near_its_node() -> None:

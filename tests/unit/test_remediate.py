@@ -13,6 +13,7 @@ import pytest
 from moto import mock_aws
 
 from gpuops.domain.cluster import Node
+from gpuops.domain.errors import Conflict
 from gpuops.domain.keys import FAULT, QUARANTINE_KEY
 from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.apps import load_app
@@ -103,6 +104,30 @@ def test_an_applications_fault_closes_nothing(world: World) -> None:
     """Xid 13 is its own doing."""
     assert isolate(world, xid=13).status == "open"
     assert not any(n.unschedulable for n in world.connected.all_nodes)
+
+
+def test_a_node_that_another_execution_is_at_work_on_is_left_to_it(world: World) -> None:
+    """A signal's and one by hand must not reset one node twice; what a run left closed is anybody's to go on with."""
+    world.connected.isolate(there(world), "fault-0", "Xid 48", "xid-48")
+    world.running = {ARN + "fault-0"}
+    assert isolate(world).status == "owned"
+    assert there(world).isolated_by == "fault-0"
+
+    world.running = set()
+
+    assert isolate(world).status == "closed"
+    assert there(world).isolated_by == "fault-1"
+
+
+def test_of_two_that_close_a_node_in_one_moment_the_last_one_has_it(world: World) -> None:
+    """The other one finds out before it disturbs anything."""
+    state = repair(closed(world))
+    world.connected.isolate(there(world), "fault-2", "Xid 48", "xid-48")
+
+    with pytest.raises(Conflict, match="fault-2"):
+        OPEN.open_repair(state, NOW, world)
+
+    assert world.budgets.slots() == ()
 
 
 def test_the_global_stop_is_read_before_the_act(world: World) -> None:

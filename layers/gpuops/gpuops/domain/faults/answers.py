@@ -30,8 +30,9 @@ class Order(BaseModel):
 class Isolated(_Answer):
     """isolate_node's answer."""
 
-    status: Literal["closed", "open", "observed", "waiting", "gone", "ignored"]
-    """`open`: the fault is an application's; `observed`: the policy has us only look; `ignored`: not ours."""
+    status: Literal["closed", "open", "observed", "waiting", "gone", "ignored", "owned"]
+    """`open`: the fault is an application's; `observed`: the policy has us only look; `ignored`: not ours; `owned`:
+    another execution is at work on the node."""
     run: Run | None = None
     node: str | None = None
     instance: str | None = None
