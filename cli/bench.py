@@ -17,9 +17,7 @@ OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 def command(
     context: typer.Context,
-    name: Annotated[
-        str, typer.Argument(help="What to measure: coldstart, plan, rebalance, remediate, roll.", metavar="NAME")
-    ],
+    name: Annotated[str, typer.Argument(help="What to measure, such as roll or plan.", metavar="NAME")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON object on one line.")] = False,
 ) -> None:
     """Measure something, print one JSON object, and exit 0 only when its limits are met.
