@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from cli.checks.facts import Check, Cluster, Sight, Stack, Unseen
 from gpuops.domain.policy import Policy
@@ -121,7 +122,8 @@ def judge_approvals(policy: Policy | Unseen, stack: Stack | Unseen) -> Iterator[
 def _put_alarm(stack: Stack, name: str) -> str:
     """Return the command that makes it anew: CloudFormation does not look whether what it made is still there."""
     logical = next(each for each, (_, physical) in stack.resources.items() if physical == name)
-    plain = {key: value for key, value in stack.alarms.get(logical, {}).items() if "Fn::" not in json.dumps(value)}
+    said = {key: _resolved(value, stack) for key, value in stack.alarms.get(logical, {}).items()}
+    plain = {key: value for key, value in said.items() if "Fn::" not in json.dumps(value)}
     topic = stack.parameters.get("AlarmTopicArn")
     told = {"AlarmActions": [topic], "OKActions": [topic]} if topic else {}
     alarm = json.dumps({"AlarmName": name, **plain, **told})
@@ -143,3 +145,21 @@ def _split(parameter: str) -> list[str]:
 def all_ok(checks: Iterable[Check]) -> bool:
     """Whether there is nothing to mend."""
     return all(check.ok for check in checks)
+
+
+def _resolved(value: Any, stack: Stack) -> Any:
+    """Put in what the stack knows: its parameters, numbers as such, and the names of its queues.
+
+    An alarm on a queue without the queue's name would watch nothing.
+    """
+    match value:
+        case {"Ref": str(name)} if name in stack.parameters:
+            given = stack.parameters[name]
+            return float(given) if given.replace(".", "", 1).isdecimal() else given
+        case {"Fn::GetAtt": [str(name), "QueueName"]} if name in stack.resources:
+            return stack.resources[name][1].rsplit("/", 1)[-1]
+        case dict():
+            return {key: _resolved(each, stack) for key, each in value.items()}
+        case list():
+            return [_resolved(each, stack) for each in value]
+    return value

@@ -39,7 +39,7 @@ MENDS = {
     f"{GROUP}: launch hook": ("put-lifecycle-hook", "--heartbeat-timeout 900 --default-result CONTINUE"),
     "device plugin": ("device_plugin: {manage: true}",),
     "exporter": ("dcgm_exporter: {manage: true}",),
-    "alarms": ("aws cloudwatch put-metric-alarm --cli-input-json", '"MetricName": "LaunchSuspended"'),
+    "alarms": ("aws cloudwatch put-metric-alarm --cli-input-json", '"Name": "QueueName", "Value": "'),
 }
 Answer = tuple[int, dict[str, dict[str, Any]], str]
 

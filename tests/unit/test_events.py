@@ -34,6 +34,8 @@ def first_call(machine: str, data: Any) -> tuple[str, Any]:
     if states["States"][name]["Type"] == "Pass":
         data, name = {"event": data, "execution": EXECUTION}, states["States"][name]["Next"]
     arguments = states["States"][name]["Arguments"]
+    if "'event': $states.context.Execution.Input" in arguments["Payload"]:
+        data = {"event": data, "execution": EXECUTION}
     return arguments["FunctionName"].removeprefix("${").removesuffix("Function}"), {**data, "now": NOW}
 
 
