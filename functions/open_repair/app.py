@@ -85,7 +85,10 @@ def look(request: Repair, policy: Policy, world: World) -> Sight:
 
 
 def roll_before(request: Repair, world: World) -> str:
-    """The run that is going to replace the node, asked to do that next; a newcomer of its is ours to replace."""
+    """The run that is going to replace the node, asked to do that next; a newcomer of its is ours to replace.
+
+    Not while it bakes as the canary: what it shows there is the roll's own evidence, and takes it out again.
+    """
     group = request.run.group
     held = world.store.lock("lock", group)
     if held is None or held.owner == request.run.execution:
@@ -93,7 +96,11 @@ def roll_before(request: Repair, world: World) -> str:
     undo = world.store.undo(group)
     if undo is None or undo.run.id != held.run.id:
         return held.run.id
-    if all(old.id != request.instance for old in undo.olds(world.groups.describe(group))):
+    seen = world.groups.describe(group)
+    mine = seen.instance(request.instance)
+    if undo.stage == "canary" and mine is not None and undo.is_ours(mine):
+        return held.run.id
+    if all(old.id != request.instance for old in undo.olds(seen)):
         return ""
     world.store.claim_next(undo.run, [request.instance])
     return held.run.id

@@ -29,7 +29,8 @@ LOOKS_A_SAMPLE = 10
 """The observer compares groups and Nodes every so many looks: that costs calls."""
 AFTERMATH_SECONDS = 300.0
 """How long the world is left alone after the last execution, before the observer judges the end."""
-STACK_PARAMETERS = {"Architecture": "x86_64", "NodeRoleArn": NODE_ROLE_ARN}
+STACK_PARAMETERS = {"Architecture": "x86_64", "NodeRoleArn": NODE_ROLE_ARN, "FaultSchedule": "rate(1 day)"}
+"""Most stories have no use for a look each minute; those that are about it say so."""
 
 OWN_NAMESPACES = ("default", "kube-system")
 """Those that Kubernetes makes by itself."""
