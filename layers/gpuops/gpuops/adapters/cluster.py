@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Self
 
-from gpuops.adapters.kube import APPLY, MERGE, OTHER_UID, Kube
+from gpuops.adapters.kube import APPLY, MERGE, Kube
+from gpuops.adapters.kube_answers import OTHER_UID
 from gpuops.adapters.pods import Pods
 from gpuops.adapters.taints import change_taints
 from gpuops.domain.cluster import Node, read_node

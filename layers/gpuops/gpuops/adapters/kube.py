@@ -1,12 +1,4 @@
-"""The one connection to a cluster: raw JSON over the official client's transport, its failures in our five errors.
-
-| the apiserver's answer | becomes | why |
-|---|---|---|
-| no connection, timeout, 5xx, 429, 401, 410 | Unavailable | it may work later; a new access entry takes a minute |
-| 403 | Refused | the answer is no until a person changes an access entry or RBAC |
-| 409 | Conflict | somebody else owns the field; the message names the manager |
-| 404 and any other 4xx | Invalid | what we asked for cannot be done as asked |
-"""
+"""The one connection to a cluster: raw JSON over the official client's transport, its failures in our five errors."""
 
 import base64
 import binascii
@@ -22,23 +14,16 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTClientObject
 
 from gpuops.adapters.aws import client, session, translated
+from gpuops.adapters.kube_answers import MESSAGE_LENGTH, UNDECLARED, error_of, fields_of, translate
 from gpuops.adapters.token import mint_token
-from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.errors import Invalid, Unavailable
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 TIMEOUT_SECONDS = (5, 20)
 PAGE = 500
-MESSAGE_LENGTH = 300
 MAX_BYTES = 32 << 20
 """A page of 500 nodes may have 25 MB; behind a proxy or in a log, anybody may write as much as they like."""
-RETRYABLE = {0, 401, 410, 429}
-SERVER_ERROR = 500
-OTHER_UID = ("uid mismatch", "metadata.uid: Invalid value", "Precondition failed: UID")
-"""What apiserver says when the object is gone, and when another one has its name."""
-UNDECLARED = "field not declared in schema"
-"""Of an object to apply: an apiserver that does not know a field answers 500, however often it is asked."""
-
 PATH = re.compile(r"(/[A-Za-z0-9_:-][A-Za-z0-9._:-]*)+")
 """Names in it come from outside: none may lead elsewhere (`..`), and `%` and `?` stand in no name that exists."""
 NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -125,7 +110,7 @@ class Kube:
         try:
             return 200, json.loads(self._send("PATCH", path, query, body, APPLY))
         except ApiException as error:
-            fields = _fields(error)
+            fields = fields_of(error)
             if error_of(error.status) is not Unavailable or UNDECLARED in str(fields.get("message")):
                 return int(error.status), fields
             raise translate(error, f"PATCH {path}") from error
@@ -136,7 +121,7 @@ class Kube:
             self._send("POST", path, body=body)
         except ApiException as error:
             if error.status:
-                return error.status, _fields(error)
+                return error.status, fields_of(error)
             raise translate(error, f"POST {path}") from error
         return 201, {}
 
@@ -180,29 +165,6 @@ class Kube:
             raise Invalid(f"{method} {path}: the answer is longer than {MAX_BYTES} bytes")
         response.release_conn()
         return data
-
-
-def translate(error: ApiException, doing: str) -> Exception:
-    """The one of our errors that the answer means."""
-    fields = _fields(error)
-    text = f"{doing}: HTTP {error.status}: {fields.get('message') or error.reason}"[:MESSAGE_LENGTH]
-    return error_of(error.status)(text)
-
-
-def error_of(status: int) -> type[Exception]:
-    """The row of the module's table."""
-    if status in RETRYABLE or status >= SERVER_ERROR:
-        return Unavailable
-    return {403: Refused, 409: Conflict}.get(status, Invalid)
-
-
-def _fields(error: ApiException) -> Mapping[str, Any]:
-    """The Status object in the answer; empty where a proxy answered in its own words."""
-    try:
-        fields = json.loads(error.body or b"{}")
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 def _trusting(ca_pem: str) -> ssl.SSLContext:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
-from gpuops.adapters.kube import UNDECLARED, Kube
+from gpuops.adapters.kube import Kube
+from gpuops.adapters.kube_answers import UNDECLARED
 from gpuops.domain.config.drift import differences
 from gpuops.domain.config.foreign import DaemonSet, read_daemonset
 from gpuops.domain.keys import FIELD_MANAGER

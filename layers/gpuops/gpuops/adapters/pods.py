@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from gpuops.adapters.kube import MERGE, OTHER_UID, Kube, error_of, on_node
+from gpuops.adapters.kube import MERGE, Kube, on_node
+from gpuops.adapters.kube_answers import OTHER_UID, error_of
 from gpuops.domain.errors import Conflict, Invalid
 from gpuops.domain.keys import CHECKPOINT, FIELD_MANAGER
 from gpuops.domain.pods import Pod, read_pod
