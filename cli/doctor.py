@@ -94,7 +94,7 @@ def _look_around(
         alarms=none if isinstance(stack, Unseen) else look(lambda: account.see_alarms(stack)),
         rbac=kube if isinstance(kube, Unseen) else look(lambda: inside.see_rbac(kube, needed)),
         inside=seen,
-        metrics=_metrics(kube, seen),
+        metrics=_metrics(kube, seen, None if isinstance(policy, Unseen) else policy.cluster(name)),
         groups=found,
         quotas={code: _quota(code) for code in vcpus_needed(found, groups)},
     )
@@ -108,7 +108,9 @@ def _quota(code: str) -> float | Unseen:
     return look(lambda: account.see_quota(code))
 
 
-def _metrics(kube: Kube | Unseen, seen: Inside | Unseen) -> tuple[str, str | None] | Unseen:
+def _metrics(
+    kube: Kube | Unseen, seen: Inside | Unseen, policy: ClusterPolicy | None
+) -> tuple[str, str | None] | Unseen:
     """Ask the exporter of the first node that has GPUs."""
     if isinstance(kube, Unseen):
         return kube
@@ -117,4 +119,4 @@ def _metrics(kube: Kube | Unseen, seen: Inside | Unseen) -> tuple[str, str | Non
     node = next((node for node in seen.nodes if node.gpus or node.shared_gpus), None)
     if node is None:
         return Unseen("no node offers GPUs yet")
-    return look(lambda: inside.see_metrics(kube, node))
+    return look(lambda: inside.see_metrics(kube, node, policy or ClusterPolicy(cluster="unknown")))

@@ -21,6 +21,8 @@ IMAGES = "gpuops-images"
 FOREIGN = "kube-system/nvidia-device-plugin-configs"
 """The ConfigMap of somebody else's plugin that the manifest itself names."""
 READERS = ("gpuops-admitter", "gpuops-admitters")
+SCRAPERS, HERE = "gpuops-scrapers", "kube-system"
+"""Whoever asks exporters, and a namespace in which the manifest itself lets them."""
 SEPARATOR = "\n---\n"
 
 
@@ -52,8 +54,9 @@ def rights(text: str, policy: Policy, cluster: str | None = None) -> str:
     clusters = [policy.cluster(name) for name in chosen]
     images = _images([g for g in policy.groups if g.cluster in chosen], clusters)
     foreign = dict.fromkeys(c.device_plugin.config_map for c in clusters if c.device_plugin.config_map)
+    exporters = dict.fromkeys(space for c in clusters for space in c.dcgm_exporter.namespaces)
     parts = text.rstrip("\n").split(SEPARATOR)
-    return SEPARATOR.join(adapted for part in parts for adapted in _adapted(part, images, foreign)) + "\n"
+    return SEPARATOR.join(adapted for part in parts for adapted in _adapted(part, images, foreign, exporters)) + "\n"
 
 
 def _images(groups: Sequence[GroupPolicy], clusters: Iterable[ClusterPolicy]) -> dict[str, list[str]]:
@@ -64,8 +67,10 @@ def _images(groups: Sequence[GroupPolicy], clusters: Iterable[ClusterPolicy]) ->
     return {NAMESPACE: list(dict.fromkeys(smokes)), SYSTEM_NAMESPACE: list(dict.fromkeys(installed))}
 
 
-def _adapted(part: str, images: dict[str, list[str]], foreign: Iterable[str]) -> Iterator[str]:
-    """One document of the manifest: with other images, once for each foreign ConfigMap, or as it is."""
+def _adapted(
+    part: str, images: dict[str, list[str]], foreign: Iterable[str], exporters: Iterable[str]
+) -> Iterator[str]:
+    """One document of the manifest: with other images, once for each foreign ConfigMap or exporter, or as it is."""
     found = yaml.safe_load(part)
     name, namespace = found["metadata"]["name"], found["metadata"].get("namespace", "")
     if name == IMAGES:
@@ -76,5 +81,8 @@ def _adapted(part: str, images: dict[str, list[str]], foreign: Iterable[str]) ->
         for title in foreign:
             other, _, config_map = title.partition("/")
             yield part.replace(theirs, config_map).replace(f"namespace: {here}", f"namespace: {other}")
+    elif (name, namespace) == (SCRAPERS, HERE):
+        spaces = [HERE, *(space for space in exporters if space not in (HERE, SYSTEM_NAMESPACE))]
+        yield from (part.replace(f"namespace: {HERE}", f"namespace: {space}") for space in spaces)
     else:
         yield part

@@ -13,7 +13,7 @@ from gpuops.adapters.metrics import Metrics
 from gpuops.adapters.objects import DAEMONSETS
 from gpuops.domain.cluster import Node, read_node
 from gpuops.domain.config.foreign import read_daemonset
-from gpuops.domain.policy import Policy
+from gpuops.domain.policy import ClusterPolicy, Policy
 
 Object = Mapping[str, Any]
 
@@ -81,6 +81,6 @@ def _agent(raw: Object) -> Agent:
     return Agent(title, int(status.get("desiredNumberScheduled", 0)), int(status.get("numberReady", 0)))
 
 
-def see_metrics(kube: Kube, node: Node) -> tuple[str, str | None]:
+def see_metrics(kube: Kube, node: Node, policy: ClusterPolicy) -> tuple[str, str | None]:
     """Return what the node's exporter says on port 9400, through the apiserver."""
-    return node.name, Metrics(kube).scrape(node.name)
+    return node.name, Metrics(kube, policy.dcgm_exporter.namespaces).scrape(node.name)

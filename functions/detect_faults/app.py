@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import instance_of
+from gpuops.domain.dcgm.readings import Readings
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
 from gpuops.domain.faults.shards import shard_of
 from gpuops.domain.faults.sightings import (
@@ -29,7 +30,6 @@ from gpuops.domain.faults.sightings import (
 from gpuops.domain.faults.xids import xid_table
 from gpuops.domain.keys import GPU_RESOURCE
 from gpuops.domain.policy import Policy
-from gpuops.domain.smoke.health import Readings, read_text
 from gpuops.entry import entry, measure
 from gpuops.incidents import tell
 
@@ -76,7 +76,8 @@ def detect(name: str, now: datetime, world: World) -> Looked:
     cluster = world.cluster(name)
     nodes = {str(raw["metadata"]["name"]): raw for raw in cluster.kube.get_all(NODES) if _has_gpus(raw)}
     shard = shard_of(list(nodes), now)
-    readings = {n: read_text(text) for n, text in world.metrics(cluster).scrape_all(shard.nodes).items()}
+    namespaces = policy.cluster(name).dcgm_exporter.namespaces
+    readings = world.metrics(cluster, namespaces).read_all(shard.nodes, now)
     sightings = list(_sightings(nodes, readings, now))
     answered = {node for node, reading in readings.items() if not reading.silent}
     before = world.seen.read(name)

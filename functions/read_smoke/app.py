@@ -15,10 +15,11 @@ from gpuops.adapters.memory import Memory
 from gpuops.adapters.metrics import Metrics
 from gpuops.adapters.smoke_manifest import job_name
 from gpuops.domain.admission.answers import Expected, Shot, Smoked, Started
+from gpuops.domain.dcgm.readings import read_exporter
 from gpuops.domain.errors import Refused
 from gpuops.domain.faults.xids import xid_table
 from gpuops.domain.smoke.fold import fold, look_again
-from gpuops.domain.smoke.health import add_xids, read_exporter
+from gpuops.domain.smoke.health import add_xids
 from gpuops.domain.smoke.judge import judge_smoke, may_judge
 from gpuops.domain.smoke.order import SmokeOrder
 from gpuops.domain.smoke.stages import STAGES, JobState, Verdict
@@ -113,7 +114,8 @@ def remember(answer: Smoked, request: Request, now: datetime, cluster: Cluster, 
 def handler(request: Request, now: datetime) -> Smoked:
     """Judge the stage that start_smoke started."""
     cluster = Cluster.connect(request.where)
-    answer = read(request, now, cluster, Jobs(cluster.kube), Metrics(cluster.kube))
+    metrics = Metrics(cluster.kube, request.smoke.namespaces if request.smoke else ())
+    answer = read(request, now, cluster, Jobs(cluster.kube), metrics)
     if answer.status == "running":
         beat(request, Instances.from_env())
     return remember(answer, request, now, cluster, Memory.from_env())

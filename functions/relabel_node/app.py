@@ -52,11 +52,11 @@ def relabel(request: RelabelNode, now: datetime, world: World) -> Relabelled:
     rotation = world.store.lock("rotation", run.group)
     if rotation is not None and not rotation.waits:
         return _waiting(request, now, f"{run.group} is being rolled by {rotation.run.id}")
-    title = world.policies.at(run.policy).cluster(run.cluster).config_map
-    if title is None:
+    policy = world.policies.at(run.policy).cluster(run.cluster)
+    if policy.config_map is None:
         raise Refused("the policy names no configurations of a device plugin")
     cluster = world.cluster(run.cluster)
-    sights = Sights(world, cluster, title)
+    sights = Sights(world, cluster, policy)
     node = cluster.node(request.node)
     if node is None or node.instance != request.instance:
         return _waiting(request, now, f"{request.node} went away")

@@ -79,12 +79,11 @@ def _relieved(before: Selected, cluster: str) -> Selected:
 def _select(request: SelectNode, before: Selected, now: datetime, world: World) -> Selected:
     """Answer with the first node that may be changed; only without one it matters what the others wait for."""
     policy = world.policies.at(request.apply.policy)
-    title = policy.cluster(request.apply.cluster).config_map or ""
-    connection = world.cluster(request.apply.cluster)
-    if why := _why_not(policy.cluster(request.apply.cluster), connection, world):
+    ours, connection = policy.cluster(request.apply.cluster), world.cluster(request.apply.cluster)
+    if why := _why_not(ours, connection, world):
         return before.model_copy(update={"status": "done", "reason": f"no node is changed: {why}"})
     looks: list[Look] = []
-    for found in _look_at_groups(request, policy, Sights(world, connection, title), world):
+    for found in _look_at_groups(request, policy, Sights(world, connection, ours), world):
         if isinstance(found, Look):
             looks.append(found)
             continue

@@ -5,7 +5,8 @@ The first call decides which stages there are, by who works on the node; the lat
 In:  {"run": {...}, "node": "ip-10-0-1-7.ec2.internal", "expected"?: {"gpus", "replicas", "resource"}, "hook"?,
       "instance"?, "smoke"?: <previous answer>, "verdict"?: <read_smoke's last answer>, "now": "..."};
      on demand {"cluster", "node", "group"?, "execution": {...}, "now"} instead of `run`
-Out: {"status": "started" | "skipped", "reason", "run", "job", "deadline", "wait_seconds", "shot", "left", "expected"}
+Out: {"status": "started" | "skipped", "reason", "run", "job", "deadline", "wait_seconds", "shot", "left", "expected",
+      "namespaces"}
 """
 
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ from gpuops.adapters.policies import Policies
 from gpuops.adapters.smoke_manifest import smoke_job
 from gpuops.domain.admission.answers import Expected, Shot, Smoked, Started
 from gpuops.domain.cluster import Node
+from gpuops.domain.dcgm.readings import Readings, read_exporter
 from gpuops.domain.errors import Invalid, Refused, Unhealthy
 from gpuops.domain.policy import Policy
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.configured import shape_of
-from gpuops.domain.smoke.health import Readings, read_exporter
 from gpuops.domain.smoke.order import SmokeOrder, ordered
 from gpuops.domain.smoke.plan import plan_smoke
 from gpuops.domain.tenants import tenants_of
@@ -58,6 +59,7 @@ def begin(request: Request, now: datetime, here: Here) -> Started:
     run = request.run or ordered(request, here.instances.group_of(node.instance), here.policy)
     expected = request.expected or declared(node, run, here)
     pods = here.cluster.pods_on(node.name)
+    places = here.policy.cluster(run.cluster).dcgm_exporter.namespaces
     readings = read_exporter(lambda: here.metrics.scrape(node.name)) if tenants_of(pods) else Readings()
     plan = plan_smoke(node, pods, expected, here.policy.group(run.group).smoke, readings.headroom)
     if plan.status == "refused":
@@ -65,7 +67,9 @@ def begin(request: Request, now: datetime, here: Here) -> Started:
     if plan.status == "skipped":
         return Started(status="skipped", reason=plan.reason, run=run, deadline=now, wait_seconds=0)
     shot = plan.shots[0]
-    stage = Started(reason="", run=run, deadline=now, shot=shot, left=plan.shots[1:], expected=expected)
+    stage = Started(
+        reason="", run=run, deadline=now, shot=shot, left=plan.shots[1:], expected=expected, namespaces=places
+    )
     return fire(request, stage, now + _time(shot), here)
 
 
@@ -112,5 +116,6 @@ def handler(request: Request, now: datetime) -> Started:
     """Start the Job that read_smoke judges."""
     policies, cluster = Policies.from_env(), Cluster.connect(request.where)
     policy = policies.at(request.run.policy) if request.run else policies.latest()
-    here = Here(policy, Instances.from_env(), cluster, Jobs(cluster.kube), Metrics(cluster.kube))
+    metrics = Metrics(cluster.kube, policy.cluster(request.where).dcgm_exporter.namespaces)
+    here = Here(policy, Instances.from_env(), cluster, Jobs(cluster.kube), metrics)
     return go_on(request, now, request.smoke, here) if request.smoke else begin(request, now, here)

@@ -169,7 +169,7 @@ class World:
     def cluster(self, name: str) -> Cluster:
         return self.connected
 
-    def metrics(self, cluster: Cluster) -> Metrics:
+    def metrics(self, cluster: Cluster, namespaces: Collection[str]) -> Metrics:
         return Metrics()
 
     def describe(self, names: Iterable[str]) -> tuple[GpuType, ...]:

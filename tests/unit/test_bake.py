@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from gpuops.domain.cluster import Node
+from gpuops.domain.dcgm.readings import Readings
 from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.faults.xids import xid_table
 from gpuops.domain.rotation.bake import Alarm, Bake, CanaryNode, Look, Verdict, judge_alarms, judge_canary
 from gpuops.domain.rotation.crashes import Crashing, blamed, read_crashing
-from gpuops.domain.smoke.health import Readings
 from tests.fakes.rotation import NOW
 
 UUID = "GPU-5d3c1bb4-0e4b-4a8d-9f0a-0123456789ab"

@@ -1,11 +1,25 @@
 """`gpuops bench scrape` reads every GPU of every node, and says when it did not."""
 
-from bench.scrape import scrape
+from pathlib import Path
+
+from samtranslator.yaml_helper import yaml_parse
+
+from bench.scrape import LIMIT_MIB, LIMIT_SECONDS, scrape
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
 def test_every_gpu_of_every_node_is_read() -> None:
-    """Three nodes of two GPUs, within the limit; the time that texts take is part of the whole."""
+    """Three nodes of two GPUs, within the limits; the time that texts take is part of the whole."""
     measured = scrape(nodes=3, gpus=2, milliseconds=1)
     assert (measured["nodes"], measured["gpus"], measured["met"]) == (3, 6, True)
-    assert 0 < measured["reading_seconds"] <= measured["seconds"]
+    assert measured["cpu_seconds"] > 0
+    assert measured["peak_mib"] > 10
     assert measured["bytes_per_node"] > 10_000
+
+
+def test_the_limits_are_the_functions_own() -> None:
+    """What the bench allows, plan_slicing has, and time to plan besides."""
+    function = yaml_parse(TEMPLATE.read_text())["Resources"]["PlanSlicingFunction"]["Properties"]
+    assert function["MemorySize"] == LIMIT_MIB
+    assert function["Timeout"] >= 2 * LIMIT_SECONDS

@@ -114,3 +114,14 @@ def test_what_cannot_be_printed_is_said(tmp_path: Path, text: str | None, option
     assert result.exit_code == 2
     assert words in result.stderr
     assert result.stdout == ""
+
+
+def test_an_exporter_may_be_asked_where_the_policy_says_that_it_runs(tmp_path: Path) -> None:
+    """Beside the namespaces of the manifest itself, and there alone."""
+    exporter = "{namespaces: [gpu-operator, kube-system]}"
+    text = f"clusters: [{{cluster: a, dcgm_exporter: {exporter}}}]\ngroups: [{{cluster: a, group: one}}]\n"
+    found = parts(printed(tmp_path, text=text))
+
+    bound = {namespace for _, namespace, name in found if name == "gpuops-scrapers"}
+    assert bound == {"gpuops-system", "kube-system", "gpu-operator"}
+    assert found["RoleBinding", "gpu-operator", "gpuops-scrapers"]["roleRef"]["name"] == "gpuops-scraper"

@@ -1,6 +1,7 @@
 """The exporter's text: values of a device beside its pods' copies, replicas and who holds them, blanks, MIG, Xids."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from gpuops.domain.dcgm.parse import read_samples
 from gpuops.domain.dcgm.sample import PodShare
 from gpuops.domain.errors import Unavailable
 
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 A, B = "GPU-0a1b2c3d-0000-1111-2222-333344445555", "GPU-9f8e7d6c-0000-1111-2222-333344445555"
 
 
@@ -224,17 +226,16 @@ class Pods(Kube):
         self.asked.append(query)
         return iter(self.pods)
 
-    def get_text(self, path: str, query: object = ()) -> str:
+    def get_text(self, path: str, query: object = (), most: int = 0) -> str:
         """See Kube."""
         self.asked.append(path)
         return self.text
 
 
-def pod(name: str, image: str = "nvcr.io/x:1", **labels: str) -> object:
-    """One item of the pods API; an underscore stands for what a keyword cannot hold."""
-    named = {key.replace("_", "."): value for key, value in labels.items()}
-    meta = {"name": name, "namespace": "gpu-operator", "labels": named}
-    return {"metadata": meta, "spec": {"containers": [{"image": image}]}}
+def pod(name: str, image: str = "nvcr.io/x:1", *, where: str = "gpu-operator", **labels: str) -> dict[str, Any]:
+    """One item of the pods API."""
+    meta = {"name": name, "namespace": where, "labels": labels}
+    return {"metadata": meta, "spec": {"nodeName": "n1", "containers": [{"image": image}]}}
 
 
 @pytest.mark.parametrize(
@@ -260,3 +261,35 @@ def test_no_exporter_is_no_text() -> None:
     """Neither is one that went away between the two questions."""
     assert Metrics(Pods(pod("web"))).scrape("n1") is None
     assert Metrics(Pods(pod("e", app="dcgm-exporter"), text="")).scrape("n1") is None
+
+
+STRANGER = pod("zz", where="default", app="dcgm-exporter")
+LEAVING = pod("old", app="dcgm-exporter")
+LEAVING["metadata"]["deletionTimestamp"] = "2026-11-23T09:00:00Z"
+
+
+def test_whoever_may_make_pods_does_not_say_what_a_gpu_does() -> None:
+    """A pod with an exporter's label in a namespace that nobody named is not asked; nor one that is being replaced."""
+    for others in ((STRANGER,), (LEAVING,), (STRANGER, LEAVING)):
+        kube = Pods(*others, pod("ours", app="dcgm-exporter"))
+        assert Metrics(kube).read_all(["n1"], NOW)["n1"].silent == ""
+        assert Metrics(Pods(*others)).scrape("n1") is None
+        assert Metrics(Pods(*others)).read_all(["n1"], NOW)["n1"].silent == "no exporter runs on the node"
+
+
+def test_the_policy_names_further_namespaces() -> None:
+    """Then that exporter is as good as any."""
+    assert Metrics(Pods(STRANGER), ["default"]).scrape("n1") == "x 1\n"
+
+
+def test_two_exporters_on_one_node_are_both_not_believed() -> None:
+    """They may contradict one another; other nodes are read all the same."""
+    elsewhere = pod("third", app="dcgm-exporter")
+    elsewhere["spec"]["nodeName"] = "n2"
+    kube = Pods(pod("one", app="dcgm-exporter"), pod("two", where="kube-system", app="dcgm-exporter"), elsewhere)
+    readings = Metrics(kube).read_all(["n1", "n2"], NOW)
+
+    assert "2 exporters run on the node (gpu-operator/one, kube-system/two)" in readings["n1"].silent
+    assert readings["n2"].silent == ""
+    with pytest.raises(Unavailable, match="keep one"):
+        Metrics(Pods(pod("one", app="dcgm-exporter"), pod("two", app="dcgm-exporter"))).scrape("n1")

@@ -10,6 +10,7 @@ import pytest
 from moto import mock_aws
 
 from gpuops.adapters.seen import Seen
+from gpuops.domain.dcgm.readings import Readings, read_exporter
 from gpuops.domain.errors import Unavailable
 from gpuops.domain.faults.place import Place
 from gpuops.domain.faults.shards import shard_of
@@ -64,14 +65,14 @@ class World(signals.World):
         assert name == "demo"
         return SimpleNamespace(kube=SimpleNamespace(get_all=lambda _path: iter(self.nodes)))
 
-    def metrics(self, _cluster: Any) -> "World":
+    def metrics(self, _cluster: Any, _namespaces: object) -> "World":
         """The exporters."""
         return self
 
-    def scrape_all(self, nodes: Collection[str]) -> dict[str, str | None]:
+    def read_all(self, nodes: Collection[str], now: datetime) -> dict[str, Readings]:
         """All of them say the same."""
         self.asked += nodes
-        return dict.fromkeys(nodes, self.page)
+        return {node: read_exporter(lambda: self.page, node, now) for node in nodes}
 
 
 @pytest.fixture

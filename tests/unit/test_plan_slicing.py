@@ -7,7 +7,8 @@ at the same moment, whose pods they are and who must be alone.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from moto import mock_aws
 
 from gpuops.adapters.pools import Pools
 from gpuops.adapters.store import Store
+from gpuops.domain.dcgm.readings import Readings, read_exporter
 from gpuops.domain.errors import Conflict
 from gpuops.domain.policy import Policy, parse_policy
 from gpuops.domain.slicing.owners import census_of, workload_of
@@ -89,7 +91,7 @@ class World:
         """Itself."""
         return self
 
-    def metrics(self, _: Any) -> "World":
+    def metrics(self, _: Any, _namespaces: object) -> "World":
         """Itself."""
         return self
 
@@ -97,10 +99,11 @@ class World:
         """Nodes and pods."""
         return [raw_node(place) for place in range(3)] if path.endswith("nodes") else self.pods
 
-    def scrape_all(self, nodes: list[str]) -> dict[str, str | None]:
-        """The exporters' texts."""
+    def read_all(self, nodes: list[str], now: datetime) -> dict[str, Readings]:
+        """What the exporters say."""
         usual = {"n0": text(0, 2000, "web-a"), "n1": text(1, 2200, "web-b"), "n2": text(2, 0)}
-        return {node: (usual | self.texts)[node] for node in nodes}
+        texts = usual | self.texts
+        return {node: read_exporter(partial(texts.get, node), node, now) for node in nodes}
 
 
 @pytest.fixture

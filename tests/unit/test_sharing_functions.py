@@ -101,7 +101,7 @@ class World:
         """See Jobs."""
         return {}
 
-    def metrics(self, cluster: FakeCluster) -> Any:
+    def metrics(self, cluster: FakeCluster, namespaces: object) -> Any:
         """Return the exporter: `scrape` answers with `text`."""
         return self
 

@@ -10,14 +10,17 @@ import json
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from gpuops.adapters.kube import MAX_BYTES, Kube
+from gpuops.adapters.metrics import Metrics
 from gpuops.adapters.pods import Pods
 from gpuops.domain.dcgm.parse import read_samples
+from gpuops.domain.dcgm.series import MAX_CHARACTERS
 from gpuops.domain.errors import Invalid, Unavailable
 from gpuops.domain.plugin_config.check import check_plugin_config
 from gpuops.domain.policy import parse_policy
@@ -31,6 +34,7 @@ from rehearsal.scenario.file import ScenarioError, parse
 SERIES = 'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1"} 1\n'
 FUNCTION_BYTES = 256 << 20
 PODS, PAGE = 10_000, 500
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 DEEP = ["[" * 200, "[" * 20_000, "{a: " * 5_000, "- " * 5_000, "".join(f"{' ' * depth}a:\n" for depth in range(600))]
 
@@ -97,6 +101,20 @@ def test_an_answer_of_fifty_megabytes_is_refused_before_it_is_read(kube: Kube) -
             kube.get_text("/endless")
 
     assert peak(ask) < FUNCTION_BYTES / 2
+
+
+def test_an_exporter_of_fifty_megabytes_is_refused_after_four(kube: Kube) -> None:
+    """Eight are asked at once, and one that says too much keeps no other from being read."""
+    one = {"metadata": {"namespace": "kube-system", "name": "endless"}, "spec": {"nodeName": "n"}}
+    kube.get_all = lambda *_: iter([one])  # type: ignore[method-assign]
+
+    def ask() -> None:
+        readings = Metrics(kube).read_all(["n", "m"], NOW)
+        assert f"longer than {MAX_CHARACTERS} bytes" in readings["n"].silent
+        assert readings["m"].silent == "no exporter runs on the node"
+
+    assert peak(ask) < 8 * MAX_CHARACTERS
+    del kube.get_all
 
 
 def test_a_long_exposition_is_not_parsed() -> None:

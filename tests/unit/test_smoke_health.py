@@ -3,11 +3,12 @@
 import pytest
 
 from gpuops.domain.admission.answers import FaultyGpu
+from gpuops.domain.dcgm.readings import Readings, read_exporter
 from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
 from gpuops.domain.faults.xids import parse_table, xid_table
 from gpuops.domain.smoke.fold import fold, look_again
-from gpuops.domain.smoke.health import Readings, add_xids, read_exporter
+from gpuops.domain.smoke.health import add_xids
 from gpuops.domain.smoke.stages import MAX_PROOF, GpuFault, Verdict
 from tests.fakes.smoke_logs import UUID, uuid
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node, read_node
-from gpuops.domain.dcgm.parse import read_samples
-from gpuops.domain.errors import Unavailable
+from gpuops.domain.dcgm.readings import Readings
 from gpuops.domain.policy import GroupPolicy, Policy
 from gpuops.domain.slicing.change import out_of_reach
 from gpuops.domain.slicing.gather import looks_of, node_of
@@ -46,24 +45,20 @@ def measure_pool(group: GroupPolicy, here: Here, now: datetime) -> list[PoolNode
     """
     ids = (instance.id for instance in here.world.groups.describe(group.group).staying)
     nodes = [here.nodes[each] for each in ids if each in here.nodes]
-    texts = here.world.metrics(here.cluster).scrape_all([node.name for node in nodes])
-    return list(_read(nodes, texts, group, here, now))
+    namespaces = here.policy.cluster(group.cluster).dcgm_exporter.namespaces
+    readings = here.world.metrics(here.cluster, namespaces).read_all([node.name for node in nodes], now)
+    return list(_read(nodes, readings, group, here))
 
 
-def _read(
-    nodes: list[Node], texts: Mapping[str, str | None], group: GroupPolicy, here: Here, now: datetime
-) -> Iterator[PoolNode]:
+def _read(nodes: list[Node], readings: Mapping[str, Readings], group: GroupPolicy, here: Here) -> Iterator[PoolNode]:
     profiles = here.policy.cluster(group.cluster).device_plugin.profiles
     rungs = RUNG_OF | {key: profile.replicas for key, profile in profiles.items()}
     for node in nodes:
-        replicas, text, apart = rungs.get(node.config or group.sharing, 1), texts.get(node.name), _why_apart(node)
-        if apart or not text:
-            yield PoolNode(node.name, replicas, silent="its exporter does not answer", apart=apart)
-            continue
-        try:
-            yield node_of(node.name, replicas, read_samples(text, node.name, now), here.census.owners)
-        except Unavailable as fault:
-            yield PoolNode(node.name, replicas, silent=str(fault))
+        replicas, reading, apart = rungs.get(node.config or group.sharing, 1), readings[node.name], _why_apart(node)
+        if apart or reading.silent:
+            yield PoolNode(node.name, replicas, silent=reading.silent, apart=apart)
+        else:
+            yield node_of(node.name, replicas, reading.gpus, here.census.owners)
 
 
 def _why_apart(node: Node) -> str:

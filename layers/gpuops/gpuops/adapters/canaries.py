@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from gpuops.adapters.kube import on_node
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import read_node
+from gpuops.domain.dcgm.readings import read_exporter
 from gpuops.domain.rotation.bake import CanaryNode
 from gpuops.domain.rotation.claim import Claim
 from gpuops.domain.rotation.crashes import Crashing, blamed, read_crashing
 from gpuops.domain.run import Run
-from gpuops.domain.smoke.health import read_exporter
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
+    from gpuops.adapters.metrics import Metrics
 
 PODS = "/api/v1/pods"
 
@@ -25,13 +26,14 @@ def look(run: Run, canaries: Sequence[Claim], max_restarts: int, world: World) -
         return []
     staying = {instance.id for instance in world.groups.describe(run.group).staying}
     cluster = world.cluster(run.cluster)
+    metrics = world.metrics(cluster, world.policies.at(run.policy).cluster(run.cluster).dcgm_exporter.namespaces)
     names = {claim.node for claim in canaries}
-    return [_look(claim, names, max_restarts, cluster, world) for claim in canaries if claim.new in staying] + [
+    return [_look(claim, names, max_restarts, cluster, metrics) for claim in canaries if claim.new in staying] + [
         CanaryNode(claim.new, claim.node, None) for claim in canaries if claim.new not in staying
     ]
 
 
-def _look(claim: Claim, canaries: set[str], max_restarts: int, cluster: "Cluster", world: World) -> CanaryNode:
+def _look(claim: Claim, canaries: set[str], max_restarts: int, cluster: "Cluster", metrics: "Metrics") -> CanaryNode:
     raw = cluster.kube.get(f"/api/v1/nodes/{claim.node}")
     if raw is None:
         return CanaryNode(claim.new, claim.node, None)
@@ -40,7 +42,7 @@ def _look(claim: Claim, canaries: set[str], max_restarts: int, cluster: "Cluster
         name=claim.node,
         node=read_node(raw),
         ready_since=_ready_since(raw),
-        readings=read_exporter(partial(world.metrics(cluster).scrape, claim.node)),
+        readings=read_exporter(partial(metrics.scrape, claim.node)),
         crashing=_crashing(claim.node, canaries, max_restarts, cluster),
     )
 

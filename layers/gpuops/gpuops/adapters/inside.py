@@ -3,6 +3,7 @@
 Imported late, since a function that needs no Kubernetes shall not pay for importing it (0.28 s, measured).
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class Inside:
 
         return Objects(cluster.kube)
 
-    def metrics(self, cluster: "Cluster") -> "Metrics":
-        """The exporters of a cluster, over the same connection."""
+    def metrics(self, cluster: "Cluster", namespaces: Iterable[str]) -> "Metrics":
+        """The exporters of a cluster, over the same connection; `namespaces` are those that the policy names."""
         from gpuops.adapters.metrics import Metrics  # noqa: PLC0415 - the same
 
-        return Metrics(cluster.kube)
+        return Metrics(cluster.kube, namespaces)

@@ -84,10 +84,13 @@ class Kube:
             if not token:
                 return
 
-    def get_text(self, path: str, query: Query = ()) -> str:
-        """Return a log or a pod's page, or nothing where there is none (404: no pod; 400: container never started)."""
+    def get_text(self, path: str, query: Query = (), most: int = MAX_BYTES) -> str:
+        """Return a log or a pod's page, or nothing where there is none (404: no pod; 400: container never started).
+
+        `most`: bytes of an answer that is not refused.
+        """
         try:
-            return self._send("GET", path, query).decode(errors="replace")
+            return self._send("GET", path, query, most=most).decode(errors="replace")
         except ApiException as error:
             if error.status in (400, 404):
                 return ""
@@ -143,7 +146,14 @@ class Kube:
             raise translate(error, f"{method} {path}") from error
 
     def _send(
-        self, method: str, path: str, query: Query = (), body: Any = None, content: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        query: Query = (),
+        body: Any = None,
+        content: str = "application/json",
+        *,
+        most: int = MAX_BYTES,
     ) -> bytes:
         if not PATH.fullmatch(path):
             raise Invalid(f"{path[:MESSAGE_LENGTH]!r} is no path of the apiserver: a name in it is none")
@@ -157,12 +167,12 @@ class Kube:
                 _preload_content=False,
                 _request_timeout=TIMEOUT_SECONDS,
             )
-            data = bytes(response.read(MAX_BYTES + 1))
+            data = bytes(response.read(most + 1))
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"{method} {path}: the cluster at {self._server} does not answer: {error}") from error
-        if len(data) > MAX_BYTES:
+        if len(data) > most:
             response.close()
-            raise Invalid(f"{method} {path}: the answer is longer than {MAX_BYTES} bytes")
+            raise Invalid(f"{method} {path}: the answer is longer than {most} bytes")
         response.release_conn()
         return data
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.dcgm.parse import read_samples
 from gpuops.domain.errors import Invalid, Refused, Unavailable
+from gpuops.domain.policy import ClusterPolicy
 from gpuops.domain.slicing.change import Readings, Sight, needs_readings
 from gpuops.domain.slicing.configured import shape_of
 from gpuops.domain.slicing.shape import Goal, Shape, shape_offered
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class Sights:
-    """Looks at nodes of one cluster whose configurations stand in one ConfigMap; each configuration is read once."""
+    """Looks at nodes of one cluster, whose policy says where their configurations stand; each of those is read once."""
 
-    def __init__(self, world: "World", cluster: "Cluster", config_map: str) -> None:
-        self._world, self.cluster, self._title = world, cluster, config_map
+    def __init__(self, world: "World", cluster: "Cluster", policy: ClusterPolicy) -> None:
+        self._world, self.cluster, self._title = world, cluster, policy.config_map or ""
+        self._namespaces = policy.dcgm_exporter.namespaces
         self._shapes: dict[str, Shape] = {}
 
     def goal(self, key: str) -> Goal:
@@ -47,7 +49,7 @@ class Sights:
     def _readings(self, name: str) -> Readings | None:
         """An exporter that may not be asked, or gives no answer, is as good as none: then pods are waited for."""
         try:
-            text = self._world.metrics(self.cluster).scrape(name)
+            text = self._world.metrics(self.cluster, self._namespaces).scrape(name)
             return read_samples(text) if text else None
         except (Invalid, Refused, Unavailable):
             return None

@@ -127,6 +127,8 @@ class Started(_Answer):
     left: tuple[Shot, ...] = ()
     """The stages that come after this one."""
     expected: Expected | None = None
+    namespaces: tuple[str, ...] = ()
+    """Where the policy says that the node's exporter may run."""
 
 
 class FaultyGpu(BaseModel):

@@ -14,6 +14,7 @@ from gpuops.domain.policy.parts import (
     Image,
     LabelValue,
     Name,
+    Namespace,
     Part,
 )
 from gpuops.domain.run import Mode
@@ -60,6 +61,9 @@ class DcgmExporter(Part):
     """Attribute shared GPUs to pods: the exporter then runs privileged, in the host's process namespace."""
     service_monitor: bool = False
     """Make a ServiceMonitor for the Prometheus operator."""
+    namespaces: Annotated[tuple[Namespace, ...], Field(max_length=10)] = ()
+    """Where somebody else's exporter runs; in gpuops-system, kube-system and gpu-operator it is found without.
+    `gpuops rbac` lets gpuops ask it there. Exporters in any other namespace are not believed."""
 
 
 class ClusterPolicy(Part):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gpuops.domain.keys import SYSTEM_NAMESPACE
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\s/]+$")]
+Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 ConfigMap = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}$")]
 Image = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,499}$")]
 ConfigKey = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from gpuops.domain.cluster import Node
+from gpuops.domain.dcgm.readings import Readings
 from gpuops.domain.faults.xids import Table
 from gpuops.domain.rotation.crashes import Crashing
 from gpuops.domain.rotation.waiting import pause_seconds
-from gpuops.domain.smoke.health import Readings
 
 ALARM, NO_DATA = "ALARM", "INSUFFICIENT_DATA"
 MOST_TOLD = 5
