@@ -18,11 +18,11 @@ from gpuops.adapters.halting import why_halted
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Refused
 from gpuops.domain.policy import GroupPolicy
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.hold import FOR_BUDGET
 from gpuops.domain.rotation.jobs import Jobs, decide_jobs
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.nodegroup import UPDATING, ManagedPlan, Nodegroup, busy, update_request
+from gpuops.domain.rotation.target import Target
 from gpuops.domain.rotation.waiting import rest_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry

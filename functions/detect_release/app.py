@@ -19,13 +19,13 @@ from gpuops.adapters.images import Found
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
 from gpuops.domain.policy import GroupPolicy, ImagePipeline, Pinned
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.image import Image
 from gpuops.domain.rotation.launch import override_amis, templates_of
 from gpuops.domain.rotation.pipeline import ImageAvailable
 from gpuops.domain.rotation.release import SeenRelease, Standing, Told, is_news
 from gpuops.domain.rotation.standing import Look, judge_releases
+from gpuops.domain.rotation.target import Target
 from gpuops.entry import entry
 
 EXPECTED = (Conflict, Invalid, Refused, Unavailable)

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Unhealthy
-from gpuops.domain.rotation.gates import Target
+from gpuops.domain.rotation.target import Target
 from gpuops.domain.rotation.update import Update, failure, judge_nodes
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run

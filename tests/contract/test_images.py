@@ -13,7 +13,7 @@ import pytest
 from gpuops.adapters.images import Images
 from gpuops.domain.errors import Invalid, Unavailable
 from gpuops.domain.policy import GroupPolicy, Pinned, Recommended
-from gpuops.domain.rotation.gates import Target
+from gpuops.domain.rotation.target import Target
 from rehearsal.scenario import Release
 from tests.contract.fleet_world import NEW, OLD, FleetWorld, fleet_world
 

@@ -9,8 +9,8 @@ import pytest
 
 from gpuops.adapters.pipelines import Pipelines
 from gpuops.domain.errors import Invalid
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.pipeline import ImageAvailable
+from gpuops.domain.rotation.target import Target
 from rehearsal.region.imagebuilder import ARN, ImageBuilder
 from rehearsal.scenario import Release
 from tests.contract.conftest import World

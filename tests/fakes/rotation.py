@@ -28,9 +28,9 @@ from gpuops.domain.keys import (
 )
 from gpuops.domain.policy import Ami, GroupPolicy
 from gpuops.domain.rotation.change import GroupUpdate
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group, Instance, Template, TemplateVersion
 from gpuops.domain.rotation.image import Image, check_fit
+from gpuops.domain.rotation.target import Target
 from gpuops.domain.run import Run
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

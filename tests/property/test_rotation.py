@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from gpuops.domain.policy import parse_policy
 from gpuops.domain.rotation.change import GroupUpdate, Moved
-from gpuops.domain.rotation.gates import Situation
 from gpuops.domain.rotation.group import Group, Template
 from gpuops.domain.rotation.opening import open_goals, originals
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.plan import decide_rotation
 from gpuops.domain.rotation.restore import owed_nodes, plan_restore, plan_shrink
+from gpuops.domain.rotation.situation import Situation
 from tests.fakes.rotation import LT, NEW, NOW, OLD, POLICY, TARGET, group, instance, run
 
 loads = st.lists(

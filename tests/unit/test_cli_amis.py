@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 import cli.amis
 from cli.main import app
 from gpuops.domain.policy import parse_policy
-from gpuops.domain.rotation.gates import Target
+from gpuops.domain.rotation.target import Target
 from tests.fakes.rotation import NEW, NOW, OLD, POLICY, group, image, instance
 from tests.fakes.steps import old_world
 from tests.fakes.world import World

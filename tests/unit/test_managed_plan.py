@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from gpuops.domain.drivers.releases import Release
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.facts import NO_FACTS, Facts
-from gpuops.domain.rotation.gates import Situation, Target
 from gpuops.domain.rotation.group import Template
 from gpuops.domain.rotation.nodegroup import ManagedPlan, Nodegroup, update_request
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.plan import Decision, decide_rotation
+from gpuops.domain.rotation.situation import Situation
+from gpuops.domain.rotation.target import Target
 from tests.fakes.nodegroups import MANAGED, OWN
 from tests.fakes.rotation import NEW, NOW, OLD, TARGET, group, instance
 

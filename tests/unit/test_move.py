@@ -12,13 +12,14 @@ import pytest
 
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.change import Undo
-from gpuops.domain.rotation.gates import Situation, Target
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.move import Move, MovePlan, home_tags, likeness_of, plan_move, request_of
 from gpuops.domain.rotation.nodegroup import Nodegroup
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.plan import Decision, decide_rotation
+from gpuops.domain.rotation.situation import Situation
 from gpuops.domain.rotation.stage import next_stage
+from gpuops.domain.rotation.target import Target
 from tests.fakes.moving import FIRST, LIKE, half_moved, home, there, two
 from tests.fakes.nodegroups import OWN
 from tests.fakes.rotation import NEW, NOW, OLD, TARGET, run

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from gpuops.domain.errors import Invalid
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.pipeline import ImageAvailable, newest_image
+from gpuops.domain.rotation.target import Target
 
 BUILDER = "arn:aws:imagebuilder:us-east-1:123456789012"
 IMAGE = f"{BUILDER}:image/golden/1.0.1/1"

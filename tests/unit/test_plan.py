@@ -3,15 +3,17 @@
 Covered: current (and when it is not), each gate, modes, the order by load and zone, decrements, the list of changes.
 """
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from gpuops.domain.policy import parse_policy
-from gpuops.domain.rotation.gates import Situation
+from gpuops.domain.rotation.gates import gate_size
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
 from gpuops.domain.rotation.plan import decide_rotation
+from gpuops.domain.rotation.situation import Situation
 from tests.fakes.rotation import NEW, NOW, OLD, POLICY, TARGET, group, instance
 
 OLD_ONES = tuple(instance(number) for number in range(4))
@@ -145,3 +147,24 @@ def test_zones_take_turns() -> None:
     loads = [NodeLoad(f"i-{number}", zone) for number, zone in enumerate("aaabbb")]
 
     assert [load.zone for load in order_nodes(loads)] == ["a", "b", "a", "b", "a", "b"]
+
+
+def test_a_group_too_large_for_one_runs_state_is_refused_before_anything_changes() -> None:
+    """Five hundred nodes fit, each with a Job of a gang; what says more of more nodes than a state carries does not."""
+    loads = [NodeLoad(f"i-{n:017}", "a", pods=1, jobs=1, gang=f"default/{n % 100:040}") for n in range(1000)]
+
+    assert decide_rotation(replace(SITUATION, loads=loads[:500]), NOW).status == "roll"
+    refused = decide_rotation(replace(SITUATION, loads=loads), NOW)
+    assert (refused.status, refused.nodes) == ("reject", ())
+    assert "1000 nodes need" in refused.reason
+
+
+def test_the_state_of_the_largest_group_fits_what_a_state_may_carry() -> None:
+    """Plan and results as they really are written, at the edge of what the gate lets through."""
+    loads = [NodeLoad(f"i-{n:017}", "a", pods=1, jobs=1, gang=f"default/{n % 100:040}") for n in range(1000)]
+    largest = next(n for n in range(1000, 0, -1) if not gate_size(replace(SITUATION, loads=loads[:n]), NOW))
+    decision = decide_rotation(replace(SITUATION, loads=loads[:largest]), NOW)
+    results = [{"slot": n.instance, "instance": n.instance, "status": "replaced"} for n in decision.nodes]
+
+    state = {"plan": decision.model_dump(mode="json"), "nodes": results}
+    assert 190 * 1024 < len(json.dumps(state)) < 256 * 1024

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from gpuops.domain.policy import Canary, parse_policy
-from gpuops.domain.rotation.gates import Situation
 from gpuops.domain.rotation.messages import Order
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.plan import Decision, decide_rotation
+from gpuops.domain.rotation.situation import Situation
 from tests.fakes.rotation import CANARY, NEW, NOW, OLD, TARGET, group, instance
 
 IDLE, BUSY = NodeLoad("i-idle", "a"), NodeLoad("i-busy", "b", pods=1)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from gpuops.domain.rotation.gates import Situation, gate_floor, gate_root_volume
+from gpuops.domain.rotation.gates import gate_floor, gate_root_volume
 from gpuops.domain.rotation.group import Template, TemplateVersion
 from gpuops.domain.rotation.root import RootTask, decide_swap, look_at_swap
+from gpuops.domain.rotation.situation import Situation
 from gpuops.domain.rotation.strategy import Swap
 from tests.fakes.rotation import LT, NEW, NOW, OLD, image, instance
 from tests.unit.test_plan import SITUATION

@@ -17,12 +17,12 @@ from moto import mock_aws
 
 from gpuops.adapters.store import Store
 from gpuops.domain.errors import Invalid, Unavailable
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.image import Image
 from gpuops.domain.rotation.lock import Execution
 from gpuops.domain.rotation.opening import originals
 from gpuops.domain.rotation.release import Condemned
 from gpuops.domain.rotation.report import report_key
+from gpuops.domain.rotation.target import Target
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import ARN, NEW, NOW, OLD, POLICY, TARGET, Cluster, Groups, group, image, instance, node, run
 from tests.fakes.world import World, table

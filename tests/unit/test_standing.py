@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.image import Image
 from gpuops.domain.rotation.release import SeenRelease
 from gpuops.domain.rotation.standing import Against, against, known_of, older_than, taken_back
+from gpuops.domain.rotation.target import Target
 from tests.fakes.rotation import NEW, NOW, OLD, image
 
 GONE = "ami-0ff0ff0ff0ff0ff0f"

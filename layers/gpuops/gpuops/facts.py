@@ -12,11 +12,11 @@ from gpuops.domain.keys import CUDA, DRIVER
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.fact_gates import first_refusal
 from gpuops.domain.rotation.facts import Facts, Named, driver_of
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.launch import templates_of, types_of
 from gpuops.domain.rotation.load import loads_of
 from gpuops.domain.rotation.order import NodeLoad
+from gpuops.domain.rotation.target import Target
 from gpuops.images_read import read_needs
 
 

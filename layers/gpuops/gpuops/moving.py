@@ -14,12 +14,12 @@ from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict, Refused
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.change import GroupUpdate, Undo
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.launch import templates_of
 from gpuops.domain.rotation.messages import Change, Opening
 from gpuops.domain.rotation.move import Move, MovePlan, home_tags, plan_move, request_of
 from gpuops.domain.rotation.nodegroup import ACTIVE, AT_WORK, BLUE_GREEN, Nodegroup, busy
+from gpuops.domain.rotation.target import Target
 from gpuops.domain.run import Run
 
 PATIENCE = timedelta(minutes=30)

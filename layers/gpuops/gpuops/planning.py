@@ -16,15 +16,16 @@ from gpuops.domain.rotation.bake import judge_alarms
 from gpuops.domain.rotation.capacity import why_scarce
 from gpuops.domain.rotation.cost import Surge, estimate_surge, prices
 from gpuops.domain.rotation.facts import NO_FACTS
-from gpuops.domain.rotation.gates import Situation, Target
 from gpuops.domain.rotation.group import Group, TemplateVersion
 from gpuops.domain.rotation.launch import override_amis, templates_of, types_of
 from gpuops.domain.rotation.messages import Order
 from gpuops.domain.rotation.plan import Decision, decide_rotation
 from gpuops.domain.rotation.release import SeenRelease
 from gpuops.domain.rotation.root import look_at_swap
+from gpuops.domain.rotation.situation import Situation
 from gpuops.domain.rotation.standing import Against, against
 from gpuops.domain.rotation.strategy import GROWING, IN_PLACE, RECENT, Room, Swap
+from gpuops.domain.rotation.target import Target
 from gpuops.domain.userdata import parse_user_data, with_startup_taint
 from gpuops.facts import carried_by, look
 from gpuops.moving import nodegroups_of

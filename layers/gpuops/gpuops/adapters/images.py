@@ -12,8 +12,8 @@ from gpuops.adapters.aws import client, translated
 from gpuops.adapters.pipelines import Pipelines
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
 from gpuops.domain.policy import Ami, GroupPolicy, ImagePipeline, Pinned, Recommended
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.image import Image, check_fit, check_release, parameters_of
+from gpuops.domain.rotation.target import Target
 
 IMAGES_AT_ONCE = 200
 """EC2's limit of values for one filter."""

@@ -3,8 +3,8 @@
 from typing import Any, Self
 
 from gpuops.adapters.aws import client, translated
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.pipeline import newest_image
+from gpuops.domain.rotation.target import Target
 
 
 class Pipelines:

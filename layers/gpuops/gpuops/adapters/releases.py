@@ -6,8 +6,8 @@ from typing import Self
 
 from gpuops.adapters.aws import client
 from gpuops.adapters.table import NEW, Table
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.release import Condemned, SeenRelease, Told
+from gpuops.domain.rotation.target import Target
 
 TOLD = "told"
 """Sort key beside those of a group's releases, which are image ids."""

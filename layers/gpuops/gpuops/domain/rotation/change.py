@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.launch import override_amis, retarget, with_amis
 from gpuops.domain.rotation.move import Move
 from gpuops.domain.rotation.nodegroup import Managed
 from gpuops.domain.rotation.strategy import IN_PLACE, Strategy, suspended_by
+from gpuops.domain.rotation.target import Target
 from gpuops.domain.run import Run
 
 Stage = Literal["canary", "forward", "back"]

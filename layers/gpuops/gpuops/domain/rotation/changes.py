@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from gpuops.domain.rotation.gates import Situation, Target
 from gpuops.domain.rotation.move import move_changes
 from gpuops.domain.rotation.owner import owner_of
+from gpuops.domain.rotation.situation import Situation
 from gpuops.domain.rotation.strategy import GROWING, Strategy, suspended_by
+from gpuops.domain.rotation.target import Target
 
 
 def changes_of(situation: Situation, strategy: Strategy, canaries: int, surge: int) -> tuple[str, ...]:

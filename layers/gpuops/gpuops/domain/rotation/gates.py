@@ -1,77 +1,26 @@
 """The gates of a rotation, in the order in which they are asked: the first that holds gives the reason.
 
 A gate is a pure function from the situation and the time to why it is closed, or to None when it is open. One more
-gate is one more function and its place in GATES; what it looks at stands in `Situation`.
+gate is one more function and its place in GATES; what it looks at stands in `situation.py`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.closed import Closed
 from gpuops.domain.rotation.fact_gates import first_refusal
-from gpuops.domain.rotation.facts import NO_FACTS, Facts
-from gpuops.domain.rotation.group import Group
-from gpuops.domain.rotation.move import MovePlan, why_no_move
-from gpuops.domain.rotation.nodegroup import Nodegroup, busy, never
-from gpuops.domain.rotation.order import NodeLoad
-from gpuops.domain.rotation.strategy import IN_PLACE, NOTHING_KNOWN, SWAP_UNKNOWN, Room, Swap
-from gpuops.domain.rotation.target import Target
+from gpuops.domain.rotation.move import why_no_move
+from gpuops.domain.rotation.nodegroup import busy, never
+from gpuops.domain.rotation.situation import Situation
+from gpuops.domain.rotation.strategy import IN_PLACE
 from gpuops.domain.rotation.windows import next_opening, wall_clock
-from gpuops.domain.rotation.wish import GlobalStop
-
-__all__ = ["GATES", "LAUNCH", "Closed", "Gate", "Situation", "Target", "first_closed"]
 
 LAUNCH = "Launch"
 """The process of an Auto Scaling group that launches its instances."""
-
-
-@dataclass(frozen=True)
-class Situation:
-    """Everything that the decision looks at."""
-
-    group: Group
-    policy: GroupPolicy
-    target: Target
-    template_amis: frozenset[str]
-    """Images that the group would launch now: of its templates and of their overrides."""
-    loads: Sequence[NodeLoad]
-    """One for each staying instance that does not run the target."""
-    adds_startup_taint: bool
-    seen: datetime
-    """When the release was first known to us."""
-    stop: GlobalStop | None = None
-    """The global stop, where it stands and is not waited out."""
-    condemned: str | None = None
-    """Why the release is held to be bad in this group; None, too, where a person ordered it nevertheless."""
-    facts: Facts = NO_FACTS
-    """What is known of the target and of what the group needs."""
-    ringing: str | None = None
-    """Which alarms of the policy ring before anything has begun."""
-    gone: str | None = None
-    """How it shows that the target's image cannot be launched at all."""
-    withdrawn: str | None = None
-    """How it shows that who published the target took it back."""
-    older: str | None = None
-    """Why the group would go backwards with it."""
-    unrestored: str | None = None
-    """Name of another run whose change of this group has not been put back yet."""
-    broken: str | None = None
-    """What failed in this group so often that it is not tried again."""
-    full: str | None = None
-    """Why no further node of the fleet may be closed now."""
-    nodegroup: Nodegroup | None = None
-    """The managed node group that the policy names, or that has followed it; of two, the one that nodes leave."""
-    move: MovePlan | None = None
-    """Between which node groups the nodes are to move."""
-    namesake: Nodegroup | None = None
-    """The node group that has the name of the one to be made."""
-    room: Room = NOTHING_KNOWN
-    """What is known of whether more instances could be had; looked at where the policy says `auto`."""
-    swap: Swap = SWAP_UNKNOWN
-    """Whether instances could get another root volume; looked at there, too, and where the policy wants that."""
-
+STATE_BYTES = 200 * 1024
+"""Of the 256 KiB that a state of Step Functions may carry; the rest is for what is not said of each node."""
+NODE_BYTES = 190
+"""What the plan and its result say of a node as JSON, apart from why it has its place and which gang it waits with."""
 
 Gate = Callable[[Situation, datetime], Closed | None]
 
@@ -155,6 +104,16 @@ def gate_floor(situation: Situation, _now: datetime) -> Closed | None:
     return Closed(f"a floor of {floor} leaves no node of {size} to begin with", never=True) if floor >= size else None
 
 
+def gate_size(situation: Situation, _now: datetime) -> Closed | None:
+    """A run whose state outgrows what Step Functions carries would die in the middle."""
+    loads = situation.loads
+    size = sum(NODE_BYTES + len(load.reason.encode()) + len(load.gang.encode()) for load in loads)
+    if size <= STATE_BYTES:
+        return None
+    why = f"{len(loads)} nodes need {size >> 10} KiB of state, and a run carries {STATE_BYTES >> 10}"
+    return Closed(f"{why}: make it two groups", never=True)
+
+
 def gate_root_volume(situation: Situation, _now: datetime) -> Closed | None:
     """What EC2 would refuse of an emptied node is said before a node is emptied."""
     why = situation.swap.why_not if situation.policy.strategy == IN_PLACE else None
@@ -179,6 +138,7 @@ GATES: tuple[Gate, ...] = (
     gate_originals_put_back,
     gate_global_stop,
     gate_managed,
+    gate_size,
     gate_condemned,
     gate_withdrawn_or_older,
     gate_alarms,

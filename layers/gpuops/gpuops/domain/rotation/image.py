@@ -6,7 +6,7 @@ from datetime import datetime
 from gpuops.domain.errors import Invalid, Unavailable
 from gpuops.domain.nodeview import Family
 from gpuops.domain.policy import Ami
-from gpuops.domain.rotation.gates import Target
+from gpuops.domain.rotation.target import Target
 
 AVAILABLE = "available"
 PREFIXES: dict[str, Family] = {"amazon-eks-node-al2023-": "al2023", "bottlerocket-": "bottlerocket"}

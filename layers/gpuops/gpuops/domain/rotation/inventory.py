@@ -9,12 +9,12 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel
 
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.image import Image
 from gpuops.domain.rotation.plan import Decision, Status
 from gpuops.domain.rotation.release import SeenRelease
 from gpuops.domain.rotation.standing import known_of
+from gpuops.domain.rotation.target import Target
 
 Verdict = Literal["current", "candidate", "held", "rejected", "withdrawn", "older", "running", "known"]
 VERDICTS: dict[Status, Verdict] = {

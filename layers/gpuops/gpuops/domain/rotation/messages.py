@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Template
 from gpuops.domain.rotation.halt import Rest
 from gpuops.domain.rotation.plan import Decision
+from gpuops.domain.rotation.target import Target
 from gpuops.domain.run import Run
 
 RELEASE_DETECTED = "GPU AMI Release Detected"

@@ -6,9 +6,9 @@ The originals come first, so goals are computed from what the group was, never f
 from datetime import datetime
 
 from gpuops.domain.rotation.change import GroupUpdate, Moved, Undo
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.strategy import IN_PLACE, Strategy, suspended_by
+from gpuops.domain.rotation.target import Target
 from gpuops.domain.run import Run
 
 

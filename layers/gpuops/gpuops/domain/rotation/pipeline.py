@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gpuops.domain.errors import Invalid
-from gpuops.domain.rotation.gates import Target
+from gpuops.domain.rotation.target import Target
 
 AVAILABLE = "AVAILABLE"
 ImageArn = Annotated[

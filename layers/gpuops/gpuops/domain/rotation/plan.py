@@ -12,11 +12,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.changes import changes_of, named
+from gpuops.domain.rotation.closed import Closed
 from gpuops.domain.rotation.facts import Sight, sight_of
-from gpuops.domain.rotation.gates import Closed, Situation, first_closed
+from gpuops.domain.rotation.gates import first_closed
 from gpuops.domain.rotation.move import MovePlan
 from gpuops.domain.rotation.nodegroup import MANAGED, ManagedPlan, Nodegroup, managed_changes, plan_managed
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
+from gpuops.domain.rotation.situation import Situation
 from gpuops.domain.rotation.strategy import GROWING, Strategy, choose_strategy
 
 Status = Literal["roll", "wait", "current", "planned", "hold", "reject"]

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gpuops.domain.policy import GroupPolicy
-from gpuops.domain.rotation.gates import Target
+from gpuops.domain.rotation.target import Target
 from gpuops.domain.run import Mode
 
 TELL_AGAIN = timedelta(hours=24)

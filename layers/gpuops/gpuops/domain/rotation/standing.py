@@ -13,9 +13,9 @@ from datetime import datetime
 from gpuops.domain.drivers.catalogue import driver_catalogue
 from gpuops.domain.drivers.releases import read_release
 from gpuops.domain.drivers.versions import Version, parse_version
-from gpuops.domain.rotation.gates import Target
 from gpuops.domain.rotation.image import AVAILABLE, Image
 from gpuops.domain.rotation.release import SeenRelease, Standing
+from gpuops.domain.rotation.target import Target
 
 _BOTTLEROCKET = re.compile(r"(?:.*-v)?(\d{1,4})\.(\d{1,4})\.(\d{1,4})-[0-9a-f]{8}", re.ASCII)
 _BUILT = re.compile(r"([a-z0-9_-]+)/(\d{1,9})\.(\d{1,9})\.(\d{1,9})/(\d{1,9})", re.ASCII)
