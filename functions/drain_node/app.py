@@ -6,7 +6,6 @@ Out: {"status": "drained" | "draining" | "overdue", "reason", "node", "started",
       "evicted", "refused", "waiting_for", "wait_seconds"}
 """
 
-import math
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -15,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel
 from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.world import World
 from gpuops.closing import Closing
+from gpuops.domain.cluster import Node
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.drain import Clock, decide_drain, drain_state, named
 from gpuops.domain.rotation.evacuation import decide_evacuation
@@ -23,9 +23,7 @@ from gpuops.domain.rotation.hold import Held, Hold, decide_hold
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.run import Run
 from gpuops.entry import entry
-
-SILENCE = timedelta(minutes=5)
-"""How long a kubelet may be silent before that is taken for its death: as long as Kubernetes leaves its pods."""
+from gpuops.fencing import empty_dead
 
 
 class Drained(Rest):
@@ -38,6 +36,8 @@ class Drained(Rest):
     deadline: AwareDatetime
     held: Held | None = None
     """What the node waits for before it is closed: nothing is done to it, and neither time counts."""
+    silent: AwareDatetime | None = None
+    """Since when its kubelet is known to be; None while it speaks."""
     evicted: int = 0
     refused: int = 0
     waiting_for: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Request(BaseModel):
     only_gpus: bool = False
     """Only pods that hold GPUs have to go: the node itself runs on."""
     terminates: bool = False
-    """The instance is terminated next, which is the surest fence: a silent kubelet lets nobody evict anything."""
+    """The instance is terminated next: where its kubelet is dead, which lets nobody evict anything, it is fenced."""
     leaves_at: AwareDatetime | None = None
     """When AWS takes the instance, whatever is on it."""
 
@@ -85,7 +85,7 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
         return _resting(before, halt, now)
     before = _after_rest(before, now)
     if request.terminates and node.silent:
-        return _of_the_dead(before, now)
+        return _of_the_dead(request, node, before, now, cluster=cluster, world=world)
     if request.change is not None:
         if hold := Closing(request.run, policy, cluster, world).close(node):
             return _held(request, before, hold, group, now=now, world=world)
@@ -97,14 +97,16 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     return answer
 
 
-def _of_the_dead(before: Drained, now: datetime) -> Drained:
-    """Wait whether the kubelet speaks again; then let the instance be terminated, and its pods go with its Node."""
-    left = before.started + SILENCE - now
-    if left > timedelta():
-        wait = {"reason": "its kubelet is silent", "wait_seconds": math.ceil(left.total_seconds())}
-        return before.model_copy(update={"status": "draining", **wait})
-    gone = f"its kubelet has been silent for {SILENCE}: its pods go when its instance is terminated"
-    return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})
+def _of_the_dead(
+    request: Request, node: Node, before: Drained, now: datetime, *, cluster: Cluster, world: World
+) -> Drained:
+    """Wait whether the kubelet speaks again; then have its pods and volumes moved without it."""
+    silent = before.silent or now
+    fence = empty_dead(node, request.instance, silent, now, cluster=cluster, world=world)
+    told = {"reason": fence.reason, "silent": silent, "node": node.name}
+    if fence.act == "leave":
+        return before.model_copy(update={"status": "drained", "waiting_for": (), **told})
+    return before.model_copy(update={"status": "draining", "wait_seconds": fence.wait_seconds, **told})
 
 
 def _resting(before: Drained, halt: Halt, now: datetime) -> Drained:
@@ -117,8 +119,8 @@ def _after_rest(before: Drained, now: datetime) -> Drained:
     """Go on as if there had been no rest."""
     lost = before.lost(now)
     times = {"started": before.started + lost, "deadline": before.deadline + lost}
-    held = before.held and before.held.later(lost)
-    return before.model_copy(update={**times, "held": held, "resting": None})
+    held, silent = before.held and before.held.later(lost), before.silent and before.silent + lost
+    return before.model_copy(update={**times, "held": held, "silent": silent, "resting": None})
 
 
 def _evict(

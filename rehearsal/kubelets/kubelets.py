@@ -18,11 +18,13 @@ from rehearsal.kubelets.served import Answer, Served
 from rehearsal.kubelets.status import collected
 from rehearsal.kubelets.world import Timers, World
 from rehearsal.rest import Mirror, Seen
-from rehearsal.rest.reading import is_deleting, is_terminal
+from rehearsal.rest.reading import is_deleting, is_out_of_service, is_ready, is_terminal
 from rehearsal.scenario import Group
 
 _LOG = logging.getLogger(__name__)
 COLLECT_SECONDS: Final = 60.0
+RELEASE_SECONDS: Final = 20.0
+"""Kubernetes' pod garbage collector looks that often for pods that no kubelet will ever let go of."""
 
 
 class Kubelets:
@@ -149,6 +151,8 @@ class Kubelets:
             self._lose(name, machine)
         elif machine is not None:
             self._plugins.on_label(machine, seen.after)
+            if is_out_of_service(seen.after) and not (seen.before and is_out_of_service(seen.before)):
+                self._world.later(RELEASE_SECONDS, f"node/{name}/release", lambda: self._release(name))
 
     def _lose(self, name: str, machine: Machine | None) -> None:
         """The Node is deleted; its pods go later, by the pod garbage collector that is played here."""
@@ -166,3 +170,12 @@ class Kubelets:
             if not is_terminal(pod):
                 self._world.pod_patch(pod, collected(self._world.clock.now()))
             self._world.pod_delete(pod)
+
+    def _release(self, name: str) -> None:
+        """A node that is out of service: what was told to go is taken for gone, as the garbage collector does."""
+        node = self._world.mirror.nodes.get(name)
+        if node is None or is_ready(node):
+            return
+        for pod in self._world.pods_on(name):
+            if is_deleting(pod):
+                self._world.pod_delete(pod)

@@ -11,6 +11,8 @@ from rehearsal.region.autoscaling_world import World
 
 REACT_SECONDS = 5
 REBALANCE_SECONDS = 60
+DOWN = ("stopping", "stopped", "shutting-down", "terminated")
+"""States of EC2 that a health check takes for sick."""
 ALL_PROTECTED = "Could not scale to desired capacity because all remaining instances are protected from scale-in."
 DIFFERENCE = "a difference between desired and actual capacity"
 
@@ -59,7 +61,7 @@ class Loop:
         """Only marks and terminates: what is missing then is launched like anything else that is missing."""
         for member in group.present:
             instance = self._world.compute.instance(member.instance_id)
-            down = instance is None or instance.state in ("shutting-down", "terminated")
+            down = instance is None or instance.state in DOWN
             if down and group.runs("HealthCheck"):
                 member.healthy = False
             if not member.healthy and group.runs("ReplaceUnhealthy", "Terminate"):

@@ -2,7 +2,7 @@
 
 moto's own instances are running at once, gone at once, carry random ids and read the wall clock. These take their
 id, address and delays from the seed, hold capacity of their zone, and pass through pending and shutting-down.
-Leaves out: stop and start, spot, volumes other than the root, and RunInstances from outside, which stays moto's (no
+Leaves out: start after a stop, spot, volumes other than the root, and RunInstances from outside, which stays moto's (no
 kubelet boots there). A terminated instance stays listed for ever, with its address but, as on AWS, without its name.
 """
 
@@ -22,6 +22,7 @@ from rehearsal.region.instance_types import Capacity, Shelf, add_missing_types
 
 PENDING_SECONDS = (10, 20)
 SHUTDOWN_SECONDS = (30, 60)
+STOP_SECONDS = 40
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class Compute:
             timers=self._timers,
             on_terminate=self._shut_down,
             on_reboot=self._reboot,
+            on_stop=self._stop,
             instance_type=order.instance_type,
             subnet_id=self.subnets[order.zone],
             private_ip=address,
@@ -140,6 +142,13 @@ class Compute:
         """From the volume that it has."""
         for listen in self.replaced:
             listen(self._machines[instance_id])
+
+    def _stop(self, instance_id: str) -> None:
+        """Its place is held until its end: whoever stops one here terminates it next."""
+        for listen in self.shutting_down:
+            listen(instance_id)
+        halt = self.ec2.get_instance(instance_id).halt
+        self._timers.call_later(STOP_SECONDS, f"ec2/{instance_id}/stopped", halt)
 
     def _shut_down(self, instance_id: str) -> None:
         for listen in self.shutting_down:

@@ -12,7 +12,7 @@ from moto.ec2.models.instances import Instance, InstanceState, StateReason
 
 from rehearsal.region.fleet_ports import Timers, moment
 
-RUNNING, TERMINATED = 16, 48
+RUNNING, TERMINATED, STOPPED = 16, 48, 80
 
 
 class SimulatedInstance(Instance):  # type: ignore[misc]
@@ -25,13 +25,14 @@ class SimulatedInstance(Instance):  # type: ignore[misc]
         timers: Timers,
         on_terminate: Callable[[str], None],
         on_reboot: Callable[[str], None],
+        on_stop: Callable[[str], None],
         **kw: Any,
     ) -> None:
         super().__init__(*args, **kw)
         self.id = instance_id
         self.launch_time = moment(timers)
         self._state = InstanceState("pending", 0)
-        self._on_terminate, self._on_reboot = on_terminate, on_reboot
+        self._on_terminate, self._on_reboot, self._on_stop = on_terminate, on_reboot, on_stop
 
     @property
     def private_dns_name(self) -> str:
@@ -57,10 +58,23 @@ class SimulatedInstance(Instance):  # type: ignore[misc]
         if self.state_code == RUNNING:
             self._on_reboot(self.id)
 
+    def stop(self) -> InstanceState:
+        """Start stopping; forced or not, it takes the same time here, and a second call changes nothing."""
+        before = copy.copy(self._state)
+        if before.code == RUNNING:
+            self._state = InstanceState("stopping", 64)
+            self._on_stop(self.id)
+        return before
+
+    def halt(self) -> None:
+        """It has stopped, unless it was terminated meanwhile."""
+        if self.state == "stopping":
+            self._state = InstanceState("stopped", STOPPED)
+
     def terminate(self) -> InstanceState:
         """Start shutting down; a second call changes nothing, as on AWS."""
         before = copy.copy(self._state)
-        if before.code in (0, 16):
+        if before.code in (0, RUNNING, 64, STOPPED):
             self._state = InstanceState("shutting-down", 32)
             self._on_terminate(self.id)
         return before

@@ -10,7 +10,16 @@ from typing import Final
 from rehearsal.kube import Json
 from rehearsal.rest.mirror import Mirror
 from rehearsal.rest.placement import may_run
-from rehearsal.rest.reading import condition, is_active, is_deleting, is_ready, is_terminal
+from rehearsal.rest.reading import (
+    OUT_OF_SERVICE,
+    condition,
+    is_active,
+    is_deleting,
+    is_out_of_service,
+    is_ready,
+    is_terminal,
+    tolerates,
+)
 
 NOT_READY: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 UNSCHEDULABLE: Final = "node.kubernetes.io/unschedulable"
@@ -34,11 +43,14 @@ def node_debt(_mirror: Mirror, node: Json) -> str | None:
 
 
 def pod_debt(mirror: Mirror, pod: Json) -> str | None:
-    """Scheduler, Job tracking and garbage collection."""
+    """Scheduler, Job tracking, garbage collection, and eviction by the taint of a node that is out of service."""
     if is_terminal(pod) and JOB_TRACKING in pod["metadata"].get("finalizers", ()):
         return "job: tracking finalizer"
     if not is_deleting(pod) and _is_orphan(mirror, pod):
         return "garbage collector: pod"
+    node = mirror.nodes.get(pod["spec"].get("nodeName", ""))
+    if node and is_out_of_service(node) and not (is_deleting(pod) or is_terminal(pod)):
+        return None if tolerates(pod["spec"].get("tolerations", ()), OUT_OF_SERVICE) else "taint eviction: pod"
     unplaced = is_active(pod) and not pod["spec"].get("nodeName")
     if unplaced and condition(pod, "PodScheduled") is None:
         return "scheduler: decision"

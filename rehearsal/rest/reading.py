@@ -17,6 +17,7 @@ _SUFFIXES: Final[Mapping[str, Decimal]] = {
     "u": Decimal("0.000001"),
     "n": Decimal("0.000000001"),
 }
+OUT_OF_SERVICE: Final = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
 TERMINAL: Final = ("Succeeded", "Failed")
 Amounts = Counter[str]
 """Amounts by resource, in thousandths, so that CPU shares stay whole numbers."""
@@ -103,6 +104,11 @@ def expression_matches(expression: Json, labels: Mapping[str, str]) -> bool:
             return value is None
         case operator:
             return _compares(operator, value, values)
+
+
+def is_out_of_service(node: Json) -> bool:
+    """Whether somebody said that the node is surely off."""
+    return any(taint["key"] == OUT_OF_SERVICE["key"] for taint in node["spec"].get("taints", ()))
 
 
 def tolerates(tolerations: Iterable[Json], taint: Json) -> bool:

@@ -132,7 +132,7 @@ ROWS: dict[str, Asker] = dict(
         ),
         *_rows("servicequotas", "GetServiceQuota", _ALL),
         *_rows("ec2", "CreateLaunchTemplateVersion DeleteLaunchTemplateVersions ModifyLaunchTemplate", row(r.template)),
-        *_rows("ec2", "TerminateInstances RebootInstances", row(r.instances)),
+        *_rows("ec2", "TerminateInstances RebootInstances StopInstances", row(r.instances)),
         *_rows("ec2", "CreateReplaceRootVolumeTask", row(r.root_volume)),
         *_rows("ec2", "CreateTags DeleteTags", row(r.tagged)),
         *_rows("ssm", "GetParameter GetParameters GetParametersByPath", row(r.parameters)),

@@ -26,7 +26,9 @@ from gpuops.domain.keys import (
     BOOT_BEFORE,
     CONFIG_BEFORE,
     DRIVER,
+    OUT_OF_SERVICE,
     PLUGIN_CONFIG_LABEL,
+    QUARANTINE_KEY,
     SCALE_DOWN_DISABLED,
     STARTUP_TAINT,
     STARTUP_TAINT_KEY,
@@ -471,6 +473,26 @@ def test_the_right_to_patch_nodes_is_good_for_our_own_fields(
         with pytest.raises(Refused, match=f"gpuops-nodes.*{words}"):
             kube(group).patch(path, body, **patch)
     kube(group).patch(path, {"spec": {"taints": [gpu], "unschedulable": True}}, **patch)
+
+
+@pytest.mark.cluster
+def test_only_who_fences_says_that_a_node_is_out_of_service(real: Stage, kube: Callable[[str], Kube]) -> None:
+    """And only of one in quarantine: Kubernetes lets go of its pods and volumes by that."""
+    quarantine = Taint(key=QUARANTINE_KEY, value="xid-79", effect="NoSchedule")
+    real.add_node("n", instance="i-00000001", taints=(quarantine,))
+    real.add_node("other", instance="i-00000002")
+
+    for group, node in (("drainers", "other"), ("admitters", "n"), ("repairers", "n")):
+        with pytest.raises(Refused, match="gpuops-nodes"):
+            Cluster(kube(group)).add_taint(node, OUT_OF_SERVICE)
+    for _ in range(2):
+        Cluster(kube("drainers")).add_taint("n", OUT_OF_SERVICE)
+    Cluster(kube("admitters")).remove_taint("n", QUARANTINE_KEY)
+
+    found = Cluster(kube("readers")).node("n")
+    assert found is not None
+    assert OUT_OF_SERVICE in found.taints
+    assert quarantine not in found.taints
 
 
 @pytest.mark.cluster

@@ -71,6 +71,24 @@ def test_heartbeats_keep_an_instance_waiting(waiting: Waiting) -> None:
     assert waiting.instances.lifecycle(waiting.id) == "Pending:Wait"
 
 
+def test_an_instance_is_stopped_once_and_replaced_by_its_group(waiting: Waiting) -> None:
+    """Stopping takes its time; a health check of the group's then ends what is off."""
+    seen, old, clock = waiting.instances, waiting.old, waiting.world.clock
+    assert (seen.state(old), seen.state(NO_SUCH)) == ("running", "")
+
+    seen.stop(old, force=False)
+    seen.stop(old, force=True)
+    states = [seen.state(old)]
+    for _ in range(3):
+        clock.advance(50)
+        states.append(seen.state(old))
+
+    assert states == ["stopping", "stopped", "shutting-down", "terminated"]
+    assert seen.lifecycle(old) is None
+    with pytest.raises(Invalid, match="stop"):
+        seen.stop(NO_SUCH, force=False)
+
+
 @pytest.mark.parametrize("token", [True, False])
 def test_continue_is_said_once(waiting: Waiting, token: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
     """The second time there is nothing left to answer; with the event's token or without."""

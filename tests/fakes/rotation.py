@@ -202,6 +202,8 @@ class Cluster:
     kube: Any = None
     """The raw API, for who reads more than these."""
     raw_pods: list[dict[str, Any]] = field(default_factory=list)
+    volumes: dict[str, list[str]] = field(default_factory=dict)
+    """Attached, by node."""
     zones: dict[str, frozenset[str]] = field(default_factory=dict)
     """Where a pod's volumes are, by its title."""
     asked: list[str] = field(default_factory=list)
@@ -271,7 +273,7 @@ class Cluster:
         return self.zones.get(pod.title)
 
     def volumes_on(self, name: str) -> list[str]:
-        return []
+        return self.volumes.get(name, [])
 
     def ask_checkpoint(self, pod: Pod, now: datetime) -> None:
         self.asked.append(pod.title)

@@ -27,6 +27,7 @@ from gpuops.adapters.wishes import Wishes
 from gpuops.domain.drivers.images import ImageRef
 from gpuops.domain.drivers.kinds import GpuType
 from gpuops.domain.drivers.workloads import Use
+from gpuops.domain.errors import Invalid
 from gpuops.domain.policy import Canary, Policy, parse_policy
 from gpuops.domain.rotation.bake import Alarm
 from gpuops.domain.rotation.lock import Execution
@@ -113,6 +114,13 @@ class World:
     """Images of Image Builder, each with its pipeline."""
 
     rebooted: list[str] = field(default_factory=list)
+    states: dict[str, str] = field(default_factory=dict)
+    """By instance, EC2's word for it; running, if nothing is said."""
+    stopped: list[tuple[str, bool]] = field(default_factory=list)
+    """Which instances were to stop, and whether by force."""
+    unstoppable: str = ""
+    """Why EC2 stops none."""
+
     repairs: Any = None
     """Jobs that reset GPUs, for who does."""
 
@@ -123,6 +131,14 @@ class World:
 
     def reboot(self, instance: str) -> None:
         self.rebooted.append(instance)
+
+    def state(self, instance: str) -> str:
+        return self.states.get(instance, "running")
+
+    def stop(self, instance: str, *, force: bool) -> None:
+        if self.unstoppable:
+            raise Invalid(self.unstoppable)
+        self.stopped.append((instance, force))
 
     def resets(self, cluster: Cluster) -> Any:
         return self.repairs

@@ -18,7 +18,7 @@ from gpuops.domain.faults.turn import Sight, decide_turn
 from gpuops.domain.policy import Policy
 from gpuops.domain.rotation.group import NODEGROUP_TAG
 from tests.fakes.apps import load_app
-from tests.fakes.rotation import NOW, POLICY, instance, job_pod
+from tests.fakes.rotation import NOW, POLICY, instance
 from tests.fakes.rotation import run as roll_run
 from tests.fakes.steps import claim, launch, leave, old_world, opened
 from tests.fakes.world import World
@@ -212,24 +212,3 @@ def test_load_that_moved_away_is_all_that_relieves_a_node() -> None:
             """See Wishes."""
 
     assert REPAIR.repair(relieved.model_copy(update={"diagnose": diagnose}), NOW, Calm()).status == "repaired"
-
-
-def test_a_silent_kubelet_is_waited_for_and_then_taken_for_dead(world: World) -> None:
-    """Only where its instance is terminated next: that is the fence. One that speaks again is drained as ever."""
-    pod = job_pod()
-    world.connected.pods[NAME] = [pod]
-    dead = replace(world.connected.all_nodes[0], ready=False, readiness="NodeStatusUnknown")
-    world.connected.all_nodes[0] = dead
-    request = DRAIN.Request(run=RUN, instance=VICTIM.id, faulty=True, terminates=True)
-
-    first = DRAIN.drain(request, NOW, world)
-    later = request.model_copy(update={"drain": first})
-    end = NOW + timedelta(minutes=5)
-
-    assert (first.status, first.wait_seconds) == ("draining", 300)
-    assert DRAIN.drain(later, end, world).status == "drained"
-    assert world.connected.pods[NAME] == [pod]
-    other = later.model_copy(update={"terminates": False})
-    assert DRAIN.drain(other, end, world).status == "draining"
-    world.connected.all_nodes[0] = replace(dead, ready=True)
-    assert DRAIN.drain(later, end, world).status == "draining"

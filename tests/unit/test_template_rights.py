@@ -95,6 +95,7 @@ ACTS = {
     "ec2:CreateReplaceRootVolumeTask": {"ReplaceRoot"},
     "ec2:CreateTags": {"CloseChange", "OpenChange", "OpenRollback"},
     "ec2:RebootInstances": {"RepairGpu"},
+    "ec2:StopInstances": {"DrainNode"},
     "ec2:RunInstances": {"CloseChange", "OpenChange", "OpenRollback"},
     "eks:CreateNodegroup": {"OpenChange"},
     "eks:DeleteNodegroup": {"CloseChange"},

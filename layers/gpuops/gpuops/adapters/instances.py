@@ -69,6 +69,18 @@ class Instances:
         with translated(f"reboot {instance}"):
             self._ec2.reboot_instances(InstanceIds=[instance])
 
+    def state(self, instance: str) -> str:
+        """Return EC2's word for what the instance does, such as running or stopped; empty once it has forgotten it."""
+        return str(self._describe(instance).get("State", {}).get("Name", ""))
+
+    def stop(self, instance: str, *, force: bool) -> None:
+        """Stop it, with `force` without waiting for its system. Idempotent.
+
+        Raises: Invalid for one that EC2 can only terminate.
+        """
+        with translated(f"stop {instance}"):
+            self._ec2.stop_instances(InstanceIds=[instance], Force=force)
+
     def launch_hook(self, group: str, name: str = "") -> Hook | None:
         """Return our launch hook on the group, or the one of that name, with its timeout."""
         with translated(f"describe hooks of {group}"):
