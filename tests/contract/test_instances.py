@@ -74,14 +74,14 @@ def test_heartbeats_keep_an_instance_waiting(waiting: Waiting) -> None:
 def test_an_instance_is_stopped_once_and_replaced_by_its_group(waiting: Waiting) -> None:
     """Stopping takes its time; a health check of the group's then ends what is off."""
     seen, old, clock = waiting.instances, waiting.old, waiting.world.clock
-    assert (seen.state(old), seen.state(NO_SUCH)) == ("running", "")
+    assert (seen.state_of(old), seen.state_of(NO_SUCH)) == ("running", "")
 
     seen.stop(old, force=False)
     seen.stop(old, force=True)
-    states = [seen.state(old)]
+    states = [seen.state_of(old)]
     for _ in range(3):
         clock.advance(50)
-        states.append(seen.state(old))
+        states.append(seen.state_of(old))
 
     assert states == ["stopping", "stopped", "shutting-down", "terminated"]
     assert seen.lifecycle(old) is None

@@ -132,7 +132,7 @@ class World:
     def reboot(self, instance: str) -> None:
         self.rebooted.append(instance)
 
-    def state(self, instance: str) -> str:
+    def state_of(self, instance: str) -> str:
         return self.states.get(instance, "running")
 
     def stop(self, instance: str, *, force: bool) -> None:

@@ -16,7 +16,7 @@ def empty_dead(node: Node, instance: str, silent: datetime, now: datetime, *, cl
 
     Repeating does no harm. Raises: Unavailable, Conflict.
     """
-    fence = decide_fence(world.instances.state(instance), silent, now, off=OUT_OF_SERVICE in node.taints)
+    fence = decide_fence(world.instances.state_of(instance), silent, now, off=OUT_OF_SERVICE in node.taints)
     if fence.act in {"stop", "force"}:
         return _stop(instance, fence, world)
     if fence.act != "release":

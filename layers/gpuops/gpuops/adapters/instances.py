@@ -69,7 +69,7 @@ class Instances:
         with translated(f"reboot {instance}"):
             self._ec2.reboot_instances(InstanceIds=[instance])
 
-    def state(self, instance: str) -> str:
+    def state_of(self, instance: str) -> str:
         """Return EC2's word for what the instance does, such as running or stopped; empty once it has forgotten it."""
         return str(self._describe(instance).get("State", {}).get("Name", ""))
 
