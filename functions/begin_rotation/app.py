@@ -12,8 +12,9 @@ from gpuops.adapters.holders import take
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Refused
 from gpuops.domain.rotation.approval import Approved
-from gpuops.domain.rotation.halt import halt_of_plan, halt_of_stop, halt_of_wish
+from gpuops.domain.rotation.halt import halt_of_stop, halt_of_wish
 from gpuops.domain.rotation.messages import Begun, RotationPlan
+from gpuops.domain.rotation.plan import halt_of_plan
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 

@@ -12,10 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import BaseModel, ConfigDict, Field
 
 from gpuops.adapters.world import World
@@ -33,10 +31,30 @@ QUARANTINED = "SignalsQuarantined"
 """A metric that the template's dashboard shows; the alarm watches the queue itself."""
 
 
-class Batch(BaseModel):
-    """What Lambda hands over; Powertools reads the messages."""
+class Attributes(BaseModel):
+    """What SQS says of a message."""
 
-    records: tuple[dict[str, Any], ...] = Field(alias="Records", max_length=100)
+    sent_ms: int = Field(alias="SentTimestamp", default=0)
+    """Milliseconds since 1970."""
+
+
+class Message(BaseModel):
+    """One message; Powertools' own reader of batches takes 0.1 s to import, of the two that a cordon has."""
+
+    id: str = Field(alias="messageId")
+    body: str
+    attributes: Attributes = Attributes()
+
+    @property
+    def sent(self) -> datetime:
+        """When it was sent."""
+        return datetime.fromtimestamp(self.attributes.sent_ms / 1000, UTC)
+
+
+class Batch(BaseModel):
+    """What Lambda hands over."""
+
+    records: tuple[Message, ...] = Field(alias="Records", max_length=100)
 
 
 class Received(BaseModel):
@@ -59,14 +77,7 @@ def handler(request: Batch, now: datetime) -> Received:
 def receive(request: Batch, world: World) -> Received:
     """Read every message, whatever becomes of the others."""
     receiver = Receiver(world)
-    answer = process_partial_response(
-        event={"Records": list(request.records)},
-        record_handler=receiver.record,
-        processor=BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False),
-    )
-    failures = tuple({"itemIdentifier": str(one["itemIdentifier"])} for one in answer["batchItemFailures"])
-    if failures:
-        receiver.became["failed"] = len(failures)
+    failures = tuple({"itemIdentifier": message.id} for message in request.records if not receiver.receive(message))
     reason = ", ".join(f"{count} {what}" for what, count in sorted(receiver.became.items()))
     return Received(failures=failures, reason=reason or "nothing")
 
@@ -82,27 +93,28 @@ class Receiver:
     def _policy(self) -> Policy:
         return self._world.policies.latest()
 
-    def record(self, record: SQSRecord) -> None:
-        """Handle one message. Raises: whatever keeps it in the queue, after a line that says why."""
+    def receive(self, message: Message) -> bool:
+        """Handle one message; False where it is to stay in the queue, after a line that says why."""
         try:
-            self._read(record)
-        except Exception as error:
-            logger.warning("signal kept in the queue", extra={"message": record.message_id, "why": repr(error)})
-            raise
+            self._read(message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other messages are handled
+            logger.warning("signal kept in the queue", extra={"message_id": message.id, "why": repr(error)})
+            self.became["failed"] += 1
+            return False
+        return True
 
-    def _read(self, record: SQSRecord) -> None:
+    def _read(self, message: Message) -> None:
         try:
-            signal = parse_signal(record.body)
+            signal = parse_signal(message.body)
         except Invalid as error:
-            self._world.quarantine.keep(record.body, str(error))
+            self._world.quarantine.keep(message.body, str(error))
             measure(QUARANTINED, 1)
             return self._note("quarantined", str(error))
-        now = datetime.fromtimestamp(int(record.attributes.sent_timestamp or 0) / 1000, UTC)
         if signal.state == "recovered":
             return self._quiet(signal)
-        faults = list(self._faults(signal, now))
+        faults = list(self._faults(signal, message.sent))
         for fault in faults:
-            told = self._tell(fault, signal.source_of_faults, now)
+            told = self._tell(fault, signal.source_of_faults, message.sent)
             self._note(told[0], told[1])
         return None if faults else self._note(signal.state, signal.reason)
 

@@ -11,8 +11,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from gpuops import planning
 from gpuops.adapters.world import World
-from gpuops.domain.rotation.approval import Pending, approval_notice
+from gpuops.domain.rotation.approval import approval_notice
 from gpuops.domain.rotation.messages import RotationPlan
+from gpuops.domain.rotation.wish import Pending
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 

@@ -12,8 +12,8 @@ import pytest
 
 from gpuops.adapters.people import People
 from gpuops.adapters.wishes import Wishes
-from gpuops.domain.rotation.approval import Approved, Notice, Pending
-from gpuops.domain.rotation.wish import GlobalStop, Wish
+from gpuops.domain.rotation.approval import Approved, Notice
+from gpuops.domain.rotation.wish import GlobalStop, Pending, Wish
 from tests.contract.engine_world import LAMBDA, Result, World, catch, chain, client, world
 from tests.fakes.rotation import NOW
 from tests.fakes.world import table

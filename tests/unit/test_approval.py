@@ -20,10 +20,10 @@ from gpuops.adapters.executions import Executions
 from gpuops.adapters.people import People
 from gpuops.adapters.wishes import Wishes
 from gpuops.domain.errors import Invalid, Refused
-from gpuops.domain.rotation.approval import Approved, Pending
+from gpuops.domain.rotation.approval import Approved
 from gpuops.domain.rotation.cost import estimate_surge, parse_prices, prices
 from gpuops.domain.rotation.messages import Begun, RotationPlan
-from gpuops.domain.rotation.wish import Wish
+from gpuops.domain.rotation.wish import Pending, Wish
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import NOW, POLICY, run
 from tests.fakes.steps import old_world, plan

@@ -11,8 +11,7 @@ from typing import Self
 
 from gpuops.adapters.aws import client
 from gpuops.adapters.table import ONE, Condition, Table
-from gpuops.domain.rotation.approval import Pending
-from gpuops.domain.rotation.wish import FLEET, GlobalStop, Wish
+from gpuops.domain.rotation.wish import FLEET, GlobalStop, Pending, Wish
 
 KEPT, FORGOTTEN = timedelta(days=90), timedelta(days=7)
 """How long a wish stays; how long a request does after it has expired, to say so to whoever answers late."""

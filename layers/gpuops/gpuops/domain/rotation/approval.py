@@ -1,12 +1,13 @@
 """What a person is asked before a roll, and what the answer looks like.
 
-The task token is the right to answer: it is in the request's own item and nowhere else, in no message and no log.
+The task token is the right to answer: it is in the request's own item (`wish.Pending`) and nowhere else, in no message
+and no log.
 """
 
 import json
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.cost import Surge
@@ -15,17 +16,6 @@ from gpuops.domain.rotation.windows import closes_at, next_opening, wall_clock
 
 SUBJECT_LENGTH = 100
 """Of an SNS message; it must be ASCII, too (the API reference of Publish)."""
-
-
-class Pending(BaseModel):
-    """A request that waits for its answer."""
-
-    model_config = ConfigDict(frozen=True)
-
-    run: str
-    token: str = Field(repr=False)
-    at: AwareDatetime
-    expires: AwareDatetime
 
 
 class Approved(BaseModel):

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from pydantic import AwareDatetime, BaseModel
 
 from gpuops.domain.policy import GroupPolicy
-from gpuops.domain.rotation.plan import Decision
 from gpuops.domain.rotation.waiting import rest_seconds
 from gpuops.domain.rotation.windows import next_opening, wall_clock
 from gpuops.domain.rotation.wish import GlobalStop, Wish
@@ -58,8 +57,3 @@ def halt_of_windows(policy: GroupPolicy, now: datetime) -> Halt | None:
     if opens == now:
         return None
     return Halt(f"outside its windows until {wall_clock(policy.time_zone, opens)}", now, opens)
-
-
-def halt_of_plan(plan: Decision, now: datetime) -> Halt | None:
-    """Return what a plan for later means to a run that has changed nothing yet."""
-    return Halt(plan.reason, now, plan.until) if plan.status == "wait" else None

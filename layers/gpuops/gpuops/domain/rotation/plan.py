@@ -15,6 +15,7 @@ from gpuops.domain.rotation.changes import changes_of, named
 from gpuops.domain.rotation.closed import Closed
 from gpuops.domain.rotation.facts import Sight, sight_of
 from gpuops.domain.rotation.gates import first_closed
+from gpuops.domain.rotation.halt import Halt
 from gpuops.domain.rotation.move import MovePlan
 from gpuops.domain.rotation.nodegroup import MANAGED, ManagedPlan, Nodegroup, managed_changes, plan_managed
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
@@ -179,3 +180,8 @@ def _candidates(ordered: Sequence[NodeLoad], canaries: int) -> int:
         return 0
     kind = ordered[canaries - 1].kind
     return canaries if kind > 1 else sum(load.kind <= kind for load in ordered)
+
+
+def halt_of_plan(plan: Decision, now: datetime) -> Halt | None:
+    """Return what a plan for later means to a run that has changed nothing yet."""
+    return Halt(plan.reason, now, plan.until) if plan.status == "wait" else None

@@ -1,11 +1,11 @@
-"""What a person wishes of a run that is under way, and the stop that holds every run of the stack.
+"""What a person wishes of a run, what a run asks of a person, and the stop that holds every run of the stack.
 
 Wishes are read between nodes and before each act, never in the middle of one, so that whatever they end is whole.
 """
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Word = Literal["pause", "resume", "cancel"]
 Past = Literal["paused", "resumed", "cancelled"]
@@ -38,6 +38,17 @@ class Wish(BaseModel):
     def said(self) -> str:
         """The wish in words, such as `cancelled by arn:…: not today`."""
         return f"{self.past} by {self.by}" + (f": {self.reason}" if self.reason else "")
+
+
+class Pending(BaseModel):
+    """A request that waits for its answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    token: str = Field(repr=False)
+    at: AwareDatetime
+    expires: AwareDatetime
 
 
 class GlobalStop(BaseModel):
