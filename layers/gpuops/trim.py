@@ -43,7 +43,7 @@ LAMBDA_PYTHON = (3, 13)
 EC2 = (
     "CreateLaunchTemplateVersion", "CreateReplaceRootVolumeTask", "DescribeCapacityReservations", "DescribeImages",
     "DescribeInstances", "DescribeInstanceTypes", "DescribeLaunchTemplates", "DescribeLaunchTemplateVersions",
-    "DescribeReplaceRootVolumeTasks", "DescribeSubnets", "RebootInstances",
+    "DescribeReplaceRootVolumeTasks", "DescribeSubnets", "RebootInstances", "StopInstances",
 )  # fmt: skip
 """EC2's operations that stay, of some 750; a test compares them with the calls that the adapters make."""
 
