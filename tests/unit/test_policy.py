@@ -101,6 +101,14 @@ def test_an_image_that_no_job_would_take_is_refused_with_its_line(key: str) -> N
         parse_policy(text, "v1")
 
 
+def test_no_policy_has_a_healthy_cluster_evacuated_for_an_xid() -> None:
+    """`evacuate` asks neither budget nor breaker, since AWS takes the instance anyway: no Xid means that."""
+    text = "groups:\n- cluster: train\n  group: gpu\n  remediation:\n    xids: {172: evacuate}\n"
+
+    with pytest.raises(Invalid, match=r"line 5: groups\.0\.remediation\.xids\.172"):
+        parse_policy(text, "v1")
+
+
 def test_a_group_may_only_name_a_sharing_that_its_cluster_offers() -> None:
     """A node labelled with a key that no configuration has would lose its GPUs."""
     text = """

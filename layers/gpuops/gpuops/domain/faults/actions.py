@@ -6,6 +6,8 @@ Action = Literal["none", "restart_pod", "relieve", "reset", "reboot", "replace",
 """`relieve`: its load moves away, and it is proved before it gets any again; `evacuate`: AWS takes the instance at a
 known time, and all that is left to do is to empty it; `roll_ami`: no repair of a node helps, another driver does;
 `escalate`: a person decides. The last two keep it closed."""
+Choice = Literal["none", "restart_pod", "reset", "reboot", "replace", "roll_ami", "escalate"]
+"""What a policy may choose for an Xid: not to relieve what is not hot, nor to evacuate what AWS does not take."""
 REPAIRS: tuple[Action, ...] = ("relieve", "reset", "reboot", "replace")
 """Those that take a node out of service, each for what the one before did not mend."""
 HARMLESS: tuple[Action, ...] = ("none", "restart_pod")

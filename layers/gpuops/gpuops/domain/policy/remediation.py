@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gpuops.domain.faults.actions import Action
+from gpuops.domain.faults.actions import Choice
 from gpuops.domain.policy.parts import Part
 from gpuops.domain.run import Mode
 
@@ -16,7 +16,7 @@ class Remediation(Part):
 
     mode: Mode | None = None
     """`apply` closes and repairs nodes, the others only say what would be done. Not given: the group's own `mode`."""
-    xids: dict[Xid, Action] = Field(default_factory=dict)
+    xids: dict[Xid, Choice] = Field(default_factory=dict)
     """By Xid, what is done in place of what the table (`data/xids.yaml`) says: `none`, `restart_pod`, `reset`,
     `reboot`, `replace`, `roll_ami` or `escalate`."""
     owner: Literal["gpuops", "eks"] | None = None
