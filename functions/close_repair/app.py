@@ -36,6 +36,8 @@ def close_repair(request: Repair, now: datetime, world: World) -> Closed:
     remember(request, verdict, now, world)
     if verdict.status == "kept":
         world.bus.put_escalation(escalation(request, verdict.reason))
+    if node is not None and node.isolated_by == request.run.id and verdict.status != "repaired":
+        cluster.settle_isolation(node, now)
     return verdict
 
 

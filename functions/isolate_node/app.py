@@ -16,7 +16,7 @@ from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
 from gpuops.domain.faults.actions import closes
-from gpuops.domain.faults.answers import Diagnosed, Isolated, Order
+from gpuops.domain.faults.answers import Diagnosed, Isolated, Order, run_of
 from gpuops.domain.faults.diagnose import first_word, name_of, words_of
 from gpuops.domain.faults.fault import GpuFault
 from gpuops.domain.faults.xids import xid_table
@@ -106,16 +106,3 @@ def group_of(node: Node, policy: Policy, world: World) -> GroupPolicy | None:
     """The policy of the Auto Scaling group that the node's instance is in."""
     name = world.instances.group_of(node.instance)
     return next((group for group in policy.groups if group.group == name), None)
-
-
-def run_of(execution: Execution, group: GroupPolicy, version: str) -> Run:
-    """The run that every later step carries."""
-    return Run(
-        id=execution.name,
-        execution=execution.id,
-        machine=execution.machine,
-        cluster=group.cluster,
-        group=group.group,
-        policy=version,
-        mode=group.remediation.mode_in(group.mode),
-    )

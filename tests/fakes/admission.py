@@ -21,6 +21,7 @@ from gpuops.domain.keys import (
     CORDONED_BY,
     FAULT,
     FAULT_RUN,
+    FAULT_SETTLED,
     KEPT_FOR,
     PLUGIN_CONFIG_LABEL,
     QUARANTINE_KEY,
@@ -97,7 +98,12 @@ class FakeCluster(Cluster):
     def end_isolation(self, node: Node) -> None:
         """See Cluster."""
         self.remove_taint(node.name, QUARANTINE_KEY)
-        self._set(self.known[node.name], {FAULT: None, FAULT_RUN: None}, unschedulable=self._still_closed(node))
+        none = dict.fromkeys((FAULT, FAULT_RUN, FAULT_SETTLED))
+        self._set(self.known[node.name], none, unschedulable=self._still_closed(node))
+
+    def settle_isolation(self, node: Node, now: datetime) -> None:
+        """See Cluster."""
+        self._set(node, {FAULT_SETTLED: now.isoformat()})
 
     def _still_closed(self, node: Node) -> bool:
         return node.name in self.foreign_cordons or node.cordoned_by is not None

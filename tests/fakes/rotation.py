@@ -17,6 +17,7 @@ from gpuops.domain.keys import (
     CORDONED_BY,
     FAULT,
     FAULT_RUN,
+    FAULT_SETTLED,
     KEPT_FOR,
     QUARANTINE_KEY,
     QUARANTINED,
@@ -232,12 +233,17 @@ class Cluster:
 
     def isolate(self, of: Node, run_id: str, why: str, value: str) -> None:
         taint = Taint(key=QUARANTINE_KEY, value=value, effect="NoSchedule")
-        self._mark(of, {**of.annotations, FAULT: why, FAULT_RUN: run_id}, unschedulable=True)
+        old = {key: value for key, value in of.annotations.items() if key != FAULT_SETTLED}
+        self._mark(of, {**old, FAULT: why, FAULT_RUN: run_id}, unschedulable=True)
         self.add_taint(of.name, taint)
+
+    def settle_isolation(self, of: Node, now: datetime) -> None:
+        there = self.node(of.name) or of
+        self._mark(there, {**there.annotations, FAULT_SETTLED: now.isoformat()}, unschedulable=True)
 
     def end_isolation(self, of: Node) -> None:
         self.remove_taint(of.name, QUARANTINE_KEY)
-        left = {key: value for key, value in of.annotations.items() if key not in (FAULT, FAULT_RUN)}
+        left = {key: value for key, value in of.annotations.items() if key not in (FAULT, FAULT_RUN, FAULT_SETTLED)}
         self._mark(self.node(of.name) or of, left, unschedulable=of.cordoned_by is not None)
 
     def begin_reset(self, of: Node, run_id: str, labels: Mapping[str, str]) -> None:

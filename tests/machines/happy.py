@@ -76,7 +76,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     "CloseRepair": {"status": "repaired"},
     "DetectFaults": {"status": "looked", "reason": "nothing new"},
     "ReceiveSignals": {"status": "received", "reason": "1 started"},
-    "ListLeftovers": {"status": "listed", "changes": [], "admissions": []},
+    "ListLeftovers": {"status": "listed", "changes": [], "admissions": [], "repairs": [], "lost": []},
 }
 
 NODE = {"run": RUN, "change": CHANGE, "instance": "i-1", "decrement": False}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gpuops.domain.errors import Conflict, Unavailable
-from tests.machines.happy import RUN
+from tests.machines.happy import FAULT, REPAIR_RUN, RUN
 from tests.machines.machine_world import Answer, answers, fails, run
 
 BEGIN = ["KeepEvent", "ListLeftovers"]
@@ -13,8 +13,19 @@ CHILD = "AdmitNodeMachine"
 INNER = {"CloseChange", "WriteReport", "KeepCloseFailure", "AdmitNode", "StartedBefore", "KeepStartFailure"} | {
     "GuardLaunch",
     "KeepResumeFailure",
+    "Repair?",
+    "CloseRepair",
+    "RemediateGpu",
+    "TakenUpBefore",
+    "KeepRepairFailure",
 }
-MAPS = ["CloseChanges", "ResumeLaunches", "StartAdmissions"]
+MAPS = ["CloseChanges", "ResumeLaunches", "StartAdmissions", "StartRepairs"]
+LOST = {
+    "run": REPAIR_RUN,
+    "event": FAULT,
+    "isolate": {"status": "closed", "reason": "died", "run": REPAIR_RUN, "node": "node-1", "instance": "i-1"},
+    "error": {"name": "Aborted", "reason": "node-1-again ended without ending its repair"},
+}
 
 
 def leftovers(changes: int = 0, admissions: int = 0, resumptions: int = 0) -> Answer:
@@ -37,7 +48,7 @@ def test_everything_listed_is_closed_or_started(changes: int, admissions: int) -
     result = run("reconcile", {}, {"ListLeftovers": leftovers(changes, admissions), CHILD: answers({})})
 
     assert outer(result.path) == [*BEGIN, *MAPS, "Reconciled?", "Reconciled"]
-    assert result.output == {"closed": changes, "resumed": 0, "started": admissions}
+    assert result.output == {"closed": changes, "resumed": 0, "started": admissions, "repairs": 0}
     assert sorted(p["run"]["id"] for p in result.called("CloseChange")) == [f"roll-{n}" for n in range(changes)]
     assert sorted(p["instance"] for p in result.called(CHILD)) == [f"i-{n:08d}" for n in range(admissions)]
 
@@ -57,7 +68,7 @@ def test_an_admission_really_starts_and_is_not_waited_for() -> None:
 
     result = run("reconcile", {}, lambdas)
 
-    assert result.output == {"closed": 0, "resumed": 0, "started": 1}
+    assert result.output == {"closed": 0, "resumed": 0, "started": 1, "repairs": 0}
     assert result.seconds == 0
     assert [child.name for child in result.children] == ["leftover-i-00000000-1"]
 
@@ -71,7 +82,9 @@ def test_an_attempt_that_was_started_before_is_not_started_again() -> None:
     result = run("reconcile", {}, lambdas)
 
     assert (result.status, len(result.children)) == ("SUCCEEDED", 1)
-    assert result.output == {"closed": 0, "resumed": 0, "started": 2}, "the third has the name and another input"
+    assert result.output == {"closed": 0, "resumed": 0, "started": 2, "repairs": 0}, (
+        "the third has the name and another input"
+    )
 
 
 @pytest.mark.parametrize("changes", [0, 1])
@@ -121,7 +134,8 @@ def test_an_admission_that_cannot_be_started_fails() -> None:
     """Closing came first, and stays done."""
     result = run("reconcile", {}, {"ListLeftovers": leftovers(1, 1), CHILD: None})
 
-    assert result.path[-5:] == ["AdmitNode", "KeepStartFailure", "Reconciled?", "KeepFailures", "ReconcileFailed"]
+    end = ["KeepStartFailure", "StartRepairs", "Reconciled?", "KeepFailures", "ReconcileFailed"]
+    assert result.path[-6:] == ["AdmitNode", *end]
     assert len(result.called("CloseChange")) == 1
     assert result.error == "StepFunctions.StateMachineDoesNotExistException"
 
@@ -131,7 +145,7 @@ def test_groups_whose_pause_is_over_launch_again(resumptions: int) -> None:
     """Each by its name alone: the breaker's item knows the rest."""
     result = run("reconcile", {}, {"ListLeftovers": leftovers(resumptions=resumptions)})
 
-    assert result.output == {"closed": 0, "resumed": resumptions, "started": 0}
+    assert result.output == {"closed": 0, "resumed": resumptions, "started": 0, "repairs": 0}
     assert sorted(p["group"] for p in result.called("GuardLaunch")) == [f"gpu-{n}" for n in range(resumptions)]
 
 
@@ -144,3 +158,63 @@ def test_a_launch_that_cannot_be_resumed_stops_nothing_else() -> None:
     assert outer(result.path) == [*BEGIN, *MAPS, "Reconciled?", "KeepFailures", "ReconcileFailed"]
     assert (len(result.called("CloseChange")), len(result.called(CHILD))) == (1, 1)
     assert (result.error, result.cause) == ("Conflict", "throttled")
+
+
+@pytest.mark.parametrize("changes", [0, 1, 2])
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_repair_that_died_for_good_is_closed_as_one_that_failed(changes: int, lost: int) -> None:
+    """By close_repair, with the fault and why; people have its report. Changes of rolls beside it go their own way."""
+    listed = {**leftovers(changes)(None), "lost": [LOST] * lost}
+
+    result = run("reconcile", {}, {"ListLeftovers": answers(listed), "CloseRepair": answers("kept")})
+
+    assert (result.status, len(result.called("CloseChange"))) == ("SUCCEEDED", changes)
+    payloads = result.called("CloseRepair")
+    assert [(p["run"]["id"], p["error"]["name"], p["event"]["fault"]["xid"]) for p in payloads] == [
+        ("node-1", "Aborted", 79)
+    ] * lost
+    told = [p for p in result.called("WriteReport") if p.get("event")]
+    assert [(p["keep"], p["close"]["status"], p["error"]["name"]) for p in told] == [(False, "kept", "Aborted")] * lost
+
+
+def test_a_repair_that_cannot_be_closed_stops_nothing_else() -> None:
+    """It is listed again at the next tick, and this one fails."""
+    lambdas = {"ListLeftovers": answers({"changes": [], "lost": [LOST]}), "CloseRepair": fails(Conflict("cordoned"))}
+
+    result = run("reconcile", {}, lambdas)
+
+    assert outer(result.path) == [*BEGIN, *MAPS, "Reconciled?", "KeepFailures", "ReconcileFailed"]
+    assert (result.error, result.cause) == ("Conflict", "cordoned")
+
+
+def about(node: str) -> dict[str, Any]:
+    """The fault, on another node."""
+    return {"fault": {**FAULT["fault"], "node": node}}
+
+
+@pytest.mark.parametrize("repairs", [1, 2])
+def test_a_repair_that_died_is_taken_up_by_another_execution(repairs: int) -> None:
+    """Under the listed name, with the dead one's input; nobody waits for it."""
+    listed = [{**LOST, "name": f"node-{n}-again", "event": about(f"node-{n}")} for n in range(repairs)]
+
+    result = run("reconcile", {}, {"ListLeftovers": answers({"repairs": listed}), "RemediateGpuMachine": answers({})})
+
+    assert result.output == {"closed": 0, "resumed": 0, "started": 0, "repairs": repairs}
+    assert sorted(p["fault"]["node"] for p in result.called("RemediateGpuMachine")) == [
+        f"node-{n}" for n in range(repairs)
+    ]
+    assert [child.name for child in result.children] == [f"node-{n}-again" for n in range(repairs)]
+
+
+def test_a_repair_that_is_taken_up_already_is_not_taken_up_twice() -> None:
+    """Another tick was faster; a machine that is not there fails the execution."""
+    same = {**LOST, "name": "node-1-again"}
+    other = {**same, "event": about("node-2")}
+    lambdas = {"ListLeftovers": answers({"repairs": [same, other]}), "IsolateNode": answers("waiting", "closed")}
+
+    result = run("reconcile", {}, lambdas)
+    nowhere = run("reconcile", {}, {"ListLeftovers": answers({"repairs": [same]}), "RemediateGpuMachine": None})
+
+    assert (result.status, next(child.name for child in result.children)) == ("SUCCEEDED", "node-1-again")
+    assert {"TakenUpBefore", "KeepRepairFailure"}.intersection(result.path) == {"TakenUpBefore"}
+    assert nowhere.path[-4:] == ["KeepRepairFailure", "Reconciled?", "KeepFailures", "ReconcileFailed"]

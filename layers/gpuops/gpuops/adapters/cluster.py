@@ -23,6 +23,7 @@ from gpuops.domain.keys import (
     CORDONED_BY,
     FAULT,
     FAULT_RUN,
+    FAULT_SETTLED,
     FIELD_MANAGER,
     KEPT_FOR,
     PLUGIN_CONFIG_LABEL,
@@ -99,6 +100,11 @@ class Cluster(Pods):
         """
         self._apply(node, "fault", {FAULT: why, FAULT_RUN: run_id}, spec={"unschedulable": True})
         self.add_taint(node.name, Taint(key=QUARANTINE_KEY, value=value, effect="NoSchedule"))
+
+    def settle_isolation(self, node: Node, now: datetime) -> None:
+        """Write beside that it stays closed, and that people know: its repair has ended."""
+        kept = {key: node.annotations[key] for key in (FAULT, FAULT_RUN) if key in node.annotations}
+        self._apply(node, "fault", {**kept, FAULT_SETTLED: now.isoformat()}, spec={"unschedulable": True})
 
     def end_isolation(self, node: Node) -> None:
         """Take that back: the taint first, so that a node that says why it is closed is closed."""

@@ -53,4 +53,6 @@ class Executions:
                     raise
                 return Execution(running=False)
         running = found["status"] in {"RUNNING", "PENDING_REDRIVE"}
-        return Execution(running=running, ended=None if running else found.get("stopDate"))
+        return Execution(
+            running=running, ended=None if running else found.get("stopDate"), given=found.get("input", "")
+        )

@@ -13,11 +13,13 @@ PATIENCE = timedelta(minutes=20)
 
 def reboot(request: Repair, now: datetime, world: World) -> Repaired:
     """Raises: Unhealthy when the node went away."""
-    node = world.cluster(request.run.cluster).node(request.isolate.node or "")
+    cluster = world.cluster(request.run.cluster)
+    node = cluster.node(request.isolate.node or "")
     if node is None or node.instance != request.instance:
         raise Unhealthy(f"{request.isolate.node} went away before it was rebooted")
     before = request.repair
     if before is None:
+        cluster.end_reset(node)  # of a repair that died in its reset: without its plugin the node offers no GPU
         world.instances.reboot(request.instance)
         reason = f"{request.instance} is rebooted"
         return Repaired(status="repairing", reason=reason, since=now, mark=node.boot_id, wait_seconds=60)

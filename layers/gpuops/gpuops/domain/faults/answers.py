@@ -9,8 +9,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gpuops.domain.faults.actions import Action
 from gpuops.domain.faults.fault import GpuFault
+from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.halt import Rest
-from gpuops.domain.run import Run
+from gpuops.domain.run import Execution, Run
 
 
 class _Answer(BaseModel):
@@ -101,6 +102,30 @@ class Failed(BaseModel):
 
     name: str
     reason: str
+
+
+class Left(BaseModel):
+    """A repair that died: what close_repair takes, and the name of the execution that takes it up instead."""
+
+    run: Run
+    event: Order
+    isolate: Isolated
+    error: Failed
+    name: str | None = None
+    """None where it is a person's."""
+
+
+def run_of(execution: Execution, group: GroupPolicy, version: str) -> Run:
+    """The run that every step of a repair carries."""
+    return Run(
+        id=execution.name,
+        execution=execution.id,
+        machine=execution.machine,
+        cluster=group.cluster,
+        group=group.group,
+        policy=version,
+        mode=group.remediation.mode_in(group.mode),
+    )
 
 
 class Repair(BaseModel):

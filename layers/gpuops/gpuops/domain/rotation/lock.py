@@ -36,6 +36,8 @@ class Execution(BaseModel):
     running: bool
     ended: datetime | None = None
     """None while it runs, or when Step Functions no longer knows it."""
+    given: str = ""
+    """Its input, as JSON; empty where it is not known."""
 
 
 def is_dead(since: datetime, execution: Execution, now: datetime) -> bool:
