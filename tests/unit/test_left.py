@@ -6,6 +6,7 @@ and what close_repair writes on what it leaves closed.
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -23,6 +24,8 @@ from tests.fakes.rotation import run as roll_run
 from tests.fakes.steps import old_world
 from tests.fakes.world import World
 
+LOOK: Any = left_repairs
+"""Over a fake world."""
 LIST, CLOSE = load_app("list_leftovers"), load_app("close_repair")
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:gpuops-remediate-gpu"
 VICTIM = instance(0)
@@ -67,7 +70,7 @@ def there(world: Here) -> Node:
 
 def look(world: Here) -> list[Left]:
     """One look, at which everything can be seen."""
-    found, faults = left_repairs(world.latest(), NOW, world)
+    found, faults = LOOK(world.latest(), NOW, world)
     assert faults == []
     return found
 
@@ -123,7 +126,7 @@ def test_what_the_policy_has_lost_is_said_and_hides_nothing_else(world: Here) ->
     """The tick fails with it, until a person opens the node."""
     world.groups.group = group([])
 
-    found, faults = left_repairs(world.latest(), NOW, world)
+    found, faults = LOOK(world.latest(), NOW, world)
 
     assert (found, [type(fault) for fault in faults]) == ([], [Invalid])
     assert "fault-1" in str(faults[0])
