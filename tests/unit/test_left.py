@@ -70,6 +70,7 @@ def there(world: Here) -> Node:
 
 def look(world: Here) -> list[Left]:
     """One look, at which everything can be seen."""
+    found: list[Left]
     found, faults = LOOK(world.latest(), NOW, world)
     assert faults == []
     return found
