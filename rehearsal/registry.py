@@ -22,9 +22,13 @@ PARTS: Final = 3
 class Registry(Loopback):
     """Up from `start` to `stop`; the functions reach it at `url`."""
 
-    def __init__(self, workloads: Iterable[Workload]) -> None:
-        self._images = {image_of(work): work for work in workloads}
+    def __init__(self, workloads: Iterable[Workload] = ()) -> None:
+        self.stock(workloads)
         super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), self._handler()), "registry")
+
+    def stock(self, workloads: Iterable[Workload]) -> None:
+        """Have the images of these workloads, and no others."""
+        self._images = {image_of(work): work for work in workloads}
 
     def answer(self, path: str) -> tuple[int, bytes]:
         """Return status and body for a path with its query."""

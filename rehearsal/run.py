@@ -13,6 +13,7 @@ from rehearsal import granted
 from rehearsal.chronicle import Chronicle
 from rehearsal.control_plane import find_or_build
 from rehearsal.observer import AwsAccess, KubeAccess, Observed, Observer, Wanted
+from rehearsal.premises import Premises
 from rehearsal.report import Result, page
 from rehearsal.scenario import ExpectedObject, Scenario, collection
 from rehearsal.stage.director import Director
@@ -64,8 +65,11 @@ def rehearse(
     pace: float | None = None,
     view: View | None = None,
     beside: Callable[[World], None] = lambda _: None,
+    premises: Premises | None = None,
 ) -> Result:
     """Run the scenario, write its report and records (journal, grants, result) into `out`, and return the result.
+
+    On `premises` that are kept it takes a fraction of the time.
 
     `beside` is called when the story begins: for what somebody does to the world that no scenario can say.
 
@@ -75,7 +79,7 @@ def rehearse(
     _empty(out)
     view.phase("starting the control plane")
     records = Records()
-    with World(scenario, find_or_build(), out, pace=pace, listener=records.listen) as world:
+    with World(scenario, find_or_build(), out, pace=pace, listener=records.listen, premises=premises) as world:
         chronicle = Chronicle(world.clock, scenario.epoch)
         records.chronicle = chronicle
         world.mirror.subscribe(chronicle.on_event)

@@ -11,17 +11,17 @@ from typing import Any, Self
 
 from rehearsal import engine
 from rehearsal.clock import Clock
-from rehearsal.control_plane import ControlPlane, Identity, PodNetwork, scratch_directory
+from rehearsal.control_plane import Identity
 from rehearsal.kube import KubeApi, KubeError
 from rehearsal.kubelets import Kubelets
 from rehearsal.lambdas import Lambdas
+from rehearsal.premises import Premises
 from rehearsal.region.eks.cluster import Cluster
 from rehearsal.region.eks.nodes import Nodes
 from rehearsal.region.fleet import Fleet
 from rehearsal.region.fleet_ports import REGION
 from rehearsal.region.kinds.base import session
 from rehearsal.region.server import Region
-from rehearsal.registry import Registry
 from rehearsal.rest import Mirror, Rest
 from rehearsal.scenario import Scenario
 from rehearsal.wire import OUTSIDE, Wire
@@ -43,9 +43,12 @@ class World:
         pace: float | None = None,
         port: int = 0,
         listener: engine.Listener | None = None,
+        premises: Premises | None = None,
     ) -> None:
+        """`premises` that are given are up, and stay so; else the world has its own."""
         self.scenario, self._binaries, self._out = scenario, binaries, out
         self._pace, self._port, self._listener = pace, port, listener
+        self._premises = premises
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -65,7 +68,11 @@ class World:
         return self._out / "wire.jsonl"
 
     def _start(self) -> None:
-        self._start_control_plane()
+        self.premises = self._premises or self._stack.enter_context(Premises(self._binaries, kept=False))
+        self.clock = Clock(self.scenario.epoch - STAGE_SECONDS, seed=self.scenario.seed, pace=self._pace)
+        self.premises.move_in(self.scenario.workloads, self._authenticate)
+        self._stack.callback(self.premises.move_out)
+        self.plane, self.registry = self.premises.plane, self.premises.registry
         self._start_region()
         self._start_wire()
         self._start_cluster()
@@ -73,14 +80,9 @@ class World:
         self.clock.start()
         self._stack.callback(self.clock.stop)
 
-    def _start_control_plane(self) -> None:
-        self.clock = Clock(self.scenario.epoch - STAGE_SECONDS, seed=self.scenario.seed, pace=self._pace)
-        self.plane = ControlPlane(scratch_directory(), self._binaries, self._authenticate)
-        self._up(self.plane)
-
     def _start_region(self) -> None:
-        unpacked = self.plane.directory / "lambdas"  # where its guard removes it, however we end
-        self.lambdas = Lambdas(self.clock, lambda: self.wire, self._out / "logs", folder=unpacked)
+        logs, code, warm = self._out / "logs", self.premises.code, self.premises.warm
+        self.lambdas = Lambdas(self.clock, lambda: self.wire, logs, folder=code, warm=warm)
         self._stack.callback(self.lambdas.close)
         self.region = Region(self.clock, self.lambdas, port=self._port)
         self._up(self.region)
@@ -94,11 +96,10 @@ class World:
             policies=self.region.policies_of,
             record=self.wire_record,
             cluster=self.scenario.cluster,
+            gates=self.premises.gates,
         )
         self._up(self.wire)
         self.region.account.refusal = self.wire.refusal
-        self.registry = Registry(self.scenario.workloads)
-        self._up(self.registry)
 
     def _start_cluster(self) -> None:
         scenario = self.scenario
@@ -107,7 +108,7 @@ class World:
         releases = {release.ami: release for release in scenario.releases}
         groups = {group.name: group for group in scenario.groups}
         self.kubelets = Kubelets(self.clock, self._kube(), releases, self.mirror, groups=groups, seed=scenario.seed)
-        self._up(PodNetwork(self.plane.podnet_socket, self.kubelets.serve))
+        self.premises.network.switch(self.kubelets.serve)
         self.fleet = Fleet(
             self.clock,
             self.region.emit,
@@ -140,7 +141,7 @@ class World:
         part.start()
 
     def _kube(self) -> KubeApi:
-        api = KubeApi(self.plane.server, str(self.plane.ca_file), self.plane.admin_token, wrote=self.clock.dirty)
+        api = self.premises.kube(self.clock.dirty)
         self._stack.callback(api.close)
         return api
 

@@ -8,7 +8,7 @@ from rehearsal.control_plane.authn import Identity
 from rehearsal.control_plane.binaries import find_or_build
 from rehearsal.control_plane.guard import Guard
 from rehearsal.control_plane.plane import ControlPlane
-from rehearsal.control_plane.podnet import PodNetwork
+from rehearsal.control_plane.podnet import PodNetwork, silence
 from rehearsal.control_plane.scratch import scratch_directory
 
-__all__ = ["ControlPlane", "Guard", "Identity", "PodNetwork", "find_or_build", "scratch_directory"]
+__all__ = ["ControlPlane", "Guard", "Identity", "PodNetwork", "find_or_build", "scratch_directory", "silence"]

@@ -25,17 +25,22 @@ if TYPE_CHECKING:
     Serve = Callable[[str, int, str], tuple[int, bytes]]
 
 KUBELET_PORT = 10250
+NOT_FOUND = 404
 
 
 class PodNetwork:
     """Listens on `socket`; `serve(host, port, path)` answers each GET with status and body."""
 
-    def __init__(self, socket: Path, serve: Serve) -> None:
+    def __init__(self, socket: Path, serve: Serve | None = None) -> None:
         self._server = _Server(str(socket), _Tunnel)
-        self._server.serve = serve
+        self.switch(serve or silence)
         self._server.kubelet_tls = _kubelet_tls()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="pod-network")
         self._thread.daemon = True
+
+    def switch(self, serve: Serve) -> None:
+        """Let somebody else answer from now on, on the connections that apiserver keeps open too."""
+        self._server.serve = serve
 
     def start(self) -> None:
         """Serve until `stop`."""
@@ -47,6 +52,11 @@ class PodNetwork:
         self._server.server_close()
         self._thread.join()
         Path(cast("str", self._server.server_address)).unlink(missing_ok=True)
+
+
+def silence(_host: str, _port: int, _path: str) -> tuple[int, bytes]:
+    """What is answered while there are no pods."""
+    return NOT_FOUND, b"nobody is there"
 
 
 def _kubelet_tls() -> ssl.SSLContext:
@@ -99,12 +109,11 @@ class _Inside(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def __init__(self, connection: socket.socket, host: str, port: int, server: _Server) -> None:
-        self._target = (host, port)
-        self._serve = server.serve
+        self._target, self._network = (host, port), server
         super().__init__(connection, (host, port), server)
 
     def do_GET(self) -> None:
-        status, body = self._serve(*self._target, self.path)
+        status, body = self._network.serve(*self._target, self.path)
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

@@ -22,6 +22,7 @@ from rehearsal.lambdas.process import FunctionProcess
 from rehearsal.lambdas.runtime_api import Answer
 from rehearsal.lambdas.sandbox import Credentials, FunctionSpec, Wire, unpack
 from rehearsal.lambdas.shelf import shelf
+from rehearsal.lambdas.warm import Warm
 
 __all__ = ["Credentials", "FunctionSpec", "Lambdas", "Wire"]
 
@@ -48,12 +49,16 @@ class Lambdas:
         log_dir: Path,
         *,
         folder: Path | None = None,
+        warm: Warm | None = None,
         charge_seconds: float = CHARGE_SECONDS,
     ) -> None:
-        """`folder` is made for the functions' code, and removed by `close`; without one it is a temporary folder."""
+        """`folder` is made for the functions' code, and removed by `close`; without one it is a temporary folder.
+
+        With `warm` the processes that wait for an event, and their code, are left to whoever comes next.
+        """
         self._clock = clock
         self.wire = wire  # asked at each cold start: the wire needs the region, and the region needs us
-        self._log_dir = log_dir
+        self._log_dir, self._warm = log_dir, warm
         self._charge_seconds = charge_seconds
         self._functions: dict[str, _Function] = {}
         self.cold = False
@@ -104,12 +109,18 @@ class Lambdas:
         self._clock.call_later(0, f"lambda-event/{name}/{self._asynchronous}", lambda: self._drop(name, payload))
 
     def close(self) -> None:
-        """End every function's process, in the middle of an invocation too, and remove their code."""
+        """End every function's process, in the middle of an invocation too, and remove their code.
+
+        Those that are kept warm and wait for an event are not ended.
+        """
         for function in list(self._functions.values()):
-            if function.process is not None:
+            if function.process is not None and not (self._warm and self._left(function, self._warm)):
                 function.process.kill()
         for name in self.names():
             self.remove(name)
+        if self._warm:
+            self._warm.copy_logs(self._log_dir)
+            return
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _function(self, name: str) -> _Function:
@@ -134,14 +145,34 @@ class Lambdas:
         """The function's process; a new one when there is none, or the last one ended."""
         if function.process is None or not function.process.alive:
             self._retire(function)
-            log = self._log_dir / f"{function.spec.name}.log"
-            with self._unpacking:
-                code = unpack(function.spec.code, self._folder)
-            used = {other.spec.layers for other in list(self._functions.values())}
-            layers = function.spec.layers
-            forks = shelf().fresh(layers) if self.cold else shelf().forks(layers, code, used)
-            function.process = FunctionProcess(function.spec, code, forks, self.wire(), log)
+            function.process = self._awoken(function.spec) or self._launched(function.spec)
         return function.process
+
+    def _awoken(self, spec: FunctionSpec) -> FunctionProcess | None:
+        """A process that somebody left warm; the wire is told whose calls its keys sign."""
+        if self._warm is None or self.cold:
+            return None
+        self.wire().credentials(spec.role_arn, spec.name)
+        return self._warm.take(spec, self.wire().aws_url)
+
+    def _launched(self, spec: FunctionSpec) -> FunctionProcess:
+        """A process that starts cold."""
+        log = self._warm.log_of(spec.name) if self._warm else self._log_dir / f"{spec.name}.log"
+        with self._unpacking:
+            code = unpack(spec.code, self._folder)
+        used = {other.spec.layers for other in list(self._functions.values())}
+        forks = shelf().fresh(spec.layers) if self.cold else shelf().forks(spec.layers, code, used)
+        return FunctionProcess(spec, code, forks, self.wire(), log)
+
+    def _left(self, function: _Function, warm: Warm) -> bool:
+        """Whether the process could be left to the next: one in the middle of an invocation cannot."""
+        if not function.lock.acquire(blocking=False):
+            return False
+        process, function.process = function.process, None
+        function.lock.release()
+        if process is not None:
+            warm.leave(process, self.wire().aws_url)
+        return True
 
     @staticmethod
     def _retire(function: _Function) -> None:

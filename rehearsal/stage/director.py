@@ -58,7 +58,7 @@ class Director:
         """
         world, scenario = self._world, self.scenario
         self._say("setting the stage")
-        self._create(yaml.safe_load_all(RBAC.read_text(encoding="utf-8")))
+        world.premises.install(yaml.safe_load_all(RBAC.read_text(encoding="utf-8")))
         for release in scenario.releases:
             if release.at == 0:
                 world.fleet.images.publish(release)

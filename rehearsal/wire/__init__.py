@@ -1,6 +1,7 @@
 """One loopback proxy before the region and the apiserver: it records, judges and, when told to, fails calls."""
 
 from rehearsal.wire.faults import Fault
+from rehearsal.wire.gates import Gates
 from rehearsal.wire.wire import OUTSIDE, Credentials, Wire
 
-__all__ = ["OUTSIDE", "Credentials", "Fault", "Wire"]
+__all__ = ["OUTSIDE", "Credentials", "Fault", "Gates", "Wire"]

@@ -16,13 +16,12 @@ from rehearsal.wire.aws_call import AwsCall
 from rehearsal.wire.aws_door import AwsDoor
 from rehearsal.wire.door import Time, Upstream
 from rehearsal.wire.faults import Fault
+from rehearsal.wire.gates import Gates
 from rehearsal.wire.judge import Judge, Principal
 from rehearsal.wire.kube_door import KubeDoor
 from rehearsal.wire.lookup import Lookup, RegionLookup
 from rehearsal.wire.policy import Ask
 from rehearsal.wire.record import Line, Record
-from rehearsal.wire.server import LoopbackServer
-from rehearsal.wire.tls import make_authority
 from rehearsal.wire.tokens import holds, read_token
 
 OUTSIDE = "outside"
@@ -76,18 +75,16 @@ class Wire:
         record: Path,
         cluster: str,
         lookup: Lookup | None = None,
+        gates: Gates | None = None,
     ) -> None:
+        """`gates` that are given stand open already, and stay so when the wire stops."""
         self.faults = list[Fault]()
         self._clock, self._cluster, self._keys = clock, cluster, Keys()
         self._record = Record(record)
         self._judge = Judge(policies, lookup or RegionLookup(region_url))
         self._upstreams = (Upstream(region_url), Upstream(kube_server, str(kube_ca_file)))
-        authority = make_authority()
-        self.ca_pem = authority.ca_pem
-        kube = LoopbackServer(self._kube_door().handle, authority.context)
-        self._servers = (LoopbackServer(self._aws_door().handle), kube)
-        self.aws_url = f"http://127.0.0.1:{self._servers[0].server_port}"
-        self.kube_url = f"https://127.0.0.1:{kube.server_port}"
+        self._gates, self._owns_gates = gates or Gates(), gates is None
+        self.ca_pem, self.aws_url, self.kube_url = self._gates.ca_pem, self._gates.aws_url, self._gates.kube_url
 
     def _aws_door(self) -> AwsDoor:
         upstream = self._upstreams[0]
@@ -97,14 +94,16 @@ class Wire:
         return KubeDoor(self._clock, self.faults, self._record, keys=self._keys, upstream=self._upstreams[1])
 
     def start(self) -> None:
-        """Open both listeners."""
-        for server in self._servers:
-            server.start()
+        """Answer at both gates."""
+        self._gates.open(self._aws_door().handle, self._kube_door().handle)
+        if self._owns_gates:
+            self._gates.start()
 
     def stop(self) -> None:
         """Close everything; the record stays on disk."""
-        for server in self._servers:
-            server.stop()
+        self._gates.shut()
+        if self._owns_gates:
+            self._gates.stop()
         for upstream in self._upstreams:
             upstream.close()
         self._record.close()
