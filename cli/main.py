@@ -25,6 +25,7 @@ from cli import (
     run,
     smoke,
     steer,
+    sweep,
 )
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("amis")(amis.command)
 app.command("doctor")(doctor.command)
 app.command("rehearse")(rehearse.command)
+app.command("sweep")(sweep.command)
 app.command("instances")(instances.command)
 app.command("run")(run.command)
 app.command("remediate")(remediate.command)

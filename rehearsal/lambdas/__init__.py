@@ -10,6 +10,7 @@ freezing between invocations. An invocation takes no simulated time by itself, s
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import threading
@@ -18,11 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rehearsal.clock import Clock
-from rehearsal.lambdas.process import FunctionProcess
+from rehearsal.lambdas.process import TIMED_OUT, FunctionProcess
 from rehearsal.lambdas.runtime_api import Answer
 from rehearsal.lambdas.sandbox import Credentials, FunctionSpec, Wire, unpack
 from rehearsal.lambdas.shelf import shelf
 from rehearsal.lambdas.warm import Warm
+from rehearsal.wire.faults import Fault, struck_by
 
 __all__ = ["Credentials", "FunctionSpec", "Lambdas", "Wire"]
 
@@ -63,6 +65,8 @@ class Lambdas:
         self._functions: dict[str, _Function] = {}
         self.cold = False
         """Whether each invocation gets a process of its own, which has imported nothing: for who times a cold start."""
+        self.faults = list[Fault]()
+        """Rules of the wire; those of kind `twice` are honoured here."""
         self._unpacking = threading.Lock()
         self._asynchronous = 0
         self._folder = folder or Path(tempfile.mkdtemp(prefix="gpuops-lambdas-"))
@@ -97,11 +101,24 @@ class Lambdas:
         """
         function = self._function(name)
         key = function.spec.name
+        twice = struck_by((f for f in self.faults if f.kind == "twice"), key, "lambda", "Invoke")
         with self._clock.lease(f"lambda/{key}"), function.lock:
             answer = self._run(function, payload)
+            answer = self._run(function, payload) if twice else answer
         if self._clock.baton.local.lineage is not None:  # a thread of the clock; somebody outside has no time to charge
-            self._clock.sleep(self._charge_seconds, f"lambda/{key}")
+            self._clock.sleep(self._charge(function, answer), f"lambda/{key}")
         return answer
+
+    def interrupt(self, name: str, how: str) -> None:
+        """End the function's invocation that is under way: `killed` or `timed_out`. Raises: LookupError."""
+        process = self._function(name).process
+        if process is not None:
+            process.interrupt(how)
+
+    def _charge(self, function: _Function, answer: Answer) -> float:
+        """The simulated seconds that an invocation took: all that it may, if it took too long."""
+        late = answer[1] and json.loads(answer[0]).get("errorType") == TIMED_OUT
+        return function.spec.timeout_seconds if late else self._charge_seconds
 
     def start(self, name: str, payload: bytes) -> None:
         """Invoke asynchronously, as invocation type Event does; the answer is dropped."""

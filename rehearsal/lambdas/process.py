@@ -16,6 +16,8 @@ from rehearsal.lambdas.forks import IMPORT_SECONDS, Forks
 from rehearsal.lambdas.runtime_api import UNHANDLED, Answer, Invocation, RuntimeApi
 from rehearsal.lambdas.sandbox import FunctionSpec, Wire, environment
 
+TIMED_OUT = "Sandbox.Timedout"
+
 
 class FunctionProcess:
     """Started cold by its first invocation, then kept warm until it fails or is closed."""
@@ -42,8 +44,16 @@ class FunctionProcess:
             if invocation.taken.wait(IMPORT_SECONDS):
                 return invocation.answer.get(timeout=self.spec.timeout_seconds)
         self.close()
-        text = f"Task timed out after {self.spec.timeout_seconds:.2f} seconds"
-        return _failure("Sandbox.Timedout", request_id, text)
+        return self._timed_out(request_id)
+
+    def interrupt(self, how: str) -> None:
+        """End it in the middle of an invocation: `killed`, or `timed_out` as if the function's time were up."""
+        if how == "timed_out":
+            self._api.answer(*self._timed_out(self._request_id))
+        self.process.kill()
+
+    def _timed_out(self, request_id: str) -> Answer:
+        return _failure(TIMED_OUT, request_id, f"Task timed out after {self.spec.timeout_seconds:.2f} seconds")
 
     def kill(self) -> None:
         """End the process; an invocation under way is told."""

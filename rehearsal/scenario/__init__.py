@@ -10,6 +10,7 @@ from rehearsal.scenario.model import Scenario
 from rehearsal.scenario.signals import AlarmState, Message
 from rehearsal.scenario.story import (
     Bounds,
+    Interruption,
     MachineFault,
     Moment,
     Patch,
@@ -33,6 +34,7 @@ __all__ = [
     "ExpectedExecution",
     "ExpectedObject",
     "Group",
+    "Interruption",
     "MachineFault",
     "Message",
     "Moment",

@@ -41,6 +41,8 @@ class Scenario(Part):
     """The stack's own, by their names in the template; a topic that one names is made first."""
     trigger: Trigger = Trigger()
     until_seconds: Annotated[float, Field(gt=0)] = 86_400
+    aftermath_seconds: Annotated[float, Field(ge=0)] = 300
+    """How long the world is left alone after the last execution, before the end is judged."""
     expect: Expect = Expect()
 
     @property

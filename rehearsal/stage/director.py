@@ -27,8 +27,6 @@ LOOK_SECONDS = 30.0
 """Simulated seconds between two looks whether the story is over."""
 LOOKS_A_SAMPLE = 10
 """The observer compares groups and Nodes every so many looks: that costs calls."""
-AFTERMATH_SECONDS = 300.0
-"""How long the world is left alone after the last execution, before the observer judges the end."""
 STACK_PARAMETERS = {"Architecture": "x86_64", "NodeRoleArn": NODE_ROLE_ARN, "FaultSchedule": "rate(1 day)"}
 """Most stories have no use for a look each minute; those that are about it say so."""
 
@@ -104,7 +102,7 @@ class Director:
             self._world.clock.sleep(LOOK_SECONDS, "director")
             if look % LOOKS_A_SAMPLE == 0 or self.scenario.expect.suspended:
                 observer.sample(self._world.clock.now() - self.scenario.epoch)
-        self._world.clock.sleep(AFTERMATH_SECONDS, "director")
+        self._world.clock.sleep(self.scenario.aftermath_seconds, "director")
         return observer.finish()
 
     def unmet(self, observed: Observed) -> Iterator[str]:

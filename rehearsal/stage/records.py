@@ -1,5 +1,6 @@
 """Keeps what every execution did, as the engine tells it: for the end of the story, the report and the live view."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rehearsal.chronicle import Chronicle
@@ -51,6 +52,8 @@ class Records:
 
     def __init__(self) -> None:
         self.chronicle: Chronicle | None = None
+        self.listeners: list[Callable[[Record, str], object]] = []
+        """Told of each state that is entered."""
         self._by_arn: dict[str, Record] = {}
 
     def listen(self, progress: Progress) -> None:
@@ -59,6 +62,8 @@ class Records:
         record = self._by_arn.setdefault(progress.arn, Record(progress.arn, name, progress.name, progress.at))
         if progress.state is not None:
             record.states.append((progress.at, progress.state))
+            for listener in tuple(self.listeners):
+                listener(record, progress.state)
         elif progress.status != RUNNING:
             record.status, record.ended = progress.status, progress.at
             record.error, record.cause, record.output = progress.error, progress.cause, progress.output

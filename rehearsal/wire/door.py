@@ -5,7 +5,7 @@ A fault comes before the judgement because on AWS throttling and broken front en
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ import urllib3
 from urllib3.util import Timeout
 
 from rehearsal.wire.answers import Problem, problem
-from rehearsal.wire.faults import Fault, struck_by
+from rehearsal.wire.faults import ENDS, Fault, struck_by
 from rehearsal.wire.messages import Answer, Request, end_to_end
 from rehearsal.wire.record import Line, Record
 
@@ -84,6 +84,8 @@ class Door(ABC):
     """One listener's way with a call."""
 
     def __init__(self, clock: Time, faults: list[Fault], record: Record) -> None:
+        self.interrupt: Callable[[str, str], object] = _nobody_to_end
+        """Told which caller is to end in the middle of its call, and how."""
         self._clock = clock
         self._faults = faults
         self._record = record
@@ -107,6 +109,9 @@ class Door(ABC):
         fault = struck_by(self._faults, named.caller, named.service, named.action)
         answer, allowed, named = self._answer(request, named, fault)
         if fault and fault.kind == "reset_after":
+            answer = None
+        if fault and fault.kind in ENDS:
+            self.interrupt(named.caller, fault.kind)
             answer = None
         self._write(named, answer, fault, allowed=allowed, wall_ms=(time.monotonic() - began) * 1000)
         return answer
@@ -139,3 +144,8 @@ class Door(ABC):
                 allowed=allowed, wall_ms=round(wall_ms, 1), fault=fault.kind if fault else None,
             )
         )  # fmt: skip
+
+
+def _nobody_to_end(caller: str, how: str) -> None:
+    """Without functions behind the wire. Raises: LookupError."""
+    raise LookupError(f"{caller} cannot be {how}: it is no function")

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
-Kind = Literal["throttle", "error_5xx", "reset_before", "reset_after", "slow", "access_denied"]
+Kind = Literal[
+    "throttle", "error_5xx", "reset_before", "reset_after", "slow", "access_denied", "killed", "timed_out", "twice"
+]
+ENDS = {"killed", "timed_out"}
 _counting = threading.Lock()
 
 
@@ -19,7 +22,10 @@ class Fault:
 
     `service` is IAM's prefix (`autoscaling`, `s3`, …) or `kube`. `action` is the API's operation, for `kube`
     verb and resource: `create pods/eviction`, `patch nodes`. reset_before: the call never arrives; reset_after: it is
-    carried out and its answer is lost. `slow` waits `seconds` of real time, since SDK timeouts are real.
+    carried out and its answer is lost. `slow` waits `seconds` of real time, since SDK timeouts are real. killed and
+    timed_out: the call is carried out, and that is the last its function did. `twice` is about invocations, whose
+    service and action are `lambda` and `Invoke` and whose caller is the function: its event is run once more, as after
+    an answer that was lost.
     """
 
     kind: Kind

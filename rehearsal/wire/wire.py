@@ -79,6 +79,8 @@ class Wire:
     ) -> None:
         """`gates` that are given stand open already, and stay so when the wire stops."""
         self.faults = list[Fault]()
+        self.interrupt: Callable[[str, str], object] | None = None
+        """Ends a function in the middle of its call; to be set before the wire starts."""
         self._clock, self._cluster, self._keys = clock, cluster, Keys()
         self._record = Record(record)
         self._judge = Judge(policies, lookup or RegionLookup(region_url))
@@ -95,7 +97,10 @@ class Wire:
 
     def start(self) -> None:
         """Answer at both gates."""
-        self._gates.open(self._aws_door().handle, self._kube_door().handle)
+        doors = self._aws_door(), self._kube_door()
+        for door in doors:
+            door.interrupt = self.interrupt or door.interrupt
+        self._gates.open(doors[0].handle, doors[1].handle)
         if self._owns_gates:
             self._gates.start()
 
