@@ -1,0 +1,201 @@
+"""Kept premises and the sweep over them.
+
+Covered: a second world on the same premises is what a cold one is, to the second; what can go wrong is listed from a
+run, each thing once; a few cases of a fixed seed hold; a failing case is kept as a scenario that can be loaded; a run
+that breaks is a finding; the page.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehearsal.control_plane import find_or_build
+from rehearsal.premises import Premises
+from rehearsal.report import ExecutionResult, Result
+from rehearsal.run import rehearse
+from rehearsal.scenario import SCENARIOS, Moment, load
+from rehearsal.sweep.cases import Case, cases_of, chosen
+from rehearsal.sweep.sweep import Stage, Story, sweep
+from rehearsal.sweep.tally import Tally, Violation
+from rehearsal.sweep.verdict import Verdict, judge
+
+SWEEP = SCENARIOS / "sweep"
+RUNS = 2
+
+
+def call(caller: str, service: str, action: str, resource: str = "") -> dict[str, str]:
+    """A line of the wire's record, as far as it matters."""
+    return {"caller": caller, "service": service, "action": action, "resource": resource}
+
+
+CALLS = [
+    call("eventbridge", "states", "StartExecution"),
+    call("states", "lambda", "Invoke", "arn:aws:lambda:us-east-1:123456789012:function:Plan"),
+    call("Plan", "s3", "GetObject"),
+    call("Plan", "kube", "list nodes"),
+    call("Plan", "s3", "GetObject"),
+    call("outside", "s3", "PutObject"),
+]
+
+
+def execution(machine: str, *states: str, status: str = "SUCCEEDED", cause: str | None = None) -> ExecutionResult:
+    """One execution that entered these states, one a second."""
+    entered = tuple((float(at), state) for at, state in enumerate(states))
+    return ExecutionResult(machine, f"{machine}-1", status, 0.0, 9.0, cause and "Unavailable", cause, entered)
+
+
+def result(*executions: ExecutionResult, replaced: int = 1, violations: tuple[dict[str, str], ...] = ()) -> Result:
+    """A rehearsal that ended like that."""
+    observed = {"violations": list(violations), "nodes_replaced": replaced}
+    return Result("rotate", "passed", executions, observed, (), 1.0, 1.0, "", {"failures": []})
+
+
+def test_every_call_fails_in_every_way_but_what_is_no_function_neither_waits_nor_dies() -> None:
+    """A call of EventBridge's has five faults, one of a function six; nobody outside is disturbed."""
+    cases = cases_of(CALLS, [])
+
+    counted = Counter((case.fault, case.moment["fault"]["caller"]) for case in cases)
+    assert counted["throttle", "eventbridge"] == 1
+    assert counted["slow", "eventbridge"] == 0
+    assert counted["slow", "Plan"] == 3
+    assert all(case.moment["fault"]["caller"] != "outside" for case in cases)
+
+
+def test_a_repeated_call_fails_by_its_number() -> None:
+    """As `nth` of a fault counts: among the calls of the same caller, service and action."""
+    throttled = [case.moment["fault"] for case in cases_of(CALLS, []) if case.fault == "throttle"]
+
+    assert [(f["action"], f["nth"]) for f in throttled if f["caller"] == "Plan"] == [
+        ("GetObject", 1),
+        ("list nodes", 1),
+        ("GetObject", 2),
+    ]
+
+
+def test_an_invocation_ends_at_the_call_in_its_middle_and_is_run_twice() -> None:
+    """Of three calls the second; the Invoke itself is none of the function's calls."""
+    cases = {case.fault: case.moment["fault"] for case in cases_of(CALLS, [])}
+
+    assert (cases["killed"]["action"], cases["timed_out"]["action"]) == ("list nodes", "list nodes")
+    assert (cases["twice"]["caller"], cases["twice"]["action"], cases["twice"]["nth"]) == ("Plan", "Invoke", 1)
+
+
+def test_every_state_is_interrupted_and_a_child_is_not_started_again() -> None:
+    """Nobody outside has a child's event."""
+    cases = cases_of([], [execution("rotate_ami", "Plan", "Plan"), execution("replace_node", "Drain")])
+
+    assert [case.moment["interrupt"] for case in cases] == [
+        {"machine": "replace_node", "state": "Drain", "nth": 1},
+        {"machine": "rotate_ami", "state": "Plan", "nth": 1, "again": 60.0},
+        {"machine": "rotate_ami", "state": "Plan", "nth": 2, "again": 60.0},
+    ]
+
+
+def test_each_case_is_a_moment_that_a_scenario_takes() -> None:
+    """Otherwise a failing one could not be written down."""
+    for case in cases_of(CALLS, [execution("rotate_ami", "Plan")]):
+        assert Moment.model_validate(case.moment)
+
+
+def test_each_fault_has_its_turn_before_any_has_a_second_one() -> None:
+    """So a short sweep is a wide one; the same seed chooses the same."""
+    cases = cases_of(CALLS, [execution("rotate_ami", "Plan", "Open")])
+
+    first = chosen(cases, "1", len({case.fault for case in cases}))
+    assert len({case.fault for case in first}) == len(first)
+    assert chosen(cases, "1", 5) == chosen(cases, "1", 5)
+    assert sorted(case.name for case in chosen(cases, "2", None)) == sorted(case.name for case in cases)
+
+
+def test_a_failure_without_a_cause_and_a_success_that_did_nothing_are_violations() -> None:
+    """A failure whose cause is named is none."""
+    good, short = result(execution("rotate_ami")), result(execution("rotate_ami"), replaced=0)
+    named = result(execution("rotate_ami", status="FAILED", cause="EC2 does not answer"), replaced=0)
+    silent = result(execution("rotate_ami", status="FAILED"), replaced=0)
+
+    assert judge(good, good, "rotate_ami", struck=True) == Verdict("succeeded", ())
+    assert judge(named, good, "rotate_ami", struck=True) == Verdict("failed", ())
+    assert judge(short, good, "rotate_ami", struck=True).violations[0][0] == "short"
+    assert judge(silent, good, "rotate_ami", struck=True).violations[0][0] == "unexplained"
+
+
+def test_what_the_observer_saw_is_a_violation() -> None:
+    """Under the observer's own name for it."""
+    seen = result(execution("rotate_ami"), violations=({"rule": "cordon", "what": "ip-1"},))
+
+    assert judge(seen, seen, "rotate_ami", struck=True).violations == (("cordon", "ip-1"),)
+
+
+def test_the_page_counts_by_fault_and_workflow_and_names_each_violation() -> None:
+    """With seed and date."""
+    tally = Tally("7", {"rotate": 300})
+    moment = {"at": 0, "fault": {"kind": "throttle", "action": "GetObject"}}
+    found = [Violation("rotate", "throttle", moment, "cordon", "ip-1", "x.yaml")]
+    tally.add("rotate", "throttle", Verdict("failed", (("cordon", "ip-1"),)), found)
+    tally.add("rotate", "slow", Verdict("succeeded", ()), [])
+
+    page = tally.page("2026-11-28")
+    assert "| throttle | rotate | 1 | 0 | 1 | 1 | 0 |" in page
+    assert "| slow | rotate | 1 | 1 | 0 | 0 | 0 |" in page
+    assert "| rotate | `kind throttle, action GetObject` | cordon | ip-1 |" in page
+    assert "--seed 7` on 2026-11-28: 2 runs" in page
+    assert tally.to_json(3600.0)["runs_per_hour"] == 2
+
+
+class Breaks(Stage):
+    """A stage on which nothing can be rehearsed but the first story."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: None)
+
+    def rehearse(self, scenario: object, out: Path) -> Result:
+        """Raises: ChildProcessError."""
+        raise ChildProcessError("the apiserver died")
+
+
+def test_a_run_that_breaks_is_a_finding_and_is_kept_as_a_scenario(tmp_path: Path) -> None:
+    """The file can be loaded, and holds the moment."""
+    story = Story("rotate", Breaks(), tmp_path)
+    moment = {"at": 0, "fault": {"kind": "throttle", "service": "s3", "action": "GetObject", "nth": 1}}
+
+    verdict, (found,) = story.run(Case("throttle", moment))
+
+    assert (verdict.outcome, found.rule) == ("failed", "rehearsal")
+    kept = load(found.scenario)
+    assert kept.timeline == (Moment.model_validate(moment),)
+    assert kept.groups == story.scenario.groups
+
+
+@pytest.fixture(scope="module")
+def premises() -> Iterator[Premises]:
+    """Kept for the tests of this module."""
+    with Premises(find_or_build()) as made:
+        yield made
+
+
+@pytest.mark.cluster
+def test_a_world_on_kept_premises_is_what_a_cold_one_is(premises: Premises, tmp_path: Path) -> None:
+    """The same states in the same second, under the same observer; the second one finds no trace of the first."""
+    scenario = load("rotate", SWEEP).model_copy(update={"aftermath_seconds": 60})
+
+    cold = rehearse(scenario, out=tmp_path / "cold")
+    kept = [rehearse(scenario, out=tmp_path / f"kept{n}", premises=premises) for n in range(RUNS)]
+
+    for again in kept:
+        assert again.status == "passed", (again.unmet, again.observed)
+        assert again.executions == cold.executions
+        assert again.observed == cold.observed
+    logs = [sorted(p.name for p in (tmp_path / name / "logs").iterdir()) for name in ("cold", "kept0", "kept1")]
+    assert logs[0] == logs[1] == logs[2]
+
+
+@pytest.mark.cluster
+def test_a_few_cases_of_a_fixed_seed_hold(tmp_path: Path) -> None:
+    """The whole is `make sweep`."""
+    tally = Tally("1")
+
+    sweep(tally, ["rotate"], RUNS, tmp_path, lambda _: None)
+
+    assert (tally.runs, tally.violations) == (RUNS, [])
