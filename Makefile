@@ -1,6 +1,6 @@
 # Every target that needs Python begins with `setup`, which does only what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup rehearse rehearse-100 rehearse-500 test fuzz check lint docs bench catalogue grants audit lock local deploy policy clean
+.PHONY: help setup rehearse rehearse-100 rehearse-500 test fuzz sweep check lint docs bench catalogue grants audit lock local deploy policy clean
 
 BIN := .venv/bin
 SCENARIO ?= roll
@@ -38,6 +38,9 @@ test: setup ## run every test, in as many processes as there are cores (ARGS="-k
 
 fuzz: setup ## damage every kind of input for a long time (half an hour; ARGS="-k policy")
 	@GPUOPS_EXAMPLES=fuzz $(BIN)/python -m pytest $(SPREAD) --timeout 7200 tests/property $(ARGS)
+
+sweep: setup ## break every call, invocation and state of a small story once, run by run (hours; ARGS="--limit 50")
+	@$(BIN)/gpuops sweep --page docs/reliability.md $(ARGS)
 
 check: lint rehearse test ## what CI runs: lint, types, imports, definitions, pages, the main job, tests
 

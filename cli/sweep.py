@@ -15,6 +15,10 @@ class Workflow(StrEnum):
     """Those that have a story."""
 
     ROTATE = "rotate"
+    ADMIT = "admit"
+    APPLY = "apply"
+    REBALANCE = "rebalance"
+    REMEDIATE = "remediate"
 
 
 def command(

@@ -18,7 +18,13 @@ from rehearsal.sweep.cases import Case, cases_of, chosen
 from rehearsal.sweep.tally import Tally, Violation
 from rehearsal.sweep.verdict import Verdict, judge
 
-WORKFLOWS = {"rotate": "rotate_ami"}
+WORKFLOWS = {
+    "rotate": "rotate_ami",
+    "admit": "admit_node",
+    "apply": "apply_gpu_config",
+    "rebalance": "rebalance_slicing",
+    "remediate": "remediate_gpu",
+}
 """The stories in scenarios/sweep, each with the machine that it is about."""
 
 
@@ -73,7 +79,7 @@ class Story:
         scenario = self.scenario.model_copy(update={"name": name, "timeline": moments})
         try:
             result = self._stage.rehearse(scenario, self._run)
-            verdict = judge(result, self._reference, WORKFLOWS[self.workflow], struck=self._struck(case, result))
+            verdict = judge(result, WORKFLOWS[self.workflow], struck=self._struck(case, result))
         except Exception as error:  # noqa: BLE001 - a rehearsal that breaks is a finding, and the sweep goes on
             verdict = Verdict("failed", (("rehearsal", repr(error)),))
         file = self._keep(scenario) if verdict.violations else ""

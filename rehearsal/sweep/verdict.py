@@ -20,30 +20,23 @@ class Verdict:
     """Whether the fault met what it was meant for."""
 
 
-def judge(result: Result, reference: Result, main: str, *, struck: bool) -> Verdict:
-    """Compare with the run in which nothing failed; `main` is the machine that the story is about."""
+def judge(result: Result, main: str, *, struck: bool) -> Verdict:
+    """What became of the run; `main` is the machine that the story is about."""
     runs = [run for run in result.executions if run.machine == main]
-    ended = [run.status for run in runs if run.status != ABORTED]
-    outcome = "succeeded" if ended and SUCCEEDED in ended else "failed"
+    outcome = "succeeded" if any(run.status == SUCCEEDED for run in runs) else "failed"
     seen = [(str(v["rule"]), str(v["what"])) for v in result.observed["violations"]]
-    found = [*seen, *_unexplained(result.executions), *_short(result, reference, outcome), *_broken(result)]
-    return Verdict(outcome, tuple(found), struck)
+    found = [*(each for each in seen if not _cannot_report(*each)), *_unexplained(result.executions)]
+    short = [("short", what) for what in result.unmet] if outcome == "succeeded" else []
+    broken = [("rehearsal", failure) for failure in result.clock["failures"]]
+    return Verdict(outcome, tuple(found + short + broken), struck)
+
+
+def _cannot_report(rule: str, what: str) -> bool:
+    """Who is stopped from outside writes no report; where it had changed something, `reconcile` does."""
+    return rule == "no_report" and what.endswith(ABORTED)
 
 
 def _unexplained(executions: Sequence[ExecutionResult]) -> Iterator[tuple[str, str]]:
     for run in executions:
         if run.status == FAILED and not (run.error and run.cause):
             yield "unexplained", f"{run.machine}/{run.name} failed without a cause"
-
-
-def _short(result: Result, reference: Result, outcome: str) -> Iterator[tuple[str, str]]:
-    """A success has done what the run without a fault did."""
-    done, wanted = (each.observed["nodes_replaced"] for each in (result, reference))
-    if outcome == "succeeded" and done < wanted:
-        yield "short", f"succeeded with {done} of {wanted} nodes replaced"
-
-
-def _broken(result: Result) -> Iterator[tuple[str, str]]:
-    """Nothing in the world itself may have failed, or the run proves nothing."""
-    for failure in result.clock["failures"]:
-        yield "rehearsal", failure

@@ -46,10 +46,12 @@ def execution(machine: str, *states: str, status: str = "SUCCEEDED", cause: str 
     return ExecutionResult(machine, f"{machine}-1", status, 0.0, 9.0, cause and "Unavailable", cause, entered)
 
 
-def result(*executions: ExecutionResult, replaced: int = 1, violations: tuple[dict[str, str], ...] = ()) -> Result:
+def result(
+    *executions: ExecutionResult, unmet: tuple[str, ...] = (), violations: tuple[dict[str, str], ...] = ()
+) -> Result:
     """A rehearsal that ended like that."""
-    observed = {"violations": list(violations), "nodes_replaced": replaced}
-    return Result("rotate", "passed", executions, observed, (), 1.0, 1.0, "", {"failures": []})
+    observed = {"violations": list(violations)}
+    return Result("rotate", "passed", executions, observed, unmet, 1.0, 1.0, "", {"failures": []})
 
 
 def test_every_call_fails_in_every_way_but_what_is_no_function_neither_waits_nor_dies() -> None:
@@ -111,21 +113,29 @@ def test_each_fault_has_its_turn_before_any_has_a_second_one() -> None:
 
 def test_a_failure_without_a_cause_and_a_success_that_did_nothing_are_violations() -> None:
     """A failure whose cause is named is none."""
-    good, short = result(execution("rotate_ami")), result(execution("rotate_ami"), replaced=0)
-    named = result(execution("rotate_ami", status="FAILED", cause="EC2 does not answer"), replaced=0)
-    silent = result(execution("rotate_ami", status="FAILED"), replaced=0)
+    good, short = result(execution("rotate_ami")), result(execution("rotate_ami"), unmet=("nodes replaced: 1",))
+    named = result(execution("rotate_ami", status="FAILED", cause="EC2 does not answer"), unmet=("nodes replaced: 1",))
+    silent = result(execution("rotate_ami", status="FAILED"))
 
-    assert judge(good, good, "rotate_ami", struck=True) == Verdict("succeeded", ())
-    assert judge(named, good, "rotate_ami", struck=True) == Verdict("failed", ())
-    assert judge(short, good, "rotate_ami", struck=True).violations[0][0] == "short"
-    assert judge(silent, good, "rotate_ami", struck=True).violations[0][0] == "unexplained"
+    assert judge(good, "rotate_ami", struck=True) == Verdict("succeeded", ())
+    assert judge(named, "rotate_ami", struck=True) == Verdict("failed", ())
+    assert judge(short, "rotate_ami", struck=True).violations == (("short", "nodes replaced: 1"),)
+    assert judge(silent, "rotate_ami", struck=True).violations[0][0] == "unexplained"
 
 
 def test_what_the_observer_saw_is_a_violation() -> None:
     """Under the observer's own name for it."""
     seen = result(execution("rotate_ami"), violations=({"rule": "cordon", "what": "ip-1"},))
 
-    assert judge(seen, seen, "rotate_ami", struck=True).violations == (("cordon", "ip-1"),)
+    assert judge(seen, "rotate_ami", struck=True).violations == (("cordon", "ip-1"),)
+
+
+def test_only_who_was_stopped_from_outside_need_not_report() -> None:
+    """It cannot; a failure can."""
+    left = [{"rule": "no_report", "what": f"gpuops-admit-node/1 ended {status}"} for status in ("ABORTED", "FAILED")]
+
+    found = judge(result(violations=tuple(left)), "rotate_ami", struck=True).violations
+    assert found == (("no_report", "gpuops-admit-node/1 ended FAILED"),)
 
 
 def test_the_page_counts_by_fault_and_workflow_and_names_each_violation() -> None:
