@@ -5,7 +5,7 @@ and every pool that this run moved gets its old rung back, so that the nodes tha
 
 In:  {"event": {"cluster"}, "execution": {...}, "slicing"?: <previous answer>, "error"?: {...}, "now": "..."}
 Out: {"status": "changed" | "kept" | "held" | "restored", "reason", "cluster", "policy",
-      "pools": [{"group", "mode", "status", "now", "replicas", "reason", "hash", "spared_gpus", "nodes"}]}
+      "pools": [{"group", "mode", "status", "now", "replicas", "reason", "hash", "spared_gpus", "saved", "nodes"}]}
 """
 
 from datetime import datetime
@@ -15,11 +15,14 @@ from pydantic import BaseModel, ConfigDict
 
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.keys import INSTANCE_TYPE
 from gpuops.domain.policy import GroupPolicy, Policy
 from gpuops.domain.policy.rebalance import Rebalance
+from gpuops.domain.rotation.cost import prices
 from gpuops.domain.run import Execution, Mode
 from gpuops.domain.slicing.planner import plan_pool
-from gpuops.domain.slicing.pool import Demand, NodePlan, Pool, PoolPlan, PoolState
+from gpuops.domain.slicing.pool import Advised, Demand, NodePlan, Pool, PoolPlan, PoolState
+from gpuops.domain.slicing.saving import Saved, advise, worth
 from gpuops.entry import entry
 from gpuops.pools import Here, look_around, measure_pool, remember, why_blocked
 
@@ -45,6 +48,8 @@ class Planned(BaseModel):
     reason: str
     hash: str = ""
     spared_gpus: float = 0.0
+    saved: Saved | None = None
+    """By plans that were only recommended."""
     nodes: tuple[NodePlan, ...] = ()
 
 
@@ -114,17 +119,29 @@ def _plan_group(group: GroupPolicy, here: Here, now: datetime) -> Planned:
     waiting = len(here.census.pending)
     planned = plan_pool(pool, profiles, Demand(waiting), wanted, now)
     acts = wanted.mode == "apply" and group.mode == "apply"
-    kept = planned.state if acts else planned.state.model_copy(update={"rung": None, "changed": ()})
+    advised = None if acts else advise(pool, planned, now)
+    unmoved = {"rung": None, "changed": (), "advised": advised}
+    kept = planned.state if acts else planned.state.model_copy(update=unmoved)
     if not world.pools.keep_state(group.group, kept, state):
         raise Conflict(f"another run plans the shares of {group.group}")
-    return _told(planned, wanted.mode)
+    return _told(planned, wanted.mode, _worth(advised, pool, here) if advised else None)
 
 
-def _told(planned: PoolPlan, mode: Mode) -> Planned:
+def _worth(advised: Advised, pool: Pool, here: Here) -> Saved:
+    """By the instance type of the first node that was measured; the nodes of a pool are alike."""
+    node = next((node for node in pool.members if node.gpus), None)
+    labels = next((known.labels for known in here.nodes.values() if node and known.name == node.name), {})
+    return worth(advised, labels.get(INSTANCE_TYPE, ""), len(node.gpus) if node else 0, prices())
+
+
+def _told(planned: PoolPlan, mode: Mode, saved: Saved | None) -> Planned:
     """The plan without what only the next one needs, and without nodes that stay as they are."""
     shown = tuple(node for node in planned.nodes if node.action != "keep")[:20]
-    body = planned.model_dump(include={"status", "now", "replicas", "reason", "hash", "spared_gpus"})
-    return Planned(group=planned.pool, mode=mode, nodes=shown, **body)
+    body = planned.model_dump(include={"status", "now", "replicas", "hash", "spared_gpus"})
+    reason = planned.reason
+    if saved is not None and (saved.gpus or saved.gpu_hours):
+        reason = f"{reason}; {saved.reason}"
+    return Planned(group=planned.pool, mode=mode, nodes=shown, saved=saved, reason=reason, **body)
 
 
 def _answer(name: str, policy: Policy, pools: list[Planned], why: str = "") -> Slicing:

@@ -1,8 +1,8 @@
 """plan_slicing over a cluster in memory and a real table: measured, remembered, decided, and taken back.
 
-Covered: a pool that may grow says so in the table and only then, a recommendation moves nothing, what the next look
-knows of workloads, an exporter that is gone, a roll that is under way, a failure that takes the rung back, a second run
-at the same moment, whose pods they are and who must be alone.
+Covered: a pool that may grow says so in the table and only then, a recommendation moves nothing and says what it
+would have saved, what the next look knows of workloads, an exporter that is gone, a roll that is under way, a failure
+that takes the rung back, a second run at the same moment, whose pods they are and who must be alone.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,13 @@ from moto import mock_aws
 from gpuops.adapters.pools import Pools
 from gpuops.adapters.store import Store
 from gpuops.domain.dcgm.readings import Readings, read_exporter
+from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.errors import Conflict
 from gpuops.domain.policy import Policy, parse_policy
+from gpuops.domain.rotation.cost import prices
 from gpuops.domain.slicing.owners import census_of, workload_of
+from gpuops.domain.slicing.pool import Advised, Gpu, Pool, PoolNode, PoolPlan, PoolState, Tenant
+from gpuops.domain.slicing.saving import fewer_gpus, worth
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import NOW, Groups, group, instance, run
 from tests.fakes.world import table
@@ -27,6 +31,7 @@ from tests.fakes.world import table
 PLAN = load_app("plan_slicing")
 MACHINES = (instance(1), instance(2), instance(3))
 ORDER = {"event": {"cluster": "demo"}, "execution": {"id": "arn:x", "name": "x", "machine": "rebalance-slicing"}}
+SAMPLE = GpuSample(uuid="GPU-0")
 EAGER = "history_hours: 0, grow_minutes: 0, crowded_minutes: 0"
 
 
@@ -50,7 +55,11 @@ def pod(name: str, node: str = "", **more: Any) -> dict[str, Any]:
 def raw_node(place: int) -> dict[str, Any]:
     """A Ready node of the group."""
     return {
-        "metadata": {"name": f"n{place}", "labels": {}, "annotations": {}},
+        "metadata": {
+            "name": f"n{place}",
+            "labels": {"node.kubernetes.io/instance-type": "g5.xlarge"},
+            "annotations": {},
+        },
         "spec": {"providerID": f"aws:///us-east-1a/{MACHINES[place].id}"},
         "status": {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"nvidia.com/gpu": "1"}},
     }
@@ -139,6 +148,32 @@ def test_a_recommendation_moves_nothing(world: World, mode: str) -> None:
     assert (answer.status, answer.pools[0].status, answer.pools[0].spared_gpus) == ("kept", "grow", 1.0)
     (wanted,) = world.latest().groups
     assert world.pools.key(wanted) == "exclusive"
+
+
+def test_a_recommendation_says_what_it_would_have_saved(world: World) -> None:
+    """From look to look, by what the look before said; a silence counts for nothing, and applying it ends the count."""
+    world.mode = "recommend"
+    first, second = plan(world).pools[0].saved, plan(world, minutes=15).pools[0].saved
+    assert (first.gpus, first.gpu_hours, first.dollars) == (1, 0.0, 0.0)
+    assert (second.gpus, second.gpu_hours, second.dollars) == (1, 0.25, 0.25)  # a quarter of an hour of $1.006
+    world.pods, world.texts = [], {"n0": text(0, 0), "n1": text(1, 0)}
+    assert plan(world, minutes=30).pools[0].saved.gpu_hours == 0.5  # the pods were there until now
+    assert plan(world, minutes=90).pools[0].saved.gpu_hours == 0.5
+    assert "would have saved 0.5 GPU-hours (about $0.50) since" in plan(world, minutes=105).reason
+    world.mode = "apply"
+    answer = plan(world, minutes=120)
+    assert answer.pools[0].saved is None
+    assert "saved" not in answer.reason
+    world.mode = "recommend"
+    assert plan(world, minutes=135).pools[0].saved.gpu_hours == 0.0
+
+
+def test_fewer_shares_save_nothing() -> None:
+    """A pool that is to shrink needs more GPUs, and a price that nobody knows is not guessed."""
+    pool = Pool("p", [PoolNode("n", 2, [Gpu(SAMPLE, [Tenant("w"), Tenant("w")])])])
+    shrink = PoolPlan(pool="p", status="shrink", now=2, replicas=1, reason="memory", state=PoolState())
+    assert fewer_gpus(pool, shrink) == 0
+    assert worth(Advised(since=NOW, gpus=2, gpu_hours=3.0), "x9.large", 1, prices()).dollars is None
 
 
 def test_workloads_are_remembered_by_their_owner(world: World) -> None:

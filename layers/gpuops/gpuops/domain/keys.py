@@ -62,6 +62,7 @@ CLASS, TRAINING = "gpuops/class", "training"
 DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 ZONE_LABEL = "topology.kubernetes.io/zone"
+INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 MIG_PREFIX = "nvidia.com/mig-"
 MIG_LABELS = ("nvidia.com/mig.config", "nvidia.com/mig.strategy")
 

@@ -15,13 +15,11 @@ from hashlib import sha256
 from gpuops.domain.policy.rebalance import Rebalance
 from gpuops.domain.slicing.brakes import throttled, why_frozen, why_hold, why_sick, why_silent
 from gpuops.domain.slicing.nodes import Step, plan_nodes
-from gpuops.domain.slicing.pool import KEPT_LOOKS, LADDER, Demand, Gpu, Past, Pool, PoolPlan, PoolState
+from gpuops.domain.slicing.pool import KEPT_LOOKS, LADDER, SILENCE, Demand, Gpu, Past, Pool, PoolPlan, PoolState
 from gpuops.domain.slicing.profile import Profile
 from gpuops.domain.slicing.rungs import Fit, fit_of
 
 DAY = timedelta(days=1)
-SILENCE = timedelta(minutes=20)
-"""Without a look for so long nobody knows what was meanwhile."""
 PRESSED, MANY = 0.95, 0.05
 """A GPU whose memory is this full leaves a peak no room; of so large a part of the shared ones, it is the pool's."""
 HOT, HOT_MINUTES = 0.9, 5

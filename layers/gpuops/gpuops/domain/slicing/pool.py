@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -14,6 +15,8 @@ LADDER = (1, *RUNGS.values())
 RUNG_OF = {EXCLUSIVE: 1, **RUNGS}
 """Shares by the key of their configuration."""
 KEPT_LOOKS = 60
+SILENCE = timedelta(minutes=20)
+"""Without a look for so long nobody knows what was meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,17 @@ class Past(BaseModel):
     """Whether its shared GPUs were nearly always busy."""
 
 
+class Advised(BaseModel):
+    """What would have been saved by plans that were only recommended, up to the last look."""
+
+    model_config = ConfigDict(frozen=True)
+
+    since: AwareDatetime
+    gpus: int = 0
+    """GPUs that the pods of the last look would have needed less."""
+    gpu_hours: float = 0.0
+
+
 class PoolState(BaseModel):
     """What a plan must know of those before it: one item of the table, with a version for whoever reads it later."""
 
@@ -105,6 +119,8 @@ class PoolState(BaseModel):
     """When the last one was."""
     throttled: dict[str, float] = {}
     """Throttling counters by cause, added up over the pool: their growth means something."""
+    advised: Advised | None = None
+    """None while plans are applied."""
 
     @property
     def key(self) -> str:
