@@ -1,5 +1,7 @@
 """Read a batch of events from the queue of signals, and have each fault in them answered by one execution a node.
 
+An alarm about the load of a pool has the pools of its cluster measured, once a minute however many ring.
+
 What is no event of a known shape goes to the quarantine queue with its reason: trying it again would not help. What
 fails otherwise stays in the queue, which hands it out again, and puts it into quarantine itself after some attempts.
 The time of a message is that at which it was sent.
@@ -8,6 +10,8 @@ In:  {"Records": [<message of SQS whose body is EventBridge's envelope>]}
 Out: {"batchItemFailures": [{"itemIdentifier": <message id>}], "status": "received", "reason"}
 """
 
+import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict, Invalid
 from gpuops.domain.faults.fault import GpuFault
+from gpuops.domain.keys import label_of
 from gpuops.domain.policy import Policy
 from gpuops.entry import entry, logger, measure
 from gpuops.incidents import locate, tell
@@ -112,6 +117,8 @@ class Receiver:
             return self._note("quarantined", str(error))
         if signal.state == "recovered":
             return self._quiet(signal)
+        if signal.state == "rebalance":
+            return self._rebalance(signal, message.sent)
         faults = list(self._faults(signal, message.sent))
         for fault in faults:
             told = self._tell(fault, signal.source_of_faults, message.sent)
@@ -144,6 +151,16 @@ class Receiver:
             if place is not None and self._world.incidents.quiet(place.instance, signal.source_of_faults, signal.at):
                 return self._note("recovered", f"{signal.alarm} on {place.instance}")
         return self._note("ignored", f"{signal.reason}: {signal.alarm}: nothing waits for that")
+
+    def _rebalance(self, signal: Signal, now: datetime) -> None:
+        """Start one execution a minute and cluster; its name begins with the minute, since children shorten it."""
+        group = next((one for one in self._policy.groups if one.group == signal.group), None)
+        if group is None or group.rebalance is None:
+            why = f"alarm {signal.alarm}: no group {signal.group} of the policy has `rebalance`"
+            return self._note("elsewhere", why)
+        machine, name = os.environ["REBALANCE_SLICING_MACHINE_ARN"], f"{now:%Y%m%dT%H%M}-{label_of(group.cluster)}"
+        started = self._world.executions.start(machine, name, json.dumps({"cluster": group.cluster}))
+        return self._note("started" if started else "joined", f"{name}: alarm {signal.alarm}: {signal.reason}")
 
     def _note(self, became: str, reason: str) -> None:
         """Say what became of it; whoever looks for a signal finds it in the log by its alarm or instance."""

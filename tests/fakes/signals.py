@@ -20,6 +20,7 @@ from gpuops.domain.rotation.lock import Execution
 from tests.fakes.events import INSTANCE, NODE
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:gpuops-remediate-gpu"
+REBALANCER = "arn:aws:states:us-east-1:123456789012:stateMachine:gpuops-rebalance-slicing"
 SENT = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
 
 
@@ -70,7 +71,7 @@ class World:
         return self.executions_known.get(name, Execution(running=False))
 
     def start(self, machine: str, name: str, given: str) -> bool:
-        assert machine == MACHINE
+        assert machine == (MACHINE if "fault" in json.loads(given) else REBALANCER)
         if name in self.executions_known:
             return False
         self.executions_known[name] = Execution(running=True)

@@ -16,7 +16,7 @@ from gpuops.domain.faults.place import Place
 from gpuops.domain.rotation.lock import Execution
 from tests.fakes.apps import load_app
 from tests.fakes.events import INSTANCE, NODE, UUID, contributor_alarm, event, maintenance, metric_alarm, spot_warning
-from tests.fakes.signals import MACHINE, SENT, World, batch
+from tests.fakes.signals import MACHINE, REBALANCER, SENT, World, batch
 from tests.fakes.world import table
 
 RECEIVE = load_app("receive_signals")
@@ -28,6 +28,7 @@ OTHER = Place("i-0000000000000beef", "ip-10-0-1-8.ec2.internal", "gpu")
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """One group with one instance, nothing under way."""
     monkeypatch.setenv("REMEDIATE_GPU_MACHINE_ARN", MACHINE)
+    monkeypatch.setenv("REBALANCE_SLICING_MACHINE_ARN", REBALANCER)
     with mock_aws():
         yield World(table())
 
@@ -67,6 +68,21 @@ def test_the_same_alarm_five_times_is_one_execution(world: World) -> None:
     assert len(world.started) == 1
     assert incident is not None
     assert (incident.signals, incident.sources) == (6, frozenset({"alarm gpu-alarm", "alarm gpu-hot"}))
+
+
+def test_alarms_about_a_pools_load_are_one_look_a_minute(world: World) -> None:
+    """Of the whole cluster, whichever of its pools it was; one that is muted, over or nobody's starts nothing."""
+    world.policy = (
+        "groups:\n- {cluster: demo, group: gpu, mode: apply, rebalance: {}}\n- {cluster: demo, group: other}\n"
+    )
+    load = metric_alarm(metric="QueueDepth", namespace="app", alarmName="gpuops-rebalance-gpu")
+    answer = receive(world, load, load, metric_alarm(alarmName="gpuops-rebalance-other"))
+    assert answer.reason == "1 elsewhere, 1 joined, 1 started"
+    receive(world, load, sent=SENT + timedelta(minutes=1))
+    assert world.started == [(f"20261123T10{m:02}-demo", {"cluster": "demo"}) for m in (0, 1)]
+    muted = metric_alarm(alarmName="gpuops-rebalance-gpu", muteDetail={"mutedByArn": "arn:mute"})
+    quiet = metric_alarm(alarmName="gpuops-rebalance-gpu", value="OK")
+    assert receive(world, muted, quiet, sent=SENT + timedelta(minutes=5)).reason == "1 ignored, 1 muted"
 
 
 def test_hundreds_of_alarms_in_a_minute_are_one_execution_a_node(world: World) -> None:

@@ -96,6 +96,8 @@ STARTUP_TAINT_KEY = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops"
 STARTUP_TAINT = Taint(key=STARTUP_TAINT_KEY, value="pending", effect="NoSchedule")
 OUT_OF_SERVICE = Taint(key="node.kubernetes.io/out-of-service", value="nodeshutdown", effect="NoExecute")
 """Kubernetes' own word that a node is surely off: it lets go of the node's pods and volumes."""
+REBALANCE_ALARM = "gpuops-rebalance-"
+"""An alarm whose name begins so, and goes on with a group's name, has the group's pool measured at once."""
 HOOK_PREFIX = "gpuops"
 """Only launch hooks of ours are answered: another team's hook waits for another team."""
 

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gpuops.domain.faults.fault import GpuFault, Kind, lines
+from gpuops.domain.keys import REBALANCE_ALARM
 from gpuops.signals.alarm import Alarm, Triggers
 from gpuops.signals.signal import Envelope, Signal, State
 
@@ -46,9 +47,9 @@ GROUPED = re.compile(r"\bGROUP\s+BY\b|\bby\s*\(", re.IGNORECASE)
 def read_alarm(event: Envelope, detail: Any) -> Signal:
     """Return what the alarm's event comes to. Raises: ValidationError for a detail of another shape."""
     alarm = Alarm.model_validate(detail)
-    state, reason, found = _judge(alarm, event)
+    state, reason, found = _load(alarm) or _judge(alarm, event)
     held = _held(alarm)
-    if held and state in {"fault", "ask"}:
+    if held and state in {"fault", "ask", "rebalance"}:
         state, reason = "muted", f"{held}; else: {reason}"
     return Signal(
         source=event.source,
@@ -59,6 +60,14 @@ def read_alarm(event: Envelope, detail: Any) -> Signal:
         alarm=alarm.name + (f"/{alarm.contributor.id}" if alarm.contributor else ""),
         **found,
     )
+
+
+def _load(alarm: Alarm) -> tuple[State, str, dict[str, Any]] | None:
+    """Which pool's load it is about, by its name; None for an alarm about health, or one that does not ring."""
+    if alarm.state.value != "ALARM" or not alarm.name.startswith(REBALANCE_ALARM):
+        return None
+    group = alarm.name.removeprefix(REBALANCE_ALARM)
+    return "rebalance", f"the load of {group} wants a look", {"group": group}
 
 
 def _judge(alarm: Alarm, event: Envelope) -> tuple[State, str, dict[str, Any]]:

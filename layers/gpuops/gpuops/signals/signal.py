@@ -7,9 +7,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from gpuops.domain.faults.fault import GpuFault
 
-State = Literal["fault", "recovered", "unclear", "muted", "ask", "ignored"]
+State = Literal["fault", "recovered", "unclear", "muted", "ask", "rebalance", "ignored"]
 """`recovered`: an alarm is OK again; `unclear`: it has no data, which is neither health nor fault; `ask`: it names
-other alarms, or series, that have to be looked up; `ignored`: nothing about GPUs, or nothing yet."""
+other alarms, or series, that have to be looked up; `rebalance`: a pool's load wants a look; `ignored`: nothing about
+GPUs, or nothing yet."""
 
 
 class Envelope(EventBridgeModel):
@@ -45,6 +46,8 @@ class Signal(BaseModel):
     """Name of the alarm, where it is one; of a contributor, `alarm/contributor`."""
     ask: tuple[str, ...] = Field(default=(), max_length=100)
     """Names of alarms whose own state says what is wrong, and where."""
+    group: str = ""
+    """The pool whose load an alarm tells of."""
     deadline: AwareDatetime | None = None
     """Of what has to be asked for: when AWS takes it."""
 
