@@ -2,7 +2,8 @@
 
 In:  {"run": {...}, "event", "isolate", "diagnose"?, "open"?, "drain"?, "repair"?, "replace"?, "smoke"?, "error"?,
       "now"}
-Out: {"status": "repaired" | "restarted" | "evacuated" | "recorded" | "observed" | "gone" | "kept", "reason"}
+Out: {"status": "repaired" | "restarted" | "evacuated" | "recorded" | "observed" | "gone" | "released" | "kept",
+      "reason"}
 """
 
 from datetime import datetime
@@ -49,7 +50,7 @@ def judge(request: Repair, node: Node | None) -> Closed:
         return Closed(status="observed", reason=f"{request.isolate.reason}: {wish} would be right, because {told}")
     if request.replace is not None:
         return Closed(status="repaired", reason=f"{name} was replaced: {told}")
-    if request.evacuated or node is None or request.taken:
+    if request.evacuated or node is None or request.taken or request.released:
         return left(request)
     if request.smoke is not None and request.error is None:
         done = request.repair.reason if request.repair else request.open.reason if request.open else ""
@@ -60,9 +61,11 @@ def judge(request: Repair, node: Node | None) -> Closed:
 
 
 def left(request: Repair) -> Closed:
-    """Of an instance that AWS takes, in time or not, and of one that somebody else has taken."""
+    """Of an instance that AWS takes, in time or not, and of one that somebody else has."""
     if request.evacuated:
         return Closed(status="evacuated", reason=f"{request.isolate.node} was emptied in time: {request.why}")
+    if request.released and request.open is not None:
+        return Closed(status="released", reason=f"{request.open.reason}; {request.why}")
     return Closed(status="gone", reason=f"{request.isolate.node} is gone")
 
 

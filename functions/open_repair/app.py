@@ -3,7 +3,7 @@
 What is going to be tried is written down first: a repair that dies half-way was one, too.
 
 In:  {"run": {...}, "event", "isolate", "diagnose", "open"?: <previous answer>, "now"}
-Out: {"status": "clear" | "waiting" | "overdue" | "gone" | "recovered", "reason", "since", "wait_seconds"}
+Out: {"status": "clear" | "waiting" | "overdue" | "gone" | "recovered" | "released", "reason", "since", "wait_seconds"}
 """
 
 from datetime import datetime, timedelta
@@ -67,13 +67,15 @@ def look(request: Repair, policy: Policy, world: World) -> Sight:
     """What decides about the turn."""
     run, instance = request.run, request.instance
     fleet = world.groups.total([group.group for group in policy.groups])
-    owners = {n.instance: n.isolated_by for n in world.cluster(run.cluster).nodes() if n.isolated_by is not None}
+    nodes = list(world.cluster(run.cluster).nodes())
+    owners = {node.instance: node.isolated_by for node in nodes if node.isolated_by is not None}
     if owners.get(instance, run.id) != run.id:
         raise Conflict(f"{request.isolate.node} was closed by run {owners[instance]} in the same moment")
     slots = {slot.instance for slot in world.budgets.slots()}
     return Sight(
         instance=instance,
         there=world.groups.describe(run.group, lambda _: True).instance(instance) is not None,
+        released=any(node.instance == instance and node.admitted for node in nodes) and instance not in owners,
         quarantined=owners.keys() - {instance},
         closed=slots - {instance},
         fleet=fleet,

@@ -23,7 +23,7 @@ from tests.fakes.rotation import run as roll_run
 from tests.fakes.steps import claim, launch, leave, old_world, opened
 from tests.fakes.world import World
 
-OPEN, DRAIN, REPAIR = load_app("open_repair"), load_app("drain_node"), load_app("repair_gpu")
+OPEN, DRAIN, REPAIR, CLOSE = [load_app(name) for name in ("open_repair", "drain_node", "repair_gpu", "close_repair")]
 VICTIM = instance(0)
 NAME = f"node-{VICTIM.id}"
 RUN = roll_run("fault-1", machine="remediate_gpu")
@@ -152,6 +152,20 @@ def test_a_roll_leaves_a_node_to_the_repair_that_has_it(world: World) -> None:
     assert DRAIN.drain(request, NOW, world).held is None
 
 
+def test_a_node_that_a_person_gave_back_is_left_to_them(world: World) -> None:
+    """Its repair waited for its turn; nothing on the node is disturbed any more, and no slot is taken."""
+    isolate(world, 0)
+    node = world.connected.node(NAME)
+    assert node is not None
+    world.connected.end_isolation(node)
+
+    answer = OPEN.open_repair(state(), NOW, world)
+    verdict = CLOSE.judge(CLOSE.Repair.model_validate(state(open=answer)), world.connected.node(NAME))
+
+    assert (answer.status, verdict.status) == ("released", "released")
+    assert world.budgets.slots() == ()
+
+
 MANAGED = POLICY.replace("mode: apply", "mode: apply%s")
 
 
@@ -163,6 +177,7 @@ def test_eks_repairs_what_the_policy_leaves_to_it(world: World, owner: str, on: 
     """By default where its own auto-repair is on; it is given an hour, and never switched on or off."""
     world.policy = "breaker_percent: 100\n" + MANAGED % (f", remediation: {{owner: {owner}}}" if owner else "")
     world.nodegroups.repairing = on
+    isolate(world, 0)
     world.groups.group = replace(world.groups.group, tags={NODEGROUP_TAG: "gpu"})
 
     first = OPEN.open_repair(state(), NOW, world)
@@ -186,6 +201,7 @@ def test_a_node_that_everything_is_quiet_about_is_proved_and_given_back(
 ) -> None:
     """Nothing on it is disturbed for that; but an Xid is never taken back, nor is an interruption."""
     incident(world, ringing=frozenset({"hot"}))
+    isolate(world, 0)
     more = {"deadline": NOW} if fault.get("kind") == "interruption" else {}
     hot = state(fault={**fault, **more})
     assert OPEN.is_quiet(hot, world) is False

@@ -76,7 +76,7 @@ class Repaired(_Answer):
 class Opened(Rest):
     """open_repair's answer: whether it is this node's turn to leave service."""
 
-    status: Literal["clear", "waiting", "overdue", "gone", "recovered"]
+    status: Literal["clear", "waiting", "overdue", "gone", "recovered", "released"]
     reason: str
     since: AwareDatetime
     wait_seconds: int = 0
@@ -85,8 +85,9 @@ class Opened(Rest):
 class Closed(_Answer):
     """close_repair's answer."""
 
-    status: Literal["repaired", "restarted", "evacuated", "recorded", "observed", "gone", "kept"]
-    """`kept`: the node stays in quarantine, and people know; `recorded`: there was nothing to do."""
+    status: Literal["repaired", "restarted", "evacuated", "recorded", "observed", "gone", "released", "kept"]
+    """`kept`: the node stays in quarantine, and people know; `released`: a person opened it while its repair waited;
+    `recorded`: there was nothing to do."""
 
 
 class Child(BaseModel):
@@ -157,6 +158,11 @@ class Repair(BaseModel):
         """Whether the node of an instance that AWS takes was empty in time."""
         taken = self.diagnose is not None and self.diagnose.action == "evacuate"
         return taken and (self.drain or {}).get("status") == "drained"
+
+    @property
+    def released(self) -> bool:
+        """Whether a person opened the node again while its repair waited."""
+        return self.open is not None and self.open.status == "released"
 
     @property
     def taken(self) -> bool:

@@ -15,11 +15,12 @@ from gpuops.domain.faults.diagnose import name_of
 from gpuops.domain.faults.fault import GpuFault
 from gpuops.domain.rotation.report import Report, Step
 
-TOLD = {"repaired", "restarted", "evacuated", "kept", "gone"}
+TOLD = {"repaired", "restarted", "evacuated", "kept", "gone", "released"}
 """What was only written down, or only looked at, is in the report."""
 HEADS = {
     "repaired": "Repaired",
     "restarted": "Pod restarted",
+    "released": "Given back by hand",
     "evacuated": "Emptied in time",
     "kept": "Needs a person",
     "gone": "Gone",

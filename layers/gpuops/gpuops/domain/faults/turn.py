@@ -31,13 +31,15 @@ class Sight:
     """The managed node group whose own auto-repair is on, and to which the policy leaves it."""
     quiet: bool = False
     """Whether whatever rang is quiet again, and was no Xid: those are not taken back."""
+    released: bool = False
+    """Whether the node is in no quarantine any more, though it was admitted: a person looked at it and gave it back."""
 
 
 @dataclass(frozen=True)
 class Turn:
     """What the repair does now."""
 
-    status: Literal["clear", "waiting", "gone", "recovered"]
+    status: Literal["clear", "waiting", "gone", "recovered", "released"]
     reason: str
     storm: bool = False
     """Whether people must hear of it: so many faults at once have one cause, and no repair ends that."""
@@ -45,10 +47,8 @@ class Turn:
 
 def decide_turn(see: Sight) -> Turn:
     """Decide; the fleet's budget is asked for after that, since it is taken by asking."""
-    if not see.there:
-        return Turn("gone", f"{see.instance} is on its way out")
-    if see.quiet:
-        return Turn("recovered", "whatever rang is quiet again: the node is proved and given back")
+    if over := _over(see):
+        return over
     if see.roll:
         return Turn("waiting", f"run {see.roll} changes the group, and this node is before it")
     if see.eks:
@@ -61,3 +61,14 @@ def decide_turn(see: Sight) -> Turn:
         )
         return Turn("waiting", told, storm=len(see.quarantined) + 1 > see.limit)
     return Turn("clear", f"{see.instance} may leave service")
+
+
+def _over(see: Sight) -> Turn | None:
+    """Why there is nothing to repair any more."""
+    if not see.there:
+        return Turn("gone", f"{see.instance} is on its way out")
+    if see.released:
+        return Turn("released", "somebody opened the node while its repair waited: it is theirs")
+    if see.quiet:
+        return Turn("recovered", "whatever rang is quiet again: the node is proved and given back")
+    return None
