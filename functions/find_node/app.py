@@ -55,13 +55,15 @@ def find(
     if group is None and launched:
         return Found(status="ignored", reason=f"{launch.instance}: group {launch.group} is not in the policy")
     if group is not None and request.find is None and launch.told != "asked" and (judged or launched):
-        return later(launch, run_of(request.execution, group, policy.version), group, now, memory)
+        return later(
+            launch, request.execution.run(group.cluster, group.group, policy.version, group.mode), group, now, memory
+        )
     unasked = request.find is None or request.find.hint is None
     if launched and unasked and (hook := instances.launch_hook(launch.group)):
         return Found(status="ignored", reason=f"{launch.instance}: the group's hook {hook.name} has it admitted")
     if group is None or not judged:
         return hand_on(launch, instances, unchecked(launch, request.execution, group, policy, now))
-    run = run_of(request.execution, group, policy.version)
+    run = request.execution.run(group.cluster, group.group, policy.version, group.mode)
     found = look(launch, request, run, group, now, instances=instances, connect=connect)
     boots = launch.told != "asked" and not launch.replaces_root
     return found.model_copy(update={"boots": boots})
@@ -88,7 +90,7 @@ def unchecked(launch: Launch, execution: Execution, group: GroupPolicy | None, p
     clusters = {other.cluster for other in policy.groups}
     if group is None and len(clusters) == 1:
         group = GroupPolicy(cluster=clusters.pop(), group=launch.group)
-    run = run_of(execution, group, policy.version) if group else None
+    run = execution.run(group.cluster, group.group, policy.version, group.mode) if group else None
     deadline = now + timedelta(minutes=(group.admission if group else Admission()).deadline_minutes)
     return Found(status="unchecked", reason=why, run=run, deadline=deadline, since=now)
 
@@ -170,19 +172,6 @@ def known(launch: Launch, request: Request, lifecycle: str | None, instances: In
         told = instances.launch_hook(launch.group, launch.hook.name)
         return launch.hook.model_copy(update={"heartbeat_seconds": told.heartbeat_seconds if told else None}), hint
     return instances.launch_hook(launch.group) if lifecycle in HELD else None, hint
-
-
-def run_of(execution: Execution, group: GroupPolicy, version: str) -> Run:
-    """The run that every later step carries."""
-    return Run(
-        id=execution.name,
-        execution=execution.id,
-        machine=execution.machine,
-        cluster=group.cluster,
-        group=group.group,
-        policy=version,
-        mode=group.mode,
-    )
 
 
 @entry(Request)

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from gpuops import planning
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict
-from gpuops.domain.policy import GroupPolicy, Policy
 from gpuops.domain.rotation.messages import Begun, Order, RotationPlan
 from gpuops.domain.run import Execution, Run
 from gpuops.entry import entry
@@ -44,7 +43,7 @@ def plan(request: PlanRotation, now: datetime, world: World) -> RotationPlan:
     """
     policy = world.policies.at(request.run.policy) if request.run else world.policies.latest()
     of_group = planning.policy_of(request.event, policy)
-    run = request.run or _new_run(request, of_group, policy)
+    run = request.run or request.execution.run(of_group.cluster, of_group.group, policy.version, of_group.mode)
     target = request.plan.target if request.plan else planning.target_of(request.event, of_group, world)
     release = world.releases.see(run.group, target, now)
     begun = request.begin is not None
@@ -52,17 +51,3 @@ def plan(request: PlanRotation, now: datetime, world: World) -> RotationPlan:
     if decision.holder and run.mode == "apply":
         raise Conflict(decision.reason)
     return RotationPlan(run=run, target=target, **decision.model_dump())
-
-
-def _new_run(request: PlanRotation, policy: GroupPolicy, whole: Policy) -> Run:
-    """The identity that everything after this carries."""
-    execution = request.execution
-    return Run(
-        id=execution.name,
-        execution=execution.id,
-        machine=execution.machine,
-        cluster=policy.cluster,
-        group=policy.group,
-        policy=whole.version,
-        mode=policy.mode,
-    )

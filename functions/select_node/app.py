@@ -114,7 +114,7 @@ def _look_at_groups(request: SelectNode, policy: Policy, sights: Sights, world: 
     nodes = {node.instance: node for node in sights.cluster.nodes() if node.instance}
     pods: Mapping[str, Sequence[Pod]] | None = None
     for group in groups:
-        run = _run(request, group, policy)
+        run = request.execution.run(group.cluster, group.group, policy.version, group.mode)
         try:
             ids = sorted(instance.id for instance in world.groups.describe(group.group).staying)
             key = world.pools.key(group)
@@ -168,17 +168,3 @@ def _held(run: Run, group: GroupPolicy, policy: Policy, world: World) -> Look | 
         full = no_slot(policy, world)
         return Look(group, (Change("waiting", f"{run.group}: {full}"),)) if full else None
     return Look(group, held=f"{run.group}: {broken}; `gpuops breaker close {run.group}` once it is mended")
-
-
-def _run(request: SelectNode, group: GroupPolicy, policy: Policy) -> Run:
-    """The identity of this execution's work on one group."""
-    execution = request.execution
-    return Run(
-        id=execution.name,
-        execution=execution.id,
-        machine=execution.machine,
-        cluster=group.cluster,
-        group=group.group,
-        policy=policy.version,
-        mode=group.mode,
-    )

@@ -30,3 +30,15 @@ class Execution(BaseModel):
     id: str
     name: str
     machine: str
+
+    def run(self, cluster: str, group: str, policy: str, mode: Mode) -> Run:
+        """The run that every later step carries; `policy`: the version that it read."""
+        return Run(
+            id=self.name,
+            execution=self.id,
+            machine=self.machine,
+            cluster=cluster,
+            group=group,
+            policy=policy,
+            mode=mode,
+        )

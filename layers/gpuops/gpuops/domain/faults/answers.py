@@ -118,15 +118,7 @@ class Left(BaseModel):
 
 def run_of(execution: Execution, group: GroupPolicy, version: str) -> Run:
     """The run that every step of a repair carries."""
-    return Run(
-        id=execution.name,
-        execution=execution.id,
-        machine=execution.machine,
-        cluster=group.cluster,
-        group=group.group,
-        policy=version,
-        mode=group.remediation.mode_in(group.mode),
-    )
+    return execution.run(group.cluster, group.group, version, group.remediation.mode_in(group.mode))
 
 
 class Repair(BaseModel):

@@ -62,12 +62,5 @@ def _run(order: SmokeOrder, group: GroupPolicy, version: str) -> Run:
         raise Refused(f"group {group.group} is in mode {group.mode}: no smoke")
     if order.execution is None:
         raise Invalid("smoke: neither `run` nor `execution`")
-    return Run(
-        id=order.run_id,
-        execution=order.execution.id,
-        machine=order.execution.machine,
-        cluster=group.cluster,
-        group=group.group,
-        policy=version,
-        mode=group.mode,
-    )
+    run = order.execution.run(group.cluster, group.group, version, group.mode)
+    return run.model_copy(update={"id": order.run_id})
