@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from gpuops.adapters.spare import take_out_spare
 from gpuops.adapters.world import World
+from gpuops.domain.faults.regression import Rolled
 from gpuops.domain.rotation.change import Undo
 from gpuops.domain.rotation.group import Template
 from gpuops.domain.rotation.move import Move
@@ -58,9 +59,21 @@ class CloseAnswer(BaseModel):
 
 
 @entry(CloseChange)
-def handler(request: CloseChange, now: datetime) -> CloseAnswer:  # noqa: ARG001 - goals, whatever the time
+def handler(request: CloseChange, now: datetime) -> CloseAnswer:
     """Close; a second call finds nothing of the run any more."""
-    return close(request.run, World(), verified=request.verify is not None and request.verify.status == "current")
+    world, verified = World(), request.verify is not None and request.verify.status == "current"
+    if verified:
+        remember_roll(request.run, now, world)
+    return close(request.run, world, verified=verified)
+
+
+def remember_roll(run: Run, now: datetime, world: World) -> None:
+    """Write down what the group was brought to, and from what: faults of the next hours may be its doing."""
+    undo = world.store.undo(run.group)
+    if undo is None or undo.run.id != run.id or undo.stage == "back":
+        return
+    before = world.templates.read(undo.moved[0].resolved).ami if undo.moved else ""
+    world.releases.keep_roll(run.group, Rolled(target=undo.target, at=now, run=run.id, before=before))
 
 
 def close(run: Run, world: World, *, verified: bool = False) -> CloseAnswer:

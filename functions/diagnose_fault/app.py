@@ -8,8 +8,9 @@ Out: {"action": "none" | "restart_pod" | "reset" | "reboot" | "replace" | "roll_
 from datetime import datetime, timedelta
 
 from gpuops.adapters.world import World
+from gpuops.blame import blame
 from gpuops.domain.dcgm.readings import read_exporter
-from gpuops.domain.faults.actions import HARMLESS
+from gpuops.domain.faults.actions import HARMLESS, closes
 from gpuops.domain.faults.answers import Diagnosed, Repair, Target
 from gpuops.domain.faults.diagnose import Case, diagnose, first_word
 from gpuops.domain.faults.suspect import Suspect, suspect_of
@@ -20,8 +21,12 @@ from gpuops.entry import entry
 
 @entry(Repair)
 def handler(request: Repair, now: datetime) -> Diagnosed:
-    """Decide by the table that is deployed with the code."""
-    return decide(request, now, World())
+    """Decide by the table that is deployed with the code; a roll hears of what closes a node."""
+    world = World()
+    diagnosed = decide(request, now, world)
+    if request.isolate.status != "observed" and closes(diagnosed.action):
+        blame(request, now, world)
+    return diagnosed
 
 
 def decide(request: Repair, now: datetime, world: World) -> Diagnosed:

@@ -12,7 +12,6 @@ from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict
 from gpuops.domain.faults.answers import Opened, Repair
 from gpuops.domain.faults.attempts import attempt_of
-from gpuops.domain.faults.diagnose import words_of
 from gpuops.domain.faults.turn import Sight, Turn, decide_turn
 from gpuops.domain.policy import Policy
 from gpuops.domain.rotation.halt import halt_of_stop
@@ -128,14 +127,8 @@ def is_quiet(request: Repair, world: World) -> bool:
 
 
 def begin(request: Repair, now: datetime, world: World) -> None:
-    """Remember the attempt, and tell the group's open change of a newcomer that turned out to be faulty."""
+    """Remember the attempt."""
     world.attempts.calm()
-    if request.diagnose is None:
-        return
-    attempt = attempt_of(request.fault, request.diagnose.action, request.run.id, now)
-    world.attempts.note(attempt, request.instance, request.fault.uuid)
-    undo = world.store.undo(request.run.group)
-    group = world.groups.describe(request.run.group)
-    mine = group.instance(request.instance)
-    if undo is not None and mine is not None and undo.is_ours(mine):
-        world.store.tell_abandoned(request.run.group, words_of(request.fault), failed=request.instance)
+    if request.diagnose is not None:
+        attempt = attempt_of(request.fault, request.diagnose.action, request.run.id, now)
+        world.attempts.note(attempt, request.instance, request.fault.uuid)

@@ -107,6 +107,7 @@ ACTS = {
         "ClaimNode",
         "CloseRepair",
         "DetectRelease",
+        "DiagnoseFault",
         "GuardLaunch",
         "OpenRepair",
         "QuarantineNode",

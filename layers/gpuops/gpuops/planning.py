@@ -78,7 +78,16 @@ def decide(
     policy = situation.policy
     if situation.loads and (policy.strategy in {"auto", IN_PLACE} or policy.on_no_capacity == "next"):
         situation = replace(situation, swap=swap_of(situation, world))
-    return decide_rotation(replace(situation, condemned=None) if order.insists else situation, now)
+    if order.insists:
+        situation = replace(situation, condemned=None, older=_older(situation, world))
+    return decide_rotation(situation, now)
+
+
+def _older(situation: Situation, world: World) -> str | None:
+    """Why the target goes backwards, unless a person goes back from a release that proved to be bad."""
+    running = situation.template_amis if situation.older else ()
+    verdicts = [world.releases.condemned(situation.policy.group, ami) for ami in running]
+    return None if any(verdicts) else situation.older
 
 
 def room_of(group: Group, now: datetime, world: World) -> Room:

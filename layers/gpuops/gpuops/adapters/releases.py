@@ -1,11 +1,12 @@
 """What the table remembers of AMI releases, by group: what was seen when, and what the group was told last."""
 
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from gpuops.adapters.aws import client
-from gpuops.adapters.table import NEW, Table
+from gpuops.adapters.table import NEW, ONE, Condition, Table
+from gpuops.domain.faults.regression import Rolled
 from gpuops.domain.rotation.release import Condemned, SeenRelease, Told
 from gpuops.domain.rotation.target import Target
 
@@ -13,6 +14,9 @@ TOLD = "told"
 """Sort key beside those of a group's releases, which are image ids."""
 CONDEMNED = "condemned#"
 """Prefix of the sort key that says of an image that it proved to be bad."""
+
+KEPT = timedelta(days=31)
+"""Longer than a policy may look back at a roll."""
 
 
 class Releases:
@@ -70,3 +74,28 @@ class Releases:
     def pardon(self, group: str, ami: str) -> bool:
         """Forget that, because a person has ordered the image by name; False when nothing was known."""
         return self._table.delete(f"release#{group}", CONDEMNED + ami)
+
+    # The last roll of a group, for the hours in which faults may be its doing.
+
+    def keep_roll(self, group: str, rolled: Rolled) -> None:
+        """Remember a roll that has ended, instead of the one before. Repeating does no harm, right after its end."""
+        item = {"body": rolled.model_dump_json(exclude={"faulty"}), "run": rolled.run}
+        self._table.put(f"rolled#{group}", ONE, {**item, "ttl": int((rolled.at + KEPT).timestamp())})
+
+    def last_roll(self, group: str) -> Rolled | None:
+        """Return it with the nodes that fell ill since, or None."""
+        item = self._table.get(f"rolled#{group}")
+        if item is None:
+            return None
+        return Rolled.model_validate_json(item["body"]).model_copy(update={"faulty": frozenset(item.get("ill", ()))})
+
+    def fell_ill(self, group: str, rolled: Rolled, instance: str) -> Rolled:
+        """Count the instance and return the roll with all that were; one that was counted before changes nothing."""
+        same = Condition("run = :run", {":run": rolled.run})
+        self._table.set(f"rolled#{group}", "ADD ill :ill", {":ill": {instance}}, only_if=same)
+        return self.last_roll(group) or rolled
+
+    def tell_regression(self, group: str, rolled: Rolled, now: datetime) -> bool:
+        """Note that people hear of it; False where they did before."""
+        first = Condition("run = :run AND attribute_not_exists(told)", {":run": rolled.run})
+        return self._table.set(f"rolled#{group}", "SET told = :now", {":now": now.isoformat()}, only_if=first)

@@ -36,3 +36,8 @@ class RollBack(Part):
     on_failure: bool = True
     """Replace them by nodes of the version before; otherwise they stay as they are, and only the group's settings are
     put back."""
+    regression_hours: Annotated[float, Field(ge=0, le=720)] = 24
+    """So long after a roll a fault of a GPU counts against the release that it brought; 0 never."""
+    regression_percent: Annotated[float, Field(gt=0, le=100)] = 20
+    """With so many percent of the release's nodes faulty, and two at least, it is not rolled again by itself, and
+    people are asked to take it back."""
