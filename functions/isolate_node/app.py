@@ -69,9 +69,14 @@ def isolate(request: Request, now: datetime, world: World) -> Isolated:
 def close(
     fault: GpuFault, node: Node, run: Run, known: Isolated, now: datetime, *, cluster: Cluster, world: World
 ) -> Isolated:
-    """Close it, unless another run is at work on it, or the global stop stands."""
+    """Close it, unless another run or tool is at work on it, or the global stop stands.
+
+    What AWS takes is emptied by then, whoever has it.
+    """
     if other := at_work(node, run, world):
         return known.model_copy(update={"status": "owned", "reason": f"run {other} is at work on {node.name}"})
+    if node.held_by and fault.deadline is None:
+        return known.model_copy(update={"status": "owned", "reason": f"{node.name} is left to {node.held_by}"})
     if halt := halt_of_stop(world.wishes.stop()):
         return known.model_copy(update={"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)})
     cluster.isolate(node, run.id, words_of(fault), name_of(fault))

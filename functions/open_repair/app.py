@@ -21,8 +21,9 @@ from gpuops.slots import take_slots
 
 PATIENCE = timedelta(hours=24)
 """How long a node in quarantine waits for its turn before a person hears of it."""
-EKS_PATIENCE = timedelta(hours=1)
-"""EKS acts within minutes where it does (its node auto-repair: 10 or 30 of them, by condition)."""
+OTHERS_PATIENCE = timedelta(hours=1)
+"""EKS acts within minutes where it does (its node auto-repair: 10 or 30 of them, by condition), NVSentinel gives each
+of its operations 25."""
 
 
 @entry(Repair)
@@ -48,7 +49,8 @@ def open_repair(request: Repair, now: datetime, world: World) -> Opened:
     if turn.storm and world.attempts.trip(now, turn.reason):
         where = {"cluster": request.run.cluster, "group": request.run.group, "instance": request.instance}
         world.bus.put_escalation({**where, "node": request.isolate.node or "", "reason": turn.reason})
-    return answer(turn, before, now, EKS_PATIENCE if see.eks else PATIENCE)
+    before = before.model_copy(update={"other": see.other})
+    return answer(turn, before, now, OTHERS_PATIENCE if see.eks or see.other else PATIENCE)
 
 
 def answer(turn: Turn, before: Opened, now: datetime, patience: timedelta) -> Opened:
@@ -68,6 +70,7 @@ def look(request: Repair, policy: Policy, world: World) -> Sight:
     fleet = world.groups.total([group.group for group in policy.groups])
     nodes = list(world.cluster(run.cluster).nodes())
     owners = {node.instance: node.isolated_by for node in nodes if node.isolated_by is not None}
+    other = next((node.held_by for node in nodes if node.instance == instance), "")
     if owners.get(instance, run.id) != run.id:
         raise Conflict(f"{request.isolate.node} was closed by run {owners[instance]} in the same moment")
     slots = {slot.instance for slot in world.budgets.slots()}
@@ -81,6 +84,8 @@ def look(request: Repair, policy: Policy, world: World) -> Sight:
         limit=policy.breaker(fleet),
         roll=roll_before(request, world),
         eks=left_to_eks(request, policy, world),
+        other=other,
+        given_back=not other and request.open is not None and bool(request.open.other),
         quiet=is_quiet(request, world),
     )
 

@@ -24,7 +24,6 @@ from gpuops.domain.rotation.target import Target
 from tests.fakes.rotation import NEW, NOW, OLD, POLICY, instance
 from tests.fakes.rotation import run as roll_run
 from tests.fakes.steps import CLOSE, launch, old_world, opened
-from tests.fakes.world import World
 
 POLICY_OF = parse_policy(POLICY, "v1").group("gpu")
 ROLLED = Rolled(target=Target(ami=OLD, release="1.36.3"), at=NOW, run="roll-1", before="ami-0before")
@@ -33,7 +32,7 @@ LATER = NOW + timedelta(hours=1)
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world() -> Iterator[Any]:
     """Three nodes that an hour ago were rolled to what they run."""
     with mock_aws():
         made = old_world()
@@ -97,7 +96,7 @@ def test_a_roll_of_a_managed_group_knows_no_image_before() -> None:
     assert told.endswith("order the release before it by name")
 
 
-def test_people_are_asked_once_and_the_release_is_held(world: World) -> None:
+def test_people_are_asked_once_and_the_release_is_held(world: Any) -> None:
     """One fault told twice is one; the third node's is no news."""
     for number in (0, 0):
         blame(repair(number), LATER, world)
@@ -113,7 +112,7 @@ def test_people_are_asked_once_and_the_release_is_held(world: World) -> None:
 
 
 @pytest.mark.parametrize(("fault", "at"), [({"kind": "power", "xid": None}, LATER), ({}, NOW + timedelta(hours=24))])
-def test_nothing_else_is_counted(world: World, fault: dict[str, Any], at: Any) -> None:
+def test_nothing_else_is_counted(world: Any, fault: dict[str, Any], at: Any) -> None:
     """Neither what no driver brings about, nor what comes too late."""
     for number in (0, 1, 2):
         blame(repair(number, **fault), at, world)
@@ -121,7 +120,7 @@ def test_nothing_else_is_counted(world: World, fault: dict[str, Any], at: Any) -
     assert (world.escalated, world.releases.condemned("gpu", OLD)) == ([], None)
 
 
-def test_the_roll_that_is_under_way_hears_of_its_newcomers(world: World) -> None:
+def test_the_roll_that_is_under_way_hears_of_its_newcomers(world: Any) -> None:
     """They count against its release like those that failed their admission; old nodes do not."""
     opened(world)
     launch(world, 7)
@@ -134,7 +133,7 @@ def test_the_roll_that_is_under_way_hears_of_its_newcomers(world: World) -> None
     assert (undo.failed, undo.abandoned) == (frozenset({instance(7).id}), "Xid 62")
 
 
-def test_a_roll_that_ended_well_is_remembered_with_what_was_before(world: World) -> None:
+def test_a_roll_that_ended_well_is_remembered_with_what_was_before(world: Any) -> None:
     """Not one that went back, nor one that is closed already."""
     opened(world)
     run = roll_run()

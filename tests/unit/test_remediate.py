@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict
-from gpuops.domain.keys import FAULT, QUARANTINE_KEY
+from gpuops.domain.keys import FAULT, NVSENTINEL_STATE, QUARANTINE_KEY
 from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import ARN, NEW, NOW, POLICY, instance, node, run
@@ -347,3 +347,14 @@ def test_what_closed_nothing_is_recorded(world: World) -> None:
 
     assert close(world, opened, "none").status == "recorded"
     assert close(world, observed).reason == "mode observe: replace would be right, because Xid 79 is fatal"
+
+
+def test_a_node_that_nvsentinel_holds_is_left_to_it(world: World) -> None:
+    """The reason says so; but what AWS takes by a known time is emptied, whoever has it."""
+    world.connected.all_nodes[0] = replace(there(world), labels={NVSENTINEL_STATE: "remediating"})
+
+    left = isolate(world)
+    taken = isolate(world, kind="interruption", xid=None, deadline=NOW + timedelta(minutes=2))
+
+    assert (left.status, left.reason) == ("owned", f"{NAME} is left to NVSentinel (remediating)")
+    assert taken.status == "closed"

@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from gpuops.domain.faults.incident import Incident
 from gpuops.domain.faults.turn import Sight, decide_turn
+from gpuops.domain.keys import NVSENTINEL_CORDONED, NVSENTINEL_STATE
 from gpuops.domain.policy import Policy
 from gpuops.domain.rotation.group import NODEGROUP_TAG
 from tests.fakes.apps import load_app
@@ -47,6 +48,8 @@ def world() -> Iterator[World]:
         ({"roll": "roll-1"}, "waiting", "run roll-1"),
         ({"eks": "gpu"}, "waiting", "EKS repairs the nodes of gpu"),
         ({"quiet": True, "roll": "roll-1"}, "recovered", "quiet again"),
+        ({"other": "NVSentinel (draining)"}, "waiting", "NVSentinel (draining) has the node in hand"),
+        ({"given_back": True}, "recovered", "given it back"),
         ({"closed": ("i-2",)}, "clear", "may leave"),
         ({"closed": ("i-2", "i-3")}, "waiting", "3 of 10 nodes are out of service, 2 may be"),
         ({"quarantined": ("i-2",), "closed": ("i-2",)}, "clear", "may leave"),
@@ -225,3 +228,37 @@ def test_load_that_moved_away_is_all_that_relieves_a_node() -> None:
             """See Wishes."""
 
     assert REPAIR.repair(relieved.model_copy(update={"diagnose": diagnose}), NOW, Calm()).status == "repaired"
+
+
+def test_what_nvsentinel_took_too_is_waited_for_and_then_proved(world: World) -> None:
+    """Both saw the same Xid. An hour is its time; what it gives back needs no repair of ours."""
+    isolate(world, 0)
+    ours = world.connected.all_nodes[0]
+    world.connected.all_nodes[0] = replace(ours, labels={NVSENTINEL_STATE: "draining"})
+
+    waiting = OPEN.open_repair(state(VICTIM.id), NOW, world)
+    later = state(VICTIM.id).model_copy(update={"open": waiting})
+
+    assert (waiting.status, "NVSentinel (draining)" in waiting.reason) == ("waiting", True)
+    assert OPEN.open_repair(later, NOW + timedelta(hours=1), world).status == "overdue"
+    world.connected.all_nodes[0] = ours
+    assert OPEN.open_repair(later, NOW + timedelta(minutes=40), world).status == "recovered"
+
+
+@pytest.mark.parametrize(
+    "marks", [{"labels": {NVSENTINEL_STATE: "quarantined"}}, {"annotations": {NVSENTINEL_CORDONED: "True"}}]
+)
+def test_a_roll_leaves_a_node_to_nvsentinel(world: World, marks: dict[str, Any]) -> None:
+    """Neither drained nor claimed: it is under repair."""
+    change = opened(world)
+    launch(world, 7)
+    world.connected.all_nodes[0] = replace(world.connected.all_nodes[0], **marks)
+    claim(world, change, 0)
+
+    held = DRAIN.drain(DRAIN.Request(run=roll_run(), change=change, instance=VICTIM.id), NOW, world)
+
+    assert (held.status, "NVSentinel" in held.reason, world.connected.all_nodes[0].unschedulable) == (
+        "draining",
+        True,
+        False,
+    )

@@ -54,7 +54,9 @@ class Closing:
         return self._take_and_cordon([nodes[instance] for instance in together.instances])
 
     def _repaired(self, node: Node) -> str:
-        """Who has taken the node out of service for its repair: that run has it until it ends."""
+        """Who has taken the node out of service for its repair: that run, or tool, has it until it ends."""
+        if node.held_by:
+            return f"{node.held_by} repairs it"
         slots = self.world.budgets.slots() if node.isolated_by is not None else ()
         mine = (slot for slot in slots if slot.instance == node.instance and slot.owner != self.run.execution)
         return f"run {node.isolated_by} repairs it" if any(mine) else ""

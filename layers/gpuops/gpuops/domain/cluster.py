@@ -17,6 +17,8 @@ from gpuops.domain.keys import (
     KEPT_FOR,
     MIG_LABELS,
     MIG_PREFIX,
+    NVSENTINEL_CORDONED,
+    NVSENTINEL_STATE,
     PLUGIN_CONFIG_LABEL,
     QUARANTINED,
     SHARED_GPU_RESOURCE,
@@ -105,6 +107,13 @@ class Node:
     def isolated_by(self) -> str | None:
         """The run that closed it because of a fault; None for a node in no such quarantine."""
         return self.annotations.get(FAULT_RUN)
+
+    @property
+    def held_by(self) -> str:
+        """Another tool that has taken it out of service to repair it, and how far that is; empty for none."""
+        state = self.labels.get(NVSENTINEL_STATE) or ""
+        held = state or self.annotations.get(NVSENTINEL_CORDONED) == "True"
+        return f"NVSentinel ({state or 'cordoned'})" if held else ""
 
     @property
     def restarted(self) -> bool:

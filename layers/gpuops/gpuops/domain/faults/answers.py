@@ -79,6 +79,8 @@ class Opened(Rest):
     status: Literal["clear", "waiting", "overdue", "gone", "recovered", "released"]
     reason: str
     since: AwareDatetime
+    other: str = ""
+    """Another tool that had the node in hand at this look."""
     wait_seconds: int = 0
 
 

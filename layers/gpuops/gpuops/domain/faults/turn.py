@@ -29,6 +29,10 @@ class Sight:
     """The run that changes the group and has this node before it, or is at work on it."""
     eks: str = ""
     """The managed node group whose own auto-repair is on, and to which the policy leaves it."""
+    other: str = ""
+    """Another tool that has the node in hand."""
+    given_back: bool = False
+    """Whether one had it at the look before, and has it no longer."""
     quiet: bool = False
     """Whether whatever rang is quiet again, and was no Xid: those are not taken back."""
     released: bool = False
@@ -49,10 +53,8 @@ def decide_turn(see: Sight) -> Turn:
     """Decide; the fleet's budget is asked for after that, since it is taken by asking."""
     if over := _over(see):
         return over
-    if see.roll:
-        return Turn("waiting", f"run {see.roll} changes the group, and this node is before it")
-    if see.eks:
-        return Turn("waiting", f"EKS repairs the nodes of {see.eks} (policy: remediation.owner)")
+    if why := _whose(see):
+        return Turn("waiting", why)
     others = {*see.quarantined, *see.closed}
     if len(others) + 1 > see.limit:
         names = ", ".join(sorted(others)[:MAX_NAMED])
@@ -69,6 +71,16 @@ def _over(see: Sight) -> Turn | None:
         return Turn("gone", f"{see.instance} is on its way out")
     if see.released:
         return Turn("released", "somebody opened the node while its repair waited: it is theirs")
-    if see.quiet:
-        return Turn("recovered", "whatever rang is quiet again: the node is proved and given back")
+    if see.quiet or see.given_back:
+        what = "whatever rang is quiet again" if see.quiet else "another tool has given it back"
+        return Turn("recovered", f"{what}: the node is proved and opened")
     return None
+
+
+def _whose(see: Sight) -> str:
+    """Who has the node before us; empty for nobody."""
+    if see.roll:
+        return f"run {see.roll} changes the group, and this node is before it"
+    if see.eks:
+        return f"EKS repairs the nodes of {see.eks} (policy: remediation.owner)"
+    return f"{see.other} has the node in hand: it is left to it" if see.other else ""

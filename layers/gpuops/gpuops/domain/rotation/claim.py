@@ -68,7 +68,9 @@ def claimable(group: Group, undo: Undo, taken: Iterable[str], zone: str) -> list
 
 def with_newcomer(claim: Claim, free: Iterable[Instance], nodes: Iterable[Node]) -> Claim | None:
     """Return the claim with the first of the new instances whose node is admitted, or None."""
-    admitted = {node.instance: node for node in nodes if node.admitted and node.isolated_by is None}
+    admitted = {
+        node.instance: node for node in nodes if node.admitted and node.isolated_by is None and not node.held_by
+    }
     new = next((instance for instance in free if instance.id in admitted), None)
     if new is None:
         return None
