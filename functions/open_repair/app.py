@@ -17,6 +17,7 @@ from gpuops.domain.policy import Policy
 from gpuops.domain.rotation.halt import halt_of_stop
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.entry import entry
+from gpuops.replaceable import lacks
 from gpuops.slots import take_slots
 
 PATIENCE = timedelta(hours=24)
@@ -39,17 +40,17 @@ def open_repair(request: Repair, now: datetime, world: World) -> Opened:
         update = {"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)}
         return before.model_copy(update=update)
     policy = world.policies.at(request.run.policy)
-    see = look(request, policy, world)
+    see = look(request, policy, now, world)
     turn = decide_turn(see)
     if turn.status == "clear":
         why = take_slots(request.run, [request.instance], policy, world)
         turn = turn if why is None else Turn("waiting", why)
     if turn.status == "clear":
         begin(request, now, world)
-    if turn.storm and world.attempts.trip(now, turn.reason):
+    if (turn.storm and world.attempts.trip(now, turn.reason)) or (turn.scarce and not before.told):
         where = {"cluster": request.run.cluster, "group": request.run.group, "instance": request.instance}
         world.bus.put_escalation({**where, "node": request.isolate.node or "", "reason": turn.reason})
-    before = before.model_copy(update={"other": see.other})
+    before = before.model_copy(update={"other": see.other, "told": before.told or turn.scarce})
     return answer(turn, before, now, OTHERS_PATIENCE if see.eks or see.other else PATIENCE)
 
 
@@ -64,7 +65,7 @@ def answer(turn: Turn, before: Opened, now: datetime, patience: timedelta) -> Op
     return before.model_copy(update={"status": "waiting", "reason": turn.reason, "wait_seconds": pause})
 
 
-def look(request: Repair, policy: Policy, world: World) -> Sight:
+def look(request: Repair, policy: Policy, now: datetime, world: World) -> Sight:
     """What decides about the turn."""
     run, instance = request.run, request.instance
     fleet = world.groups.total([group.group for group in policy.groups])
@@ -86,6 +87,7 @@ def look(request: Repair, policy: Policy, world: World) -> Sight:
         eks=left_to_eks(request, policy, world),
         other=other,
         given_back=not other and request.open is not None and bool(request.open.other),
+        lacks=lacks(request, nodes, policy.group(run.group), now, world),
         quiet=is_quiet(request, world),
     )
 

@@ -13,11 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from gpuops.domain.faults.answers import Diagnosed
 from gpuops.domain.faults.incident import Incident
+from gpuops.domain.faults.prospect import Prospect, why_no_successor
 from gpuops.domain.faults.turn import Sight, decide_turn
 from gpuops.domain.keys import NVSENTINEL_CORDONED, NVSENTINEL_STATE
 from gpuops.domain.policy import Policy
 from gpuops.domain.rotation.group import NODEGROUP_TAG
+from gpuops.domain.rotation.strategy import Reservation
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import NOW, POLICY, instance
 from tests.fakes.rotation import run as roll_run
@@ -109,6 +112,7 @@ def test_a_storm_holds_every_repair_and_people_hear_of_it_once(world: World) -> 
     assert "2 of 3 nodes are out of service, 1 may be" in world.escalated[0]["reason"]
     assert world.budgets.slots() == ()
     leave(world, 1)
+    launch(world, 8)
     assert OPEN.open_repair(state(open=answers[0]), NOW, world).status == "clear"
     isolate(world, 2, "fault-3")
     OPEN.open_repair(state(instance(2).id, roll_run("fault-3")), NOW, world)
@@ -262,3 +266,56 @@ def test_a_roll_leaves_a_node_to_nvsentinel(world: World, marks: dict[str, Any])
         True,
         False,
     )
+
+
+def lacking(world: World, **more: Any) -> Any:
+    """What a look says of a node that is to be replaced, by its desired, running and suspended."""
+    isolate(world, 0)
+    return OPEN.open_repair(state(VICTIM.id, **more), NOW, world)
+
+
+def test_a_node_whose_successor_may_not_come_serves_on_and_people_hear_of_it_once(world: World) -> None:
+    """Nothing was taken for it, and it goes once there is capacity again."""
+    leave(world, 1)
+
+    first = lacking(world)
+    again = OPEN.open_repair(state(VICTIM.id, open=first), NOW + timedelta(minutes=1), world)
+
+    assert (first.status, first.reason) == ("waiting", "no successor may come: 2 of 3 instances are there already")
+    assert (again.status, len(world.escalated), world.budgets.slots()) == ("waiting", 1, ())
+    launch(world, 8)
+    assert OPEN.open_repair(state(VICTIM.id, open=again), NOW + timedelta(minutes=2), world).status == "clear"
+
+
+def test_only_who_is_replaced_needs_a_successor(world: World) -> None:
+    """A reset gives the node back; a dead one serves nobody."""
+    leave(world, 1)
+    isolate(world, 0)
+    reset = {"diagnose": Diagnosed(action="reset", reason="Xid 48")}
+    dead = {"isolate": state(VICTIM.id).isolate.model_copy(update={"silent": True})}
+
+    for more in (reset, dead):
+        request = state(VICTIM.id).model_copy(update=more)
+        assert OPEN.open_repair(request, NOW, world).status == "clear"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, ""),
+        ({"launches": False}, "Launch process is suspended"),
+        ({"scarce": "EC2 has no instance of the type left"}, "failed within the hour: EC2 has no instance"),
+        ({"present": 3}, "3 of 4 instances are there"),
+        ({"serving": 2}, "only 2 other nodes serve, the policy's floor is 3"),
+        ({"reservation": Reservation("cr-1", free=0)}, ""),
+        ({"reservation": Reservation("cr-1", free=0, active=False)}, "reservation cr-1 is not active"),
+    ],
+)
+def test_what_speaks_against_a_successor(more: dict[str, Any], words: str) -> None:
+    """A full reservation does not: the node's own place becomes free with it."""
+    see = Prospect(desired=4, present=4, launches=True, serving=3, floor=3)
+
+    told = why_no_successor(replace(see, **more))
+
+    assert words in told
+    assert bool(told) == bool(words)

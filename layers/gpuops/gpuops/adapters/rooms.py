@@ -39,10 +39,12 @@ class Rooms:
             return None
         if not found:
             return None
+        active = found[0].get("State") == "active"
         return Reservation(
             id=name,
-            free=int(found[0]["AvailableInstanceCount"]) if found[0].get("State") == "active" else 0,
+            free=int(found[0]["AvailableInstanceCount"]) if active else 0,
             block=found[0].get("ReservationType") == "capacity-block",
+            active=active,
         )
 
     def addresses(self, subnets: Sequence[str]) -> int | None:

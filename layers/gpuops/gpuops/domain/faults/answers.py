@@ -81,6 +81,8 @@ class Opened(Rest):
     since: AwareDatetime
     other: str = ""
     """Another tool that had the node in hand at this look."""
+    told: bool = False
+    """Whether people know that there may be no capacity for its successor."""
     wait_seconds: int = 0
 
 

@@ -33,6 +33,8 @@ class Sight:
     """Another tool that has the node in hand."""
     given_back: bool = False
     """Whether one had it at the look before, and has it no longer."""
+    lacks: str = ""
+    """Why the node's successor might not come."""
     quiet: bool = False
     """Whether whatever rang is quiet again, and was no Xid: those are not taken back."""
     released: bool = False
@@ -45,6 +47,8 @@ class Turn:
 
     status: Literal["clear", "waiting", "gone", "recovered", "released"]
     reason: str
+    scarce: bool = False
+    """Whether people must hear of it: there may be no successor, and the node serves on until there is."""
     storm: bool = False
     """Whether people must hear of it: so many faults at once have one cause, and no repair ends that."""
 
@@ -62,6 +66,8 @@ def decide_turn(see: Sight) -> Turn:
             f"{len(others) + 1} of {see.fleet} nodes are out of service, {see.limit} may be: no repair begins ({names})"
         )
         return Turn("waiting", told, storm=len(see.quarantined) + 1 > see.limit)
+    if see.lacks:
+        return Turn("waiting", see.lacks, scarce=True)
     return Turn("clear", f"{see.instance} may leave service")
 
 

@@ -39,6 +39,8 @@ class Reservation:
     id: str
     free: int
     block: bool = False
+    active: bool = True
+    """Whether anything may be launched into it at all."""
 
 
 @dataclass(frozen=True)

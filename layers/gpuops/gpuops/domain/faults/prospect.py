@@ -1,0 +1,43 @@
+"""Whether a node may go before its successor is there: a faulty node that serves is worth more than an empty place.
+
+Its own place in a reservation, subnet or quota becomes free with it, so what is asked is whether Auto Scaling launches
+into places that are free: of that, what it did within the hour says most.
+"""
+
+from dataclasses import dataclass
+
+from gpuops.domain.rotation.strategy import Reservation
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What is known at one look."""
+
+    desired: int
+    present: int
+    """Instances that stay, those that boot among them."""
+    launches: bool
+    """Whether nobody has suspended Auto Scaling's Launch process."""
+    serving: int
+    """Other nodes of the group that are Ready and admitted, those in quarantine among them: their pods run on."""
+    floor: int
+    """How many the policy wants to serve at least."""
+    reservation: Reservation | None = None
+    """Where the group launches into one alone."""
+    scarce: str | None = None
+    """What Auto Scaling's last failure since its last launch lacked, within the hour."""
+
+
+def why_no_successor(see: Prospect) -> str:
+    """Say why the node must not go yet; empty where nothing speaks against it."""
+    if not see.launches:
+        return "no successor would come: Auto Scaling's Launch process is suspended"
+    if see.reservation and not see.reservation.active:
+        return f"no successor would come: reservation {see.reservation.id} is not active any more"
+    if see.scarce:
+        return f"no successor may come: a launch failed within the hour: {see.scarce}"
+    if see.present < see.desired:
+        return f"no successor may come: {see.present} of {see.desired} instances are there already"
+    if see.serving < see.floor:
+        return f"only {see.serving} other nodes serve, the policy's floor is {see.floor}"
+    return ""
