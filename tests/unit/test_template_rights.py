@@ -42,6 +42,7 @@ WRITES = {
     "CloseChange": {
         "UpdateItem undo",
         "UpdateItem budget",
+        "PutItem rolled",
         *(f"DeleteItem {kind}" for kind in ("claim", "rotation", "lock", "undo", "open#changes", "budget")),
     },
     "CheckNode": {"PutItem boot"},
@@ -63,6 +64,7 @@ WRITES = {
         "UpdateItem budget",
         *(f"DeleteItem {kind}" for kind in ("breaker", "lock", "open#changes", "budget")),
     },
+    "DiagnoseFault": {"UpdateItem undo", "UpdateItem rolled", "PutItem release"},
     "OpenRepair": {
         "UpdateItem budget",
         "UpdateItem undo",
