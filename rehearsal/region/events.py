@@ -19,6 +19,7 @@ from moto.s3 import notifications
 from rehearsal.clock import Clock
 from rehearsal.engine import Progress
 from rehearsal.lambdas.sandbox import ACCOUNT, REGION
+from rehearsal.region.event_faults import EventFault, fate_of
 from rehearsal.region.inputs import input_of
 from rehearsal.region.patches import Patches
 from rehearsal.region.targets import Delivery, Targets
@@ -41,6 +42,8 @@ class Bus:
         self._started: dict[str, float] = {}
         self.heard: list[tuple[str, str]] = []
         """Source and detail-type of whatever somebody put on a bus, in order."""
+        self.faults = list[EventFault]()
+        """What becomes of events on their way to targets; a schedule's own are spared."""
         self.listeners: list[Callable[[Mapping[str, Any]], None]] = []
         """Called with each event of a service, before any rule sees it."""
 
@@ -108,15 +111,20 @@ class Bus:
         event.pop("ingestion-time", None)
         if not isinstance(event["time"], str):
             event["time"] = iso(float(event["time"]))
-        for target in list(rule.targets):
-            self.deliver(f"{rule.event_bus_name}/{rule.name}", target, event)
+        fate = fate_of(event, self.faults)
+        event["time"] = iso(dt.datetime.fromisoformat(event["time"]).timestamp() - fate.skew_seconds)
+        for target in [*rule.targets] * fate.copies:
+            origin = f"{rule.event_bus_name}/{rule.name}"
+            self.deliver(origin, target, event, DELIVERY_SECONDS + fate.late_seconds)
 
-    def deliver(self, origin: str, target: dict[str, Any], event: dict[str, Any]) -> None:
-        """Hand the event to one target of a rule or schedule, a moment later."""
+    def deliver(
+        self, origin: str, target: dict[str, Any], event: dict[str, Any], seconds: float = DELIVERY_SECONDS
+    ) -> None:
+        """Hand the event to one target of a rule or schedule, `seconds` later."""
         self._matches[origin] += 1
         key = f"event/{origin}/{self._matches[origin]}/{target.get('Id', '')}"
         delivery = Delivery(origin=origin, target=target, payload=input_of(target, event), since=self._clock.now())
-        self._clock.call_later(DELIVERY_SECONDS, key, lambda: self._targets.hand_over(key, delivery))
+        self._clock.call_later(seconds, key, lambda: self._targets.hand_over(key, delivery))
 
     def _object_event(self, account: str, bucket: Any, event_name: str, key: Any) -> None:
         what = notifications._detail_type(event_name)  # noqa: SLF001

@@ -4,13 +4,13 @@ Strict on purpose: unknown keys, dangling names and repeated keys are errors wit
 """
 
 from rehearsal.scenario.expect import Expect, ExpectedExecution, ExpectedObject
+from rehearsal.scenario.faults import EventFault, Interruption, WireFault
 from rehearsal.scenario.file import SCENARIOS, ScenarioError, load, names, parse, schema
 from rehearsal.scenario.kinds import collection
 from rehearsal.scenario.model import Scenario
 from rehearsal.scenario.signals import AlarmState, Message
 from rehearsal.scenario.story import (
     Bounds,
-    Interruption,
     MachineFault,
     Moment,
     Patch,
@@ -19,7 +19,6 @@ from rehearsal.scenario.story import (
     Start,
     Steer,
     Trigger,
-    WireFault,
     Withdrawal,
 )
 from rehearsal.scenario.world import Alarm, Board, Group, Release, Toleration, Workload, Zone
@@ -30,6 +29,7 @@ __all__ = [
     "AlarmState",
     "Board",
     "Bounds",
+    "EventFault",
     "Expect",
     "ExpectedExecution",
     "ExpectedObject",

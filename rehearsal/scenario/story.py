@@ -5,36 +5,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from rehearsal.scenario.faults import EventFault, Interruption, WireFault
 from rehearsal.scenario.kinds import known_kind
 from rehearsal.scenario.parts import AmiId, Fault, Name, Part, Seconds
 from rehearsal.scenario.signals import AlarmState, Message
-
-
-class WireFault(Part):
-    """Breaks the calls that match: `times` of them from the `nth` on (the first is 1), without `nth` every one."""
-
-    kind: Literal[
-        "throttle", "error_5xx", "reset_before", "reset_after", "slow", "access_denied", "killed", "timed_out", "twice"
-    ]
-    """The last three end the function that makes the call once it is carried out, or run an invocation's event twice
-    (`caller` is the function, `service` lambda, `action` Invoke)."""
-    caller: str | None = None
-    service: str | None = None
-    action: str | None = None
-    nth: int | None = Field(default=None, ge=1)
-    times: int = Field(default=1, ge=1)
-    seconds: Annotated[float, Field(gt=0)] | None = None
-    """For `slow` only: real seconds, since timeouts of SDK calls are real."""
-
-
-class Interruption(Part):
-    """Stops an execution of the machine from outside as it enters the state, at the `nth` time from this moment on."""
-
-    machine: str
-    state: str
-    nth: int = Field(default=1, ge=1)
-    again: Seconds | None = None
-    """So many seconds later the machine is started once more, with the same input."""
 
 
 class Start(Part):
@@ -142,6 +116,7 @@ class Moment(Part):
     abort: str | None = None
     """Stops every running execution of this machine."""
     interrupt: Interruption | None = None
+    events: EventFault | None = None
     start: Start | None = None
     steer: Steer | None = None
     capacity: dict[str, dict[str, int]] | None = None

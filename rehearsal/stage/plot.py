@@ -24,10 +24,9 @@ from rehearsal.scenario import (
 )
 from rehearsal.stage.bells import Bells
 from rehearsal.stage.casting import Cast
-from rehearsal.stage.interrupter import Interrupter
 from rehearsal.stage.records import Records
+from rehearsal.stage.troubles import Troubles
 from rehearsal.stage.workloads import Object, objects_of
-from rehearsal.wire import Fault
 from rehearsal.world import World
 
 POLICY_KEY = "fleet.yaml"
@@ -83,12 +82,11 @@ class Plot:
 
     def _acts(self) -> dict[str, Callable[[Any], object]]:
         """What each kind of moment does."""
-        world, kube, records = self._world, self._world.kube, self._records
+        world, kube = self._world, self._world.kube
         return {
+            **Troubles(world, self._records).acts(),
             "event": self._emit,
-            "fault": lambda fault: world.wire.faults.append(Fault(**fault.model_dump(exclude_none=True))),
             "abort": self._abort,
-            "interrupt": Interrupter(world, records).expect,
             "start": lambda start: self._start(start.machine, start.input),
             "steer": self._steer,
             "capacity": world.fleet.set_capacity,

@@ -1,19 +1,39 @@
-"""Somebody who stops executions in the middle, and may start them once more: a person at the console, say."""
+"""What goes wrong around a story: calls that fail, events that get lost, executions that somebody stops."""
 
-from rehearsal.scenario import Interruption
+from collections.abc import Callable
+from typing import Any
+
+from rehearsal.region.event_faults import EventFault as Disturbance
+from rehearsal.scenario import EventFault, Interruption, WireFault
 from rehearsal.stage.records import Record, Records
+from rehearsal.wire import Fault
 from rehearsal.world import World
 
 CAUSE = "stopped from outside"
 
 
-class Interrupter:
-    """Waits for states to be entered."""
+class Troubles:
+    """Makes them happen, each from its moment on."""
 
     def __init__(self, world: World, records: Records) -> None:
         self._world, self._records = world, records
 
-    def expect(self, wanted: Interruption) -> None:
+    def acts(self) -> dict[str, Callable[[Any], object]]:
+        """What each kind of moment does."""
+        return {"fault": self.strike, "events": self.disturb, "interrupt": self.interrupt}
+
+    def strike(self, fault: WireFault) -> None:
+        """Set a rule of the wire's, which is taken back where it does not last."""
+        faults, rule = self._world.wire.faults, Fault(**fault.model_dump(exclude_none=True, exclude={"lasts_seconds"}))
+        faults.append(rule)
+        if fault.lasts_seconds is not None:
+            self._world.clock.call_later(fault.lasts_seconds, "story/fault-over", lambda: faults.remove(rule))
+
+    def disturb(self, fault: EventFault) -> None:
+        """Set a rule of the bus."""
+        self._world.region.bus.faults.append(Disturbance(**fault.model_dump()))
+
+    def interrupt(self, wanted: Interruption) -> None:
         """Stop one execution as it enters the state, once it has been entered that often from now on."""
         entered = 0
 
