@@ -98,7 +98,7 @@ class World:
             cluster=self.scenario.cluster,
             gates=self.premises.gates,
         )
-        self.wire.interrupt = self.lambdas.interrupt
+        self.wire.ends(self.lambdas.interrupt)
         self.lambdas.faults = self.wire.faults
         self._up(self.wire)
         self.region.account.refusal = self.wire.refusal

@@ -27,7 +27,7 @@ class FunctionProcess:
         self._api = RuntimeApi()
         variables = environment(spec, [code, *forks.paths], wire, self._api.address)
         self.process = forks.start(code, variables, log)
-        self._request_id = ""
+        self._request_id, self._late = "", False
         threading.Thread(target=self._watch, name=f"watch-{spec.name}", daemon=True).start()
 
     @property
@@ -48,8 +48,7 @@ class FunctionProcess:
 
     def interrupt(self, how: str) -> None:
         """End it in the middle of an invocation: `killed`, or `timed_out` as if the function's time were up."""
-        if how == "timed_out":
-            self._api.answer(*self._timed_out(self._request_id))
+        self._late = how == "timed_out"
         self.process.kill()
 
     def _timed_out(self, request_id: str) -> Answer:
@@ -66,7 +65,8 @@ class FunctionProcess:
         self._api.close()
 
     def _watch(self) -> None:
-        self._api.answer(*_exited(self._request_id, self.process.wait()))
+        status = self.process.wait()
+        self._api.answer(*(self._timed_out(self._request_id) if self._late else _exited(self._request_id, status)))
 
 
 def _exited(request_id: str, status: int) -> Answer:

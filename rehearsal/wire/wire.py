@@ -79,12 +79,11 @@ class Wire:
     ) -> None:
         """`gates` that are given stand open already, and stay so when the wire stops."""
         self.faults = list[Fault]()
-        self.interrupt: Callable[[str, str], object] | None = None
-        """Ends a function in the middle of its call; to be set before the wire starts."""
         self._clock, self._cluster, self._keys = clock, cluster, Keys()
         self._record = Record(record)
         self._judge = Judge(policies, lookup or RegionLookup(region_url))
         self._upstreams = (Upstream(region_url), Upstream(kube_server, str(kube_ca_file)))
+        self._doors = self._aws_door(), self._kube_door()
         self._gates, self._owns_gates = gates or Gates(), gates is None
         self.ca_pem, self.aws_url, self.kube_url = self._gates.ca_pem, self._gates.aws_url, self._gates.kube_url
 
@@ -97,10 +96,7 @@ class Wire:
 
     def start(self) -> None:
         """Answer at both gates."""
-        doors = self._aws_door(), self._kube_door()
-        for door in doors:
-            door.interrupt = self.interrupt or door.interrupt
-        self._gates.open(doors[0].handle, doors[1].handle)
+        self._gates.open(*(door.handle for door in self._doors))
         if self._owns_gates:
             self._gates.start()
 
@@ -112,6 +108,11 @@ class Wire:
         for upstream in self._upstreams:
             upstream.close()
         self._record.close()
+
+    def ends(self, interrupt: Callable[[str, str], object]) -> None:
+        """Who ends a function in the middle of its call, told its name and how."""
+        for door in self._doors:
+            door.interrupt = interrupt
 
     def credentials(self, role_arn: str, caller: str) -> Credentials:
         """Credentials of a role for one caller: a function, a state machine."""

@@ -224,6 +224,21 @@ def test_a_reset_cuts_the_connection_before_or_after_the_deed(kind: Any, arrives
     assert (s3.list_objects_v2(Bucket="bucket", Prefix=key)["KeyCount"] == 1) is arrives
 
 
+@pytest.mark.parametrize("kind", ["killed", "timed_out"])
+def test_a_function_ends_after_its_deed_and_hears_nothing(kind: Any, seeded: Wire) -> None:
+    """Who it is and how it ends is told to whoever runs the functions."""
+    ended: list[tuple[str, str]] = []
+    seeded.ends(lambda caller, how: ended.append((caller, how)))
+    s3 = client_of(seeded, "s3")
+    seeded.faults.append(Fault(kind, caller="admin", service="s3", action="PutObject"))
+
+    with pytest.raises(ConnectionClosedError):
+        s3.put_object(Bucket="bucket", Key=f"ended/{kind}", Body=b"x")
+
+    assert ended == [("admin", kind)]
+    assert s3.list_objects_v2(Bucket="bucket", Prefix=f"ended/{kind}")["KeyCount"] == 1
+
+
 def test_a_slow_call_meets_the_clients_own_timeout(wire: Wire) -> None:
     """Real seconds, because the SDK's timeouts are real."""
     wire.faults.append(Fault("slow", service="ssm", seconds=0.6))

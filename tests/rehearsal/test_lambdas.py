@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -26,7 +27,9 @@ from rehearsal.clock import Clock
 from rehearsal.lambdas import FunctionSpec, Lambdas
 from rehearsal.lambdas.forks import LAUNCH, LIBRARIES, modules_ahead
 from rehearsal.lambdas.sandbox import base_environment, environment, link_runtime
+from rehearsal.lambdas.warm import Warm
 from rehearsal.layer import built_layer
+from rehearsal.wire import Fault
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 ROLE = "arn:aws:iam::123456789012:role/tiny"
@@ -157,6 +160,43 @@ def test_a_crash_is_an_exit_error(lambdas: Lambdas) -> None:
     assert (body["errorType"], error) == ("Runtime.ExitError", "Unhandled")
     assert body["errorMessage"].endswith("Runtime exited with error: exit status 3")
     assert ask(lambdas)[1] is None
+
+
+@pytest.mark.parametrize(("how", "kind"), [("killed", "Runtime.ExitError"), ("timed_out", "Sandbox.Timedout")])
+def test_an_interrupted_invocation_ends_as_lambda_would_put_it(lambdas: Lambdas, how: str, kind: str) -> None:
+    """Long before its real time is up; the next invocation is cold."""
+    lambdas.deploy(spec(timeout=60))
+    before = ask(lambdas)[0]["pid"]
+    threading.Timer(0.3, lambdas.interrupt, ("tiny", how)).start()
+    body, error = ask(lambdas, do="sleep")
+
+    assert (body["errorType"], error) == (kind, "Unhandled")
+    assert ask(lambdas)[0]["pid"] != before
+
+
+def test_an_event_that_is_run_twice_is_answered_by_the_second(lambdas: Lambdas, tmp_path: Path) -> None:
+    """The nth invocation, and no other."""
+    lambdas.faults.append(Fault("twice", caller="tiny", service="lambda", action="Invoke", nth=2))
+    lambdas.deploy(spec())
+
+    assert [ask(lambdas, n=n)[0]["echo"]["n"] for n in (1, 2, 3)] == [1, 2, 3]
+    assert (tmp_path / "logs" / "tiny.log").read_text().count('saw {"n": 2}') == 2
+
+
+def test_a_warm_process_is_left_to_a_function_just_like_it(tmp_path: Path, wire: FakeWire) -> None:
+    """With its log from then on; other code starts cold."""
+    warm, pids, same = Warm(tmp_path / "kept"), [], spec()
+    for number, deployed in enumerate((same, same, spec(code=f"{APP}\n"))):
+        made = Lambdas(Clock(1_800_000_000), lambda: wire, tmp_path / f"logs{number}", folder=warm.folder, warm=warm)
+        made.deploy(deployed)
+        pids.append(ask(made, n=number)[0]["pid"])
+        made.close()
+    warm.close()
+
+    assert pids[0] == pids[1] != pids[2]
+    logs = [(tmp_path / f"logs{number}" / "tiny.log").read_text() for number in range(3)]
+    assert [number for number, log in enumerate(logs) if f'saw {{"n": {number}}}' in log] == [0, 1, 2]
+    assert 'saw {"n": 0}' not in logs[1]
 
 
 def test_a_module_that_cannot_be_imported_says_so(lambdas: Lambdas) -> None:
