@@ -169,7 +169,7 @@ def test_an_error_of_ours_holds_the_node_and_names_itself(function: str, error: 
     result = run("admit_node", LAUNCHED, {function: fails(error), **HOLD})
 
     assert result.path == [*BEFORE[function], function, *JUDGED, "Held"]
-    assert len(result.called(function)) == (7 if isinstance(error, Unavailable) else 1)
+    assert len(result.called(function)) == (11 if isinstance(error, Unavailable) else 1)
     assert result.called("AdmitInstance")[0]["verdict"] == "hold"
     assert (result.status, result.error, result.cause) == ("FAILED", type(error).__name__, str(error))
     assert result.called("WriteReport")[0]["error"] == {"name": type(error).__name__, "reason": str(error)}

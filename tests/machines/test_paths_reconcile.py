@@ -106,7 +106,7 @@ def test_a_list_that_cannot_be_made_fails() -> None:
     result = run("reconcile", {}, {"ListLeftovers": fails(Unavailable("throttled"))})
 
     assert result.path == [*BEGIN, "ReconcileFailed"]
-    assert len(result.called("ListLeftovers")) == 7
+    assert len(result.called("ListLeftovers")) == 11
     assert (result.error, result.cause) == ("Unavailable", "throttled")
 
 

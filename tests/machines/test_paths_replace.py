@@ -15,7 +15,7 @@ CLAIM, DRAIN, RETIRE = ["ClaimNode", "Claimed?"], ["DrainNode", "Drained?"], ["R
 GIVEN_BACK = ["ReturnNode", "ReplacementFailed"]
 BEFORE = {"ClaimNode": [], "DrainNode": CLAIM, "RetireNode": CLAIM + DRAIN}
 """The way to each task."""
-LIMITS = [2, 4, 8, 16, 32, 60]
+LIMITS = [2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
 """Longest delay before each retry, in seconds."""
 
 
@@ -216,7 +216,7 @@ def test_an_error_gives_the_node_back_and_names_itself(function: str, error: Exc
 
 @pytest.mark.parametrize("function", [*BEFORE, "ReturnNode"])
 def test_no_answer_is_retried_with_back_off_before_anything_is_given_up(function: str) -> None:
-    """Six retries, each delay drawn from nothing up to its limit."""
+    """Ten retries, each delay drawn from nothing up to its limit."""
     result = run("replace_node", NODE, {"RetireNode": answers("overdue"), function: fails(Unavailable("throttled"))})
 
     times = [call.at for call in result.calls if call.function == function]

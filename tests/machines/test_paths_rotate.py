@@ -121,7 +121,7 @@ def test_a_plan_that_fails_leaves_nothing_to_close(error: Exception) -> None:
 
     assert result.path == ["KeepEvent", "PlanRotation", "HoldsGroup?", *REPORTED, "RotationFailed"]
     assert (result.error, result.cause) == (type(error).__name__, str(error))
-    assert len(result.called("PlanRotation")) == (7 if isinstance(error, Unavailable) else 1)
+    assert len(result.called("PlanRotation")) == (11 if isinstance(error, Unavailable) else 1)
     assert result.called("WriteReport")[0]["execution"]["name"] == "rotate_ami-1"
 
 
@@ -314,7 +314,7 @@ def test_a_change_that_cannot_be_closed_fails_a_rotation_that_went_well() -> Non
     result = run("rotate_ami", ORDER, {"PlanRotation": plans(1), CHILD: answers({}), **closing})
 
     assert result.path[-4:] == FAILED
-    assert len(result.called("CloseChange")) == 7
+    assert len(result.called("CloseChange")) == 11
     assert (result.error, result.cause) == ("Unavailable", "throttled")
 
 

@@ -112,11 +112,11 @@ def test_an_error_at_a_reading_removes_the_job() -> None:
 
 @pytest.mark.parametrize("function", ["StartSmoke", "ReadSmoke"])
 def test_no_answer_is_retried_before_the_smoke_is_given_up(function: str) -> None:
-    """Seven calls in all, and time passes between them."""
-    result = run("smoke_node", SMOKE, {function: fails(Unavailable("throttled"), times=7)})
+    """Eleven calls in all, and time passes between them."""
+    result = run("smoke_node", SMOKE, {function: fails(Unavailable("throttled"), times=11)})
 
     times = [call.at for call in result.calls if call.function == function and "abandon" not in call.payload]
-    assert len(times) == 7
+    assert len(times) == 11
     assert times[-1] - times[0] > 2
     assert result.path[-2:] == CLEANED
     assert (result.error, result.cause) == ("Unavailable", "throttled")

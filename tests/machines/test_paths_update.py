@@ -111,11 +111,11 @@ def test_a_cancelled_run_never_asks_eks() -> None:
 )
 def test_what_eks_refuses_ends_by_one_of_our_names(code: str, name: str) -> None:
     """Only what the SDK has no name for is asked again, for it may be throttling."""
-    eks = Eks(refusals=[code] * 9)
+    eks = Eks(refusals=[code] * 13)
 
     result = run("update_managed_group", UPDATE, clients={"eks": eks})
 
-    assert (result.status, result.error, len(eks.asked)) == ("FAILED", name, 7 if code == "AccessDenied" else 1)
+    assert (result.status, result.error, len(eks.asked)) == ("FAILED", name, 11 if code == "AccessDenied" else 1)
     assert result.path[-2:] == ["StartUpdate", "UpdateFailed"]
 
 
