@@ -89,11 +89,17 @@ def tidy(node: Node, verdict: Closed, run_id: str, cluster: Cluster) -> None:
         cluster.end_isolation(node)
 
 
+HOT = ("thermal", "power")
+"""Kinds of faults for which the machine stops the growth of shares."""
+
+
 def remember(request: Repair, verdict: Closed, now: datetime, world: World) -> None:
-    """Write down what closed nothing, for thresholds; and a board that was replaced, since EC2 hands it out again."""
+    """What closed nothing, for thresholds; a board that was replaced, which EC2 hands out again; heat that is gone."""
     if verdict.status in {"restarted", "recorded"} and request.diagnose:
         attempt = attempt_of(request.fault, request.diagnose.action, request.run.id, now, request.diagnose.job)
         world.attempts.note(attempt, request.instance, request.fault.uuid)
+    if request.fault.kind in HOT and verdict.status in {"repaired", "gone"}:
+        world.pools.thaw(request.run.group, request.instance)
     if request.replace is not None and request.fault.uuid:
         fault = words_of(request.fault)
         world.memory.remember_gpu(request.fault.uuid, fault, request.instance, request.isolate.node or "", now)

@@ -1,9 +1,11 @@
 """Let a node in quarantine leave service for its repair, once its turn has come: before anything on it is disturbed.
 
-What is going to be tried is written down first: a repair that dies half-way was one, too.
+What is going to be tried is written down first: a repair that dies half-way was one, too. While the node is emptied,
+and once more when it is empty, this is asked whether what rang has fallen quiet: then nothing is left but to prove it.
 
-In:  {"run": {...}, "event", "isolate", "diagnose", "open"?: <previous answer>, "now"}
-Out: {"status": "clear" | "waiting" | "overdue" | "gone" | "recovered" | "released", "reason", "since", "wait_seconds"}
+In:  {"run": {...}, "event", "isolate", "diagnose", "open"?: <previous answer>, "drain"?, "now"}
+Out: {"status": "clear" | "waiting" | "overdue" | "gone" | "recovered" | "released", "reason", "since", "doubted",
+      "crowded", "wait_seconds"}
 """
 
 from datetime import datetime, timedelta
@@ -35,12 +37,14 @@ def handler(request: Repair, now: datetime) -> Opened:
 
 def open_repair(request: Repair, now: datetime, world: World) -> Opened:
     """Raises: Conflict when another run closed the node in the same moment; and what the adapters raise."""
-    before = request.open or Opened(status="waiting", reason="", since=now)
+    before = before_of(request, now)
+    if before.status == "clear" and request.drain is not None:
+        return in_drain(request, before, world)
     if halt := halt_of_stop(world.wishes.stop()):
         update = {"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)}
         return before.model_copy(update=update)
     policy = world.policies.at(request.run.policy)
-    see = look(request, policy, now, world)
+    see = look(request, before, policy, now, world)
     turn = decide_turn(see)
     if turn.status == "clear":
         why = take_slots(request.run, [request.instance], policy, world)
@@ -54,6 +58,27 @@ def open_repair(request: Repair, now: datetime, world: World) -> Opened:
     return answer(turn, before, now, OTHERS_PATIENCE if see.eks or see.other else PATIENCE)
 
 
+def before_of(request: Repair, now: datetime) -> Opened:
+    """The last answer; asked again with nothing in hand, the node's proof has failed meanwhile."""
+    before = request.open or Opened(status="waiting", reason="", since=now)
+    tried = before.status in {"clear", "recovered"} and request.drain is None
+    return before.model_copy(update={"doubted": before.doubted or tried})
+
+
+def in_drain(request: Repair, before: Opened, world: World) -> Opened:
+    """What was begun goes on, unless whatever rang is quiet: then its pods may stay, if the node can be proved so."""
+    if not is_quiet(request, before, world):
+        return before
+    where = "it is empty" if is_empty(request) else "it was being emptied"
+    reason = f"whatever rang is quiet again, while {where}: the node is proved and given back"
+    return before.model_copy(update={"status": "recovered", "reason": reason})
+
+
+def is_empty(request: Repair) -> bool:
+    """Whether its drain has ended well."""
+    return (request.drain or {}).get("status") == "drained"
+
+
 def answer(turn: Turn, before: Opened, now: datetime, patience: timedelta) -> Opened:
     """The turn as the machine hears it; whoever waited too long is a person's business."""
     if turn.status != "waiting":
@@ -65,7 +90,7 @@ def answer(turn: Turn, before: Opened, now: datetime, patience: timedelta) -> Op
     return before.model_copy(update={"status": "waiting", "reason": turn.reason, "wait_seconds": pause})
 
 
-def look(request: Repair, policy: Policy, now: datetime, world: World) -> Sight:
+def look(request: Repair, before: Opened, policy: Policy, now: datetime, world: World) -> Sight:
     """What decides about the turn."""
     run, instance = request.run, request.instance
     fleet = world.groups.total([group.group for group in policy.groups])
@@ -88,7 +113,7 @@ def look(request: Repair, policy: Policy, now: datetime, world: World) -> Sight:
         other=other,
         given_back=not other and request.open is not None and bool(request.open.other),
         lacks=lacks(request, nodes, policy.group(run.group), now, world),
-        quiet=is_quiet(request, world),
+        quiet=is_quiet(request, before, world),
     )
 
 
@@ -123,10 +148,11 @@ def left_to_eks(request: Repair, policy: Policy, world: World) -> str:
     return name if owner == "eks" or world.nodegroups.repairs(group.cluster, name) else ""
 
 
-def is_quiet(request: Repair, world: World) -> bool:
-    """Whether everything that spoke of the node took its word back since it was closed, and nothing was tried yet."""
-    begun = request.open is not None and request.open.status == "clear"
-    if request.fault.xid is not None or request.fault.deadline is not None or begun:
+def is_quiet(request: Repair, before: Opened, world: World) -> bool:
+    """Whether everything that spoke of the node took its word back since it was closed, and that can be proved."""
+    if request.fault.xid is not None or request.fault.deadline is not None:
+        return False
+    if before.doubted or (before.crowded and not is_empty(request)):
         return False
     incident, since = world.incidents.of(request.instance), request.isolate.since
     recovered = incident.recovered_at if incident else None

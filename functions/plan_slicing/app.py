@@ -114,7 +114,8 @@ def _plan_group(group: GroupPolicy, here: Here, now: datetime) -> Planned:
         found = measure_pool(group, here, now)
     except EXPECTED as fault:
         return Planned(group=group.group, mode=wanted.mode, status="hold", now=1, replicas=1, reason=str(fault))
-    pool = Pool(group.group, found, state or PoolState(), why_blocked(group.group, world))
+    frozen = world.pools.frozen(group.group, now)
+    pool = Pool(group.group, found, state or PoolState(), why_blocked(group.group, world), frozen)
     profiles = remember(pool, here, now)
     waiting = len(here.census.pending)
     planned = plan_pool(pool, profiles, Demand(waiting), wanted, now)

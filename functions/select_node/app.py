@@ -24,6 +24,7 @@ from gpuops.domain.policy import EXCLUSIVE, ClusterPolicy, GroupPolicy, Policy
 from gpuops.domain.run import Execution, Run
 from gpuops.domain.slicing.answers import Selected
 from gpuops.domain.slicing.change import Change, decide_change
+from gpuops.domain.slicing.pool import shares_of
 from gpuops.domain.slicing.select import Look, decide_rest
 from gpuops.domain.slicing.turn import Turn, waits_since
 from gpuops.domain.tenants import tenants_of
@@ -83,7 +84,7 @@ def _select(request: SelectNode, before: Selected, now: datetime, world: World) 
     if why := _why_not(ours, connection, world):
         return before.model_copy(update={"status": "done", "reason": f"no node is changed: {why}"})
     looks: list[Look] = []
-    for found in _look_at_groups(request, policy, Sights(world, connection, ours), world):
+    for found in _look_at_groups(request, policy, Sights(world, connection, ours), now, world):
         if isinstance(found, Look):
             looks.append(found)
             continue
@@ -108,7 +109,9 @@ def _why_not(policy: ClusterPolicy, connection: "Cluster", world: World) -> str 
     return None
 
 
-def _look_at_groups(request: SelectNode, policy: Policy, sights: Sights, world: World) -> Iterator[Selected | Look]:
+def _look_at_groups(
+    request: SelectNode, policy: Policy, sights: Sights, now: datetime, world: World
+) -> Iterator[Selected | Look]:
     """Each group of the cluster that is ours to change: a node of it, or why there is none at the moment."""
     groups = [g for g in policy.groups if g.cluster == request.apply.cluster and g.mode == "apply"]
     nodes = {node.instance: node for node in sights.cluster.nodes() if node.instance}
@@ -123,11 +126,21 @@ def _look_at_groups(request: SelectNode, policy: Policy, sights: Sights, world: 
             if others and (held := _held(run, group, policy, world)):
                 yield held
                 continue
+            if others and (hot := world.pools.frozen(group.group, now)):
+                others = [node for node in others if not _grows(node, key, policy.cluster(group.cluster))]
+                if not others:
+                    yield Look(group, (Change("waiting", f"{group.group}: no GPU gets more shares: {hot}"),))
+                    continue
             if others and pods is None:
                 pods = sights.cluster.pods_by_node()
             yield _look(run, group, _not_training(others, group, pods or {}), pods or {}, (key, sights))
         except (Invalid, Refused) as fault:
             yield Look(group, held=f"{group.group}: {fault}")
+
+
+def _grows(node: Node, key: str, cluster: ClusterPolicy) -> bool:
+    """Whether the node's GPUs would be shared by more pods than now."""
+    return shares_of(key, cluster) > shares_of(node.config or EXCLUSIVE, cluster)
 
 
 def _not_training(nodes: Sequence[Node], group: GroupPolicy, pods: Mapping[str, Sequence[Pod]]) -> Sequence[Node]:

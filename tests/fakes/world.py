@@ -20,6 +20,7 @@ from gpuops.adapters.claims import Claims
 from gpuops.adapters.image_notes import ImageNotes
 from gpuops.adapters.incidents import Incidents
 from gpuops.adapters.memory import Memory
+from gpuops.adapters.pools import Pools
 from gpuops.adapters.releases import Releases
 from gpuops.adapters.store import Store
 from gpuops.adapters.table import Table
@@ -145,6 +146,10 @@ class World:
 
     def private_dns(self, instance: str) -> str:
         return f"node-{instance}"
+
+    @property
+    def pools(self) -> Pools:
+        return Pools(self.store._table)
 
     @property
     def wishes(self) -> Wishes:

@@ -1,12 +1,17 @@
 """remediate_gpu by every way: closed first, decided, replaced in its turn; whatever fails, the node stays closed."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
 
+from gpuops.adapters.pools import Pools
 from gpuops.domain.errors import Refused, Unhealthy
+from tests.fakes.world import table as stored
 from tests.machines.happy import FAULT
-from tests.machines.machine_world import Answer, answers, fails, run
+from tests.machines.machine_world import Answer, Given, Result, answers, fails, run
 
 ISOLATE, DIAGNOSE, OPEN = ["IsolateNode", "Isolated?"], ["DiagnoseFault", "Diagnosed?"], ["OpenRepair", "Opened?"]
 CLOSE = ["CloseRepair", "WriteReport", "Remediated?"]
@@ -255,11 +260,125 @@ def test_a_node_that_everything_is_quiet_about_is_only_proved() -> None:
     assert result.path == ["KeepEvent", *ISOLATE, *DIAGNOSE, *OPEN, "SmokeNode", *CLOSE, "Remediated"]
 
 
-def test_a_hot_node_loses_its_load_and_is_proved() -> None:
-    """Only its GPU pods have to go."""
-    lambdas = {"DiagnoseFault": diagnosed("relieve"), "SmokeNodeMachine": answers("passed")}
+HOT = {"fault": {"node": "node-1", "kind": "thermal", "first_seen": "2026-11-23T10:00:00Z"}}
+FROZEN = [*DIAGNOSE, "FreezeSlicing", "Diagnosed?"]
+SMOKED = {"SmokeNodeMachine": answers("passed")}
 
-    result = run("remediate_gpu", FAULT, lambdas)
 
-    assert result.path == ["KeepEvent", *ISOLATE, *DIAGNOSE, *OPEN, *REPAIR, "SmokeNode", *CLOSE, "Remediated"]
+class Table:
+    """DynamoDB, as the machine calls it."""
+
+    def __init__(self, refused: bool = False) -> None:  # noqa: FBT001, FBT002
+        self.items: list[Any] = []
+        self.refused = refused
+
+    def put_item(self, **call: Any) -> dict[str, Any]:
+        """See DynamoDB."""
+        if self.refused:
+            meta: Any = {"HTTPStatusCode": 400, "RequestId": "r-1"}
+            answer: Any = {"Error": {"Code": "AccessDeniedException", "Message": "no"}, "ResponseMetadata": meta}
+            raise ClientError(answer, "PutItem")
+        self.items.append(call["Item"])
+        return {}
+
+
+def hot(lambdas: Given, table: Table | None = None) -> Result:
+    """A thermal fault on its way."""
+    relieved = {"DiagnoseFault": diagnosed("relieve", "replace"), **SMOKED, **lambdas}
+    return run("remediate_gpu", HOT, relieved, {"dynamodb": table or Table()})
+
+
+def test_heat_stops_the_growth_of_shares_before_its_load_moves_and_the_node_is_repaired_last() -> None:
+    """In this order, once; the pool's adapter reads what the machine wrote."""
+    table = Table()
+
+    result = hot({}, table)
+
+    repair = ["DrainNode", "Drained?", *OPEN, "RepairGpu", "Repaired?", "SmokeNode"]
+    assert result.path == ["KeepEvent", *ISOLATE, *FROZEN, *OPEN, *repair, *CLOSE, "Remediated"]
     assert result.called("DrainNode")[0]["only_gpus"] is True
+    (item,) = table.items
+    assert (item["pk"], item["sk"]) == ({"S": "pool#gpu"}, {"S": "freeze#i-0123456789abcdef0"})
+    assert item["why"] == {"S": "node-1: thermal"}
+    with mock_aws():
+        store = stored()
+        store.put(item["pk"]["S"], item["sk"]["S"], {"why": item["why"]["S"], "until": item["until"]["S"]})
+        until = datetime.fromisoformat(item["until"]["S"])
+        looks = [Pools(store).frozen("gpu", until + timedelta(seconds=late)) for late in (-1, 0)]
+    assert looks == ["node-1: thermal", ""]
+
+
+def test_growth_that_cannot_be_stopped_keeps_the_node_closed() -> None:
+    """Its load would crowd the others while they are shared further: a person decides."""
+    result = hot({"CloseRepair": answers("kept")}, Table(refused=True))
+
+    assert result.path == ["KeepEvent", *ISOLATE, *DIAGNOSE, "FreezeSlicing", *CLOSE, "RemediationFailed"]
+    assert "growth of shares was not stopped" in result.called("CloseRepair")[0]["error"]["reason"]
+
+
+def test_what_is_only_observed_freezes_nothing() -> None:
+    """Nobody moves any load either."""
+    table = Table()
+
+    result = hot({"IsolateNode": answers("observed"), "CloseRepair": answers("observed")}, table)
+
+    assert (result.path[-3:], table.items) == (["WriteReport", "Remediated?", "Remediated"], [])
+
+
+@pytest.mark.parametrize("drains", [("draining", "drained"), ("drained",)])
+def test_an_alarm_that_is_ok_again_in_the_middle_leaves_the_proof_and_nothing_else(drains: tuple[str, ...]) -> None:
+    """While it is emptied, or when it is empty: no repair, an early return, under a name of its own."""
+    lambdas = {"DrainNode": answers(*drains), "OpenRepair": answers("clear", "recovered")}
+
+    result = hot(lambdas)
+
+    wait = ["WaitForEvictionsOrQuiet"] if len(drains) > 1 else []
+    assert result.path[-8 - len(wait) :] == ["Drained?", *wait, *OPEN, "SmokeNode", *CLOSE, "Remediated"]
+    assert result.called("RepairGpu") == []
+    assert result.called("OpenRepair")[1]["drain"]["status"] == drains[0]
+    assert result.children[0].name.endswith("-smoke-recovered")
+
+
+def test_a_proof_that_fails_after_that_goes_one_step_up() -> None:
+    """And the alarm is not believed a second time: open_repair is asked without a drain, and knows why."""
+    lambdas = {"OpenRepair": answers("recovered", "clear"), "ReplaceNodeMachine": answers("filled")}
+
+    result = hot({**lambdas, "SmokeNodeMachine": fails(Unhealthy("no CUDA"))})
+
+    end = ["SmokeNode", "Proved?", "TakeNextStep", *DIAGNOSE, *OPEN, "ReplaceNode", *CLOSE, "Remediated"]
+    assert result.path[-len(end) :] == end
+    asked = result.called("OpenRepair")[1]
+    assert (asked["open"]["status"], "drain" in asked) == ("recovered", False)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_node_that_cannot_be_proved_under_its_pods_is_emptied_first(begun: bool) -> None:  # noqa: FBT001
+    """Whether its drain had begun or not; then only the proof is left, under another name."""
+    before = ["clear"] if begun else []
+    crowded = {"crowded": True, "reason": "r"}
+    opens = [*before, "recovered", {"status": "clear", **crowded}, {"status": "recovered", **crowded}]
+    drains = ["draining", "drained"] if begun else ["drained"]
+    smokes = iter([Refused("nothing can be tried"), None])
+
+    def smoke(_: Any) -> Any:
+        if (refusal := next(smokes)) is not None:
+            raise refusal
+        return {"status": "passed"}
+
+    result = hot({"OpenRepair": answers(*opens), "DrainNode": answers(*drains), "SmokeNodeMachine": smoke})
+
+    assert result.status == "SUCCEEDED"
+    assert result.called("RepairGpu") == []
+    names = [child.name.rpartition("-")[2] for child in result.children]
+    assert names == ["recovered", "emptied"]
+    after = result.called("OpenRepair")[len(before) + 1]["open"]
+    assert (after["crowded"], after["status"]) == (True, "clear" if begun else "waiting")
+
+
+def test_a_node_that_cannot_be_proved_even_empty_is_a_persons() -> None:
+    """Nobody empties it a second time."""
+    opens = answers({"status": "recovered", "crowded": True, "reason": "r"})
+
+    result = hot({"OpenRepair": opens, "SmokeNodeMachine": fails(Refused("no image")), "CloseRepair": answers("kept")})
+
+    assert result.path[-6:] == ["SmokeNode", "Proved?", *CLOSE, "RemediationFailed"]

@@ -140,6 +140,22 @@ def test_an_idle_pool_is_to_have_two_shares(world: World) -> None:
     assert world.pools.key(wanted) == "r2"
 
 
+FREEZE = {"why": "n9: thermal", "until": (NOW + timedelta(hours=1)).isoformat()}
+"""As remediate_gpu writes it; its path is in tests/machines."""
+
+
+def test_a_pool_of_which_a_node_is_relieved_does_not_grow(world: World) -> None:
+    """Its load comes to the others; until the node is well, or nobody has said so for too long."""
+    world.store._table.put(f"pool#{world.groups.group.name}", "freeze#i-9", FREEZE)
+
+    during, after = plan(world), plan(world, minutes=60)
+
+    (pool,) = during.pools
+    assert (pool.status, pool.replicas) == ("keep", 1)
+    assert pool.reason == "a node is being relieved (n9: thermal)"
+    assert after.pools[0].status == "grow"
+
+
 @pytest.mark.parametrize("mode", ["observe", "recommend"])
 def test_a_recommendation_moves_nothing(world: World, mode: str) -> None:
     """It says what it would do and spare."""

@@ -359,3 +359,24 @@ def test_a_node_that_nvsentinel_holds_is_left_to_it(world: World) -> None:
 
     assert (left.status, left.reason) == ("owned", f"{NAME} is left to NVSentinel (remediating)")
     assert taken.status == "closed"
+
+
+@pytest.mark.parametrize(
+    ("more", "thawed"),
+    [
+        ({"smoke": {"status": "passed"}}, True),
+        ({"replace": {"status": "filled"}}, True),
+        ({"error": {"name": "Refused", "reason": "no"}}, False),
+    ],
+)
+def test_shares_may_grow_again_once_a_hot_node_is_well(world: World, more: dict[str, Any], thawed: bool) -> None:  # noqa: FBT001
+    """Or replaced; one that stays closed holds them until its item is too old."""
+    isolated = closed(world)
+    until = (NOW + timedelta(hours=24)).isoformat()
+    world.store._table.put("pool#gpu", f"freeze#{VICTIM.id}", {"why": "hot", "until": until})
+    state = repair(isolated, "relieve", **more)
+    hot = state.model_copy(update={"event": {"fault": {"kind": "thermal", "first_seen": NOW}}})
+
+    CLOSE.close_repair(OPEN.Repair.model_validate(hot.model_dump(warnings=False)), NOW, world)
+
+    assert (world.pools.frozen("gpu", NOW) == "") is thawed

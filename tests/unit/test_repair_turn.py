@@ -21,6 +21,7 @@ from gpuops.domain.keys import NVSENTINEL_CORDONED, NVSENTINEL_STATE
 from gpuops.domain.policy import Policy
 from gpuops.domain.rotation.group import NODEGROUP_TAG
 from gpuops.domain.rotation.strategy import Reservation
+from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import NOW, POLICY, instance
 from tests.fakes.rotation import run as roll_run
@@ -208,14 +209,62 @@ def test_a_node_that_everything_is_quiet_about_is_proved_and_given_back(
     isolate(world, 0)
     more = {"deadline": NOW} if fault.get("kind") == "interruption" else {}
     hot = state(fault={**fault, **more})
-    assert OPEN.is_quiet(hot, world) is False
     world.incidents.quiet(VICTIM.id, "hot", NOW + timedelta(seconds=30))
 
     answer = OPEN.open_repair(hot, NOW + timedelta(seconds=60), world)
 
     assert answer.status == status
-    again = hot.model_copy(update={"open": answer.model_copy(update={"status": "clear"})})
-    assert OPEN.open_repair(again, NOW, world).status == "clear"
+
+
+HOT = {"kind": "thermal", "xid": None}
+
+
+@pytest.mark.parametrize("before", ["recovered", "clear"])
+def test_a_node_whose_proof_failed_is_repaired_however_quiet_it_is(world: World, before: str) -> None:
+    """After it had fallen quiet, or after a repair: the word of an alarm was taken once. It waits, if need be."""
+    incident(world, ringing=frozenset({"hot"}))
+    world.incidents.quiet(VICTIM.id, "hot", NOW + timedelta(seconds=30))
+    first = OPEN.Opened(status=before, reason="r", since=NOW)
+
+    again = OPEN.open_repair(state(fault=HOT, open=first), NOW, world)
+    later = OPEN.open_repair(state(fault=HOT, open=again.model_copy(update={"status": "waiting"})), NOW, world)
+
+    assert (again.status, again.doubted, later.status) == ("clear", True, "clear")
+
+
+def in_drain(world: World, status: str, crowded: bool = False, **fault: Any) -> Any:  # noqa: FBT001, FBT002
+    """Asked again while its node is emptied, or when it is empty."""
+    begun = OPEN.Opened(status="clear", reason="begun", since=NOW, crowded=crowded)
+    given = state(fault={**HOT, **fault}, open=begun, drain={"status": status})
+    return OPEN.open_repair(given, NOW + timedelta(seconds=60), world)
+
+
+@pytest.mark.parametrize("status", ["draining", "drained"])
+def test_what_was_begun_goes_on_until_everything_is_quiet(world: World, status: str) -> None:
+    """Whatever else there is by then: a storm, a stop. drain_node heeds the stop itself."""
+    incident(world, ringing=frozenset({"hot"}))
+    world.wishes.write_stop(GlobalStop(by="me", at=NOW))
+    loud = in_drain(world, status)
+    world.incidents.quiet(VICTIM.id, "hot", NOW + timedelta(seconds=30))
+
+    quiet = in_drain(world, status)
+
+    assert (loud.status, loud.reason, quiet.status) == ("clear", "begun", "recovered")
+    assert ("it is empty" if status == "drained" else "it was being emptied") in quiet.reason
+    assert world.budgets.slots() == (), "nothing is taken twice"
+    assert in_drain(world, status, kind="xid", xid=48).status == "clear"
+
+
+def test_a_node_that_cannot_be_proved_under_its_pods_is_emptied_first(world: World) -> None:
+    """Then quiet counts again, and nothing but the proof is left."""
+    incident(world, ringing=frozenset({"hot"}))
+    world.incidents.quiet(VICTIM.id, "hot", NOW + timedelta(seconds=30))
+    waits = OPEN.Opened(status="waiting", reason="r", since=NOW, crowded=True)
+
+    turn = OPEN.open_repair(state(fault=HOT, open=waits), NOW, world)
+
+    assert (turn.status, turn.crowded, turn.doubted) == ("clear", True, False)
+    assert [in_drain(world, one, crowded=True).status for one in ("draining", "drained")] == ["clear", "recovered"]
 
 
 def test_load_that_moved_away_is_all_that_relieves_a_node() -> None:

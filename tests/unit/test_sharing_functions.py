@@ -549,6 +549,22 @@ def test_a_pool_whose_plans_are_applied_has_the_rung_of_its_plan(make: Callable[
     assert select(make(), name="run-3").key == "r4"
 
 
+def test_no_node_gets_more_shares_while_one_of_its_pool_is_relieved(make: Callable[..., World]) -> None:
+    """Nodes that are to have fewer are not held up by that."""
+    world = make(more=FOLLOWS)
+    freeze = {"why": "n9: power", "until": (NOW + timedelta(hours=1)).isoformat()}
+    world.store._table.put("pool#gpu", "freeze#i-9", freeze)
+    answer = select(world)
+    assert (answer.status, answer.reason) == ("waiting", "gpu: no GPU gets more shares: n9: power")
+
+    shared = world.connected.node("n2")
+    assert shared is not None
+    world.connected.label_config(shared, "r8")
+    assert (select(world, name="run-2").node, select(world, name="run-2").key) == ("n2", "r4")
+    world.pools.thaw("gpu", "i-9")
+    assert select(world, name="run-3").node == "n1"
+
+
 def test_training_keeps_its_node_exclusive_where_shares_follow_the_load(make: Callable[..., World]) -> None:
     """Nobody waits for it: the other node is selected, and then none is left."""
     world = make(n1=(replace(WEB, completes=True),), more=FOLLOWS)

@@ -12,7 +12,7 @@ from gpuops.domain.policy import GroupPolicy, Policy
 from gpuops.domain.slicing.change import out_of_reach
 from gpuops.domain.slicing.gather import looks_of, node_of
 from gpuops.domain.slicing.owners import Census, census_of
-from gpuops.domain.slicing.pool import RUNG_OF, Pool, PoolNode
+from gpuops.domain.slicing.pool import Pool, PoolNode, shares_of
 from gpuops.domain.slicing.profile import Profile, observe
 
 if TYPE_CHECKING:
@@ -51,10 +51,13 @@ def measure_pool(group: GroupPolicy, here: Here, now: datetime) -> list[PoolNode
 
 
 def _read(nodes: list[Node], readings: Mapping[str, Readings], group: GroupPolicy, here: Here) -> Iterator[PoolNode]:
-    profiles = here.policy.cluster(group.cluster).device_plugin.profiles
-    rungs = RUNG_OF | {key: profile.replicas for key, profile in profiles.items()}
+    cluster = here.policy.cluster(group.cluster)
     for node in nodes:
-        replicas, reading, apart = rungs.get(node.config or group.sharing, 1), readings[node.name], _why_apart(node)
+        replicas, reading, apart = (
+            shares_of(node.config or group.sharing, cluster),
+            readings[node.name],
+            _why_apart(node),
+        )
         if apart or reading.silent:
             yield PoolNode(node.name, replicas, silent=reading.silent, apart=apart)
         else:

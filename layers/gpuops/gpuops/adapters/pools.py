@@ -1,10 +1,13 @@
 """What is remembered of pools and workloads: `pool#<group>`, `workload#<group>/<owner>`, one item each.
 
+Beside a pool stands an item for each of its nodes that is being relieved of heat, or for want of power.
+
 Two looks at once must not undo each other, so each is written only over the item that was read.
 """
 
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Self
 
 from gpuops.adapters.aws import client
@@ -12,6 +15,8 @@ from gpuops.adapters.table import NEW, ONE, Condition, Table
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.slicing.pool import PoolState
 from gpuops.domain.slicing.profile import Profile
+
+FREEZE = "freeze#"
 
 
 class Pools:
@@ -40,6 +45,18 @@ class Pools:
             return group.sharing
         state = self.state(group.group)
         return state.key if state is not None and state.rung is not None else group.sharing
+
+    def frozen(self, group: str, now: datetime) -> str:
+        """Return which of its nodes are too hot, or short of power: no GPU of the pool gets more pods for that.
+
+        remediate_gpu writes it down before it moves the load of such a node away; empty for none.
+        """
+        found = self._table.query(f"pool#{group}", FREEZE)
+        return "; ".join(str(item["why"]) for item in found if datetime.fromisoformat(item["until"]) > now)
+
+    def thaw(self, group: str, instance: str) -> None:
+        """Forget that of a node that is well again; nothing happens where nothing was written."""
+        self._table.delete(f"pool#{group}", f"{FREEZE}{instance}")
 
     def profiles(self, group: str, workloads: Iterable[str]) -> dict[str, Profile]:
         """Return what is known of these workloads; those that nobody has measured are left out."""

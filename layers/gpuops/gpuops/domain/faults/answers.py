@@ -84,6 +84,10 @@ class Opened(Rest):
     told: bool = False
     """Whether people know that there may be no capacity for its successor."""
     wait_seconds: int = 0
+    doubted: bool = False
+    """It was proved once since it was closed, and failed: that an alarm is OK again means nothing any more."""
+    crowded: bool = False
+    """It fell quiet and could not be proved, because its GPUs are in use: it is emptied first."""
 
 
 class Closed(_Answer):

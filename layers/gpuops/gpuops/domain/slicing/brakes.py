@@ -55,7 +55,12 @@ def why_sick(node: PoolNode) -> str:
 
 
 def why_frozen(gpus: Sequence[Gpu], pool: Pool) -> str:
-    """Why no GPU of the pool gets more pods; empty where they may."""
+    """Why no GPU of the pool gets more pods; empty where they may.
+
+    A node that is being relieved is closed, and none of the GPUs here: its load has just come to them.
+    """
+    if pool.relieved:
+        return f"a node is being relieved ({pool.relieved})"
     warm = sorted(gpu.sample.temperature_celsius or 0.0 for gpu in gpus)
     if warm and (hot := warm[int((len(warm) - 1) * HOT_PERCENT / 100)]) >= HOT_CELSIUS:
         return f"its GPUs run at {hot:.0f} degrees"

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gpuops.domain.dcgm.sample import GpuSample
+from gpuops.domain.policy.cluster import ClusterPolicy
 from gpuops.domain.policy.parts import EXCLUSIVE, RUNGS
 
 LADDER = (1, *RUNGS.values())
@@ -137,6 +138,8 @@ class Pool:
     state: PoolState = field(default_factory=PoolState)
     blocked: str = ""
     """Why nothing may be changed now: a roll of the group, a repair; empty for no reason."""
+    relieved: str = ""
+    """Which of its nodes are out of service for heat or want of power; empty for none."""
 
     @property
     def members(self) -> list[PoolNode]:
@@ -188,6 +191,12 @@ class PoolPlan(BaseModel):
     state: PoolState
     hash: str = ""
     """Of everything above but the times of the state: the same inputs make the same plan."""
+
+
+def shares_of(key: str, cluster: ClusterPolicy) -> int:
+    """How many shares of each GPU a configuration makes; one of which nobody knows it makes none."""
+    profile = cluster.device_plugin.profiles.get(key)
+    return profile.replicas if profile else RUNG_OF.get(key, 1)
 
 
 def key_of(replicas: int) -> str:
