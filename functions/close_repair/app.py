@@ -98,7 +98,7 @@ def remember(request: Repair, verdict: Closed, now: datetime, world: World) -> N
     if verdict.status in {"restarted", "recorded"} and request.diagnose:
         attempt = attempt_of(request.fault, request.diagnose.action, request.run.id, now, request.diagnose.job)
         world.attempts.note(attempt, request.instance, request.fault.uuid)
-    if request.fault.kind in HOT and verdict.status in {"repaired", "gone"}:
+    if request.fault.kind in HOT and verdict.status in {"repaired", "gone", "released"}:
         world.pools.thaw(request.run.group, request.instance)
     if request.replace is not None and request.fault.uuid:
         fault = words_of(request.fault)
