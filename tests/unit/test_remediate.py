@@ -146,6 +146,7 @@ def test_a_slot_of_the_budget_comes_before_anything_that_disturbs(world: World) 
     state = repair(closed(world))
     assert [OPEN.open_repair(state, NOW, world).status for _ in range(2)] == ["clear", "clear"]
 
+    world.connected.isolate(world.connected.all_nodes[1], "fault-2", "Xid 79", "xid-79")
     other = state.model_copy(update={"run": run("fault-2"), "isolate": replace_instance(state, instance(1).id)})
     world.connected.isolate(world.connected.all_nodes[1], "fault-2", "Xid 79", "xid-79")
     first = OPEN.open_repair(other, NOW, world)

@@ -222,6 +222,7 @@ HOT = {"kind": "thermal", "xid": None}
 @pytest.mark.parametrize("before", ["recovered", "clear"])
 def test_a_node_whose_proof_failed_is_repaired_however_quiet_it_is(world: World, before: str) -> None:
     """After it had fallen quiet, or after a repair: the word of an alarm was taken once. It waits, if need be."""
+    isolate(world, 0)
     incident(world, ringing=frozenset({"hot"}))
     world.incidents.quiet(VICTIM.id, "hot", NOW + timedelta(seconds=30))
     first = OPEN.Opened(status=before, reason="r", since=NOW)
@@ -257,6 +258,7 @@ def test_what_was_begun_goes_on_until_everything_is_quiet(world: World, status: 
 
 def test_a_node_that_cannot_be_proved_under_its_pods_is_emptied_first(world: World) -> None:
     """Then quiet counts again, and nothing but the proof is left."""
+    isolate(world, 0)
     incident(world, ringing=frozenset({"hot"}))
     world.incidents.quiet(VICTIM.id, "hot", NOW + timedelta(seconds=30))
     waits = OPEN.Opened(status="waiting", reason="r", since=NOW, crowded=True)
