@@ -356,7 +356,12 @@ def test_a_node_that_cannot_be_proved_under_its_pods_is_emptied_first(begun: boo
     """Whether its drain had begun or not; then only the proof is left, under another name."""
     before = ["clear"] if begun else []
     crowded = {"crowded": True, "reason": "r"}
-    opens = [*before, "recovered", {"status": "clear", **crowded}, {"status": "recovered", **crowded}]
+    opens: list[str | dict[str, Any]] = [
+        *before,
+        "recovered",
+        {"status": "clear", **crowded},
+        {"status": "recovered", **crowded},
+    ]
     drains = ["draining", "drained"] if begun else ["drained"]
     smokes = iter([Refused("nothing can be tried"), None])
 
