@@ -73,7 +73,7 @@ WRITES = {
         "PutItem breaker",
         "DeleteItem breaker",
     },
-    "CloseRepair": {"UpdateItem budget", "DeleteItem budget", "PutItem node", "PutItem gpu"},
+    "CloseRepair": {"UpdateItem budget", "DeleteItem budget", "PutItem node", "PutItem gpu", "DeleteItem pool"},
     "ListLeftovers": {"DeleteItem open#changes", "UpdateItem budget", "DeleteItem budget"},
 }
 """What each function writes to the table, beside its journal."""
