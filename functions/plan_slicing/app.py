@@ -1,17 +1,19 @@
 """Measure the pools of one cluster and plan the shares of their GPUs; where plans are applied, say so in the table.
 
-No node is touched here: select_node brings nodes to what the table says. After a failure the machine asks once more,
-and every pool that this run moved gets its old rung back, so that the nodes that changed already return.
+No node is touched here: select_node brings nodes to what the table says, mark_nodes sets the soft taints. After a
+failure the machine asks once more, and every pool that this run moved gets its old rung back, so that the nodes that
+changed already return.
 
 In:  {"event": {"cluster"}, "execution": {...}, "slicing"?: <previous answer>, "error"?: {...}, "now": "..."}
 Out: {"status": "changed" | "kept" | "held" | "restored", "reason", "cluster", "policy",
+      "marks": {<node>: <soft taints that it is to bear from now on>},
       "pools": [{"group", "mode", "status", "now", "replicas", "reason", "hash", "spared_gpus", "saved", "nodes"}]}
 """
 
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
@@ -23,6 +25,7 @@ from gpuops.domain.run import Execution, Mode
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import Advised, Demand, NodePlan, Pool, PoolPlan, PoolState
 from gpuops.domain.slicing.saving import Saved, advise, worth
+from gpuops.domain.slicing.steer import changes_of
 from gpuops.entry import entry
 from gpuops.pools import Here, look_around, measure_pool, remember, why_blocked
 
@@ -50,6 +53,8 @@ class Planned(BaseModel):
     spared_gpus: float = 0.0
     saved: Saved | None = None
     """By plans that were only recommended."""
+    marks: dict[str, int] | None = Field(default=None, exclude=True)
+    """Soft taints by node; None where the pool should be steered, and could not be looked at."""
     nodes: tuple[NodePlan, ...] = ()
 
 
@@ -62,6 +67,7 @@ class Slicing(BaseModel):
     reason: str
     cluster: str
     policy: str
+    marks: dict[str, int] = {}
     pools: tuple[Planned, ...] = ()
 
 
@@ -86,11 +92,24 @@ def plan(name: str, now: datetime, world: World) -> Slicing:
     """Every pool of the cluster; one that cannot be looked at holds, and keeps no other from its turn."""
     policy = world.policies.latest()
     groups = [group for group in policy.groups if group.cluster == name and group.rebalance is not None]
-    if not groups:
+    steered = world.pools.steered(name)
+    if not groups and not steered:
         return _answer(name, policy, [], "no group of the cluster has `rebalance`")
     here = look_around(name, policy, world)
     pools = [_plan_group(group, here, now) for group in groups]
-    return _answer(name, policy, pools)
+    answer = _answer(name, policy, pools, "" if groups else "no group of the cluster is steered any more")
+    return answer.model_copy(update={"marks": _steer(name, pools, here, steered=steered)})
+
+
+def _steer(name: str, pools: list[Planned], here: Here, *, steered: bool) -> dict[str, int]:
+    """Which nodes are to bear other soft taints; the table says first that some may, so that none is forgotten."""
+    wanted = {node: marks for pool in pools for node, marks in (pool.marks or {}).items()}
+    found = {node.name: node.marks for node in here.nodes.values()}
+    changes = changes_of(wanted, found, all_known=all(pool.marks is not None for pool in pools))
+    bears = any(changes.values()) or any(found.values())
+    if bears != steered:
+        here.world.pools.keep_steered(name, steered=bears)
+    return changes
 
 
 def restore(slicing: Slicing, world: World) -> Slicing:
@@ -109,23 +128,25 @@ def restore(slicing: Slicing, world: World) -> Slicing:
 def _plan_group(group: GroupPolicy, here: Here, now: datetime) -> Planned:
     """Measure, remember, plan; what the plan says is kept where the policy lets it act."""
     wanted, world = group.rebalance or Rebalance(), here.world
+    acts = wanted.mode == "apply" and group.mode == "apply"
     state = world.pools.state(group.group)
     try:
         found = measure_pool(group, here, now)
     except EXPECTED as fault:
-        return Planned(group=group.group, mode=wanted.mode, status="hold", now=1, replicas=1, reason=str(fault))
+        told = {"status": "hold", "now": 1, "replicas": 1, "reason": str(fault)}
+        return Planned(group=group.group, mode=wanted.mode, marks=None if acts and wanted.steer else {}, **told)
     frozen = world.pools.frozen(group.group, now)
     pool = Pool(group.group, found, state or PoolState(), why_blocked(group.group, world), frozen)
     profiles = remember(pool, here, now)
     waiting = len(here.census.pending)
     planned = plan_pool(pool, profiles, Demand(waiting), wanted, now)
-    acts = wanted.mode == "apply" and group.mode == "apply"
     advised = None if acts else advise(pool, planned, now)
     unmoved = {"rung": None, "changed": (), "advised": advised}
     kept = planned.state if acts else planned.state.model_copy(update=unmoved)
     if not world.pools.keep_state(group.group, kept, state):
         raise Conflict(f"another run plans the shares of {group.group}")
-    return _told(planned, wanted.mode, _worth(advised, pool, here) if advised else None)
+    told = _told(planned, wanted.mode, _worth(advised, pool, here) if advised else None)
+    return told.model_copy(update={"marks": {p.node: p.marks for p in planned.nodes} if acts and wanted.steer else {}})
 
 
 def _worth(advised: Advised, pool: Pool, here: Here) -> Saved:

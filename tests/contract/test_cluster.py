@@ -283,6 +283,20 @@ def test_our_taint_is_added_beside_the_others(stage: Stage) -> None:
     assert GPU_TAINT in node.taints
 
 
+def test_soft_taints_come_and_go_beside_the_others(stage: Stage) -> None:
+    """So many of ours as are wanted, whatever was there; a node that is gone bears none."""
+    stage.add_node("n", instance="i-00000001", taints=(GPU_TAINT,))
+
+    for marks in (1, 2, 2, 1, 0):
+        for name in ("n", "no-such-node"):
+            stage.admitter.mark(name, marks)
+        node = stage.admitter.node("n")
+        assert node is not None
+        assert (node.marks, len(node.taints)) == (marks, marks + 1)
+        assert GPU_TAINT in node.taints
+        assert {t.effect for t in node.taints if t != GPU_TAINT} <= {"PreferNoSchedule"}
+
+
 def test_a_quarantine_is_written_down_and_taken_back(stage: Stage) -> None:
     """With the time of its last pass; it touches neither cordon nor taints."""
     node = stage.add_node("n", instance="i-00000001")

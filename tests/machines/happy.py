@@ -66,6 +66,7 @@ HAPPY: dict[str, dict[str, Any]] = {
         "policy": "v1",
         "pools": [{"group": "gpu", "mode": "apply", "status": "grow", "now": 1, "replicas": 2, "reason": "2 fit"}],
     },
+    "MarkNodes": {"status": "marked"},
     "SelectNode": {"status": "done"},
     "RelabelNode": {"status": "configured", "config": "r4", "replicas": 4, "deadline": LATER},
     "SettleNode": {"status": "kept"},

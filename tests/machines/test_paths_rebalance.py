@@ -33,7 +33,7 @@ def test_a_pool_grows_one_node_after_the_other() -> None:
     result = run("rebalance_slicing", CONFIG, lambdas)
     one = ["SelectNode", "Selected?", "ShareNode", "Shared?"]
     assert result.path == [
-        *["KeepEvent", "PlanSlicing", "Planned?"],
+        *["KeepEvent", "PlanSlicing", "Marks?", "Planned?"],
         *[*one, *one],
         *["SelectNode", "Selected?", *REPORTED, "Rebalanced"],
     ]
@@ -44,13 +44,25 @@ def test_a_pool_grows_one_node_after_the_other() -> None:
 def test_a_plan_that_is_not_applied_changes_nothing(plan: dict[str, Any]) -> None:
     """It is reported."""
     result = run("rebalance_slicing", CONFIG, {"PlanSlicing": answers(plan)})
-    assert result.path == ["KeepEvent", "PlanSlicing", "Planned?", *REPORTED, "Rebalanced"]
+    assert result.path == ["KeepEvent", "PlanSlicing", "Marks?", "Planned?", *REPORTED, "Rebalanced"]
 
 
 def test_a_fleet_without_pools_costs_one_call() -> None:
     """Nothing is reported, either."""
     result = run("rebalance_slicing", CONFIG, {"PlanSlicing": answers(pools())})
-    assert result.path == ["KeepEvent", "PlanSlicing", "Planned?", "Rebalanced"]
+    assert result.path == ["KeepEvent", "PlanSlicing", "Marks?", "Planned?", "Rebalanced"]
+
+
+def test_soft_taints_are_set_before_any_node_changes() -> None:
+    """And lifted where no pool is left; when that fails, nothing else is done."""
+    marks = {"marks": {"node-1": 1}}
+    result = run("rebalance_slicing", CONFIG, {"PlanSlicing": answers(pools("apply") | marks)})
+    assert result.path[1:6] == ["PlanSlicing", "Marks?", "MarkNodes", "Planned?", "SelectNode"]
+    assert result.called("MarkNodes")[0]["slicing"]["marks"] == {"node-1": 1}
+    result = run("rebalance_slicing", CONFIG, {"PlanSlicing": answers(pools() | marks)})
+    assert result.path[1:] == ["PlanSlicing", "Marks?", "MarkNodes", "Planned?", "Rebalanced"]
+    failing = {"PlanSlicing": answers(pools("apply") | marks), "MarkNodes": fails(Refused("no rights"))}
+    assert run("rebalance_slicing", CONFIG, failing).path[3:] == ["MarkNodes", *REPORTED, "RebalanceFailed"]
 
 
 def test_a_canary_that_fails_takes_the_plan_back() -> None:
@@ -61,7 +73,7 @@ def test_a_canary_that_fails_takes_the_plan_back() -> None:
         "ShareNodeMachine": fails(Unhealthy("no CUDA"), times=1),
     }
     result = run("rebalance_slicing", CONFIG, lambdas)
-    assert result.path[5:] == [
+    assert result.path[6:] == [
         *["ShareNode", "PlanSlicingBack", "SelectNodeBack", "SelectedBack?"],
         *["ShareNodeBack", "SelectNodeBack", "SelectedBack?", *REPORTED, "RebalanceFailed"],
     ]

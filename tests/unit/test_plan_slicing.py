@@ -2,10 +2,11 @@
 
 Covered: a pool that may grow says so in the table and only then, a recommendation moves nothing and says what it
 would have saved, what the next look knows of workloads, an exporter that is gone, a roll that is under way, a failure
-that takes the rung back, a second run at the same moment, whose pods they are and who must be alone.
+that takes the rung back, a second run at the same moment, whose pods they are and who must be alone,
+which nodes bear soft taints and when they go.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +19,8 @@ from gpuops.adapters.pools import Pools
 from gpuops.adapters.store import Store
 from gpuops.domain.dcgm.readings import Readings, read_exporter
 from gpuops.domain.dcgm.sample import GpuSample
-from gpuops.domain.errors import Conflict
+from gpuops.domain.errors import Conflict, Unavailable
+from gpuops.domain.keys import SOFT_KEYS
 from gpuops.domain.policy import Policy, parse_policy
 from gpuops.domain.rotation.cost import prices
 from gpuops.domain.slicing.owners import census_of, workload_of
@@ -52,15 +54,16 @@ def pod(name: str, node: str = "", **more: Any) -> dict[str, Any]:
     }
 
 
-def raw_node(place: int) -> dict[str, Any]:
+def raw_node(place: int, marks: int = 0) -> dict[str, Any]:
     """A Ready node of the group."""
+    taints = [{"key": key, "effect": "PreferNoSchedule"} for key in SOFT_KEYS[:marks]]
     return {
         "metadata": {
             "name": f"n{place}",
             "labels": {"node.kubernetes.io/instance-type": "g5.xlarge"},
             "annotations": {},
         },
-        "spec": {"providerID": f"aws:///us-east-1a/{MACHINES[place].id}"},
+        "spec": {"providerID": f"aws:///us-east-1a/{MACHINES[place].id}", "taints": taints},
         "status": {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"nvidia.com/gpu": "1"}},
     }
 
@@ -79,6 +82,9 @@ class World:
 
     store: Store
     mode: str = "apply"
+    more: str = ""
+    """Of the policy's `rebalance`; without any word the group has none."""
+    marks: dict[int, int] = field(default_factory=dict)
     texts: dict[str, str | None] = field(default_factory=dict)
     pods: list[dict[str, Any]] = field(default_factory=lambda: [pod("web-a", "n0"), pod("web-b", "n1")])
     groups: Groups = field(default_factory=lambda: Groups(group(MACHINES)))
@@ -93,7 +99,8 @@ class World:
     def latest(self) -> Policy:
         """The policy."""
         name = self.groups.group.name
-        text = f"groups: [{{cluster: demo, group: {name}, mode: apply, rebalance: {{mode: {self.mode}, {EAGER}}}}}]"
+        wanted = f", rebalance: {{mode: {self.mode}, {EAGER}{self.more}}}" if self.mode else ""
+        text = f"groups: [{{cluster: demo, group: {name}, mode: apply{wanted}}}]"
         return parse_policy(text, "v1")
 
     def cluster(self, _: str) -> "World":
@@ -106,13 +113,23 @@ class World:
 
     def get_all(self, path: str) -> list[dict[str, Any]]:
         """Nodes and pods."""
-        return [raw_node(place) for place in range(3)] if path.endswith("nodes") else self.pods
+        nodes = [raw_node(place, self.marks.get(place, 0)) for place in range(3)]
+        return nodes if path.endswith("nodes") else self.pods
 
     def read_all(self, nodes: list[str], now: datetime) -> dict[str, Readings]:
         """What the exporters say."""
         usual = {"n0": text(0, 2000, "web-a"), "n1": text(1, 2200, "web-b"), "n2": text(2, 0)}
         texts = usual | self.texts
         return {node: read_exporter(partial(texts.get, node), node, now) for node in nodes}
+
+
+def raises(error: Exception) -> Callable[..., Any]:
+    """A function that always does."""
+
+    def fail(*_: Any) -> Any:
+        raise error
+
+    return fail
 
 
 @pytest.fixture
@@ -190,6 +207,32 @@ def test_fewer_shares_save_nothing() -> None:
     shrink = PoolPlan(pool="p", status="shrink", now=2, replicas=1, reason="memory", state=PoolState())
     assert fewer_gpus(pool, shrink) == 0
     assert worth(Advised(since=NOW, gpus=2, gpu_hours=3.0), "x9.large", 1, prices()).dollars is None
+
+
+def test_a_steered_pool_says_which_nodes_bear_soft_taints(world: World) -> None:
+    """Only what changes, and only where plans are applied; they go with `steer`, and with `rebalance` itself."""
+    world.more = ", steer: true"
+    assert plan(world).marks == {"n2": 1}
+    world.marks = {2: 1}
+    assert plan(world, minutes=1).marks == {}
+    world.mode, world.marks = "recommend", {}
+    assert plan(world, minutes=2).marks == {}
+    world.marks = {2: 1}
+    assert plan(world, minutes=3).marks == {"n2": 0}
+    world.mode = ""
+    answer = plan(world, minutes=4)
+    assert (answer.marks, answer.pools, answer.status) == ({"n2": 0}, (), "kept")
+    world.marks = {}
+    assert plan(world, minutes=5).marks == {}
+    assert not world.pools.steered("demo")
+
+
+def test_a_pool_that_cannot_be_looked_at_keeps_its_soft_taints(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows which of the nodes are its own."""
+    world.more, world.marks = ", steer: true", {0: 1, 2: 1}
+    monkeypatch.setattr(PLAN, "measure_pool", raises(Unavailable("no exporters")))
+    assert plan(world).marks == {}
+    assert world.pools.steered("demo")
 
 
 def test_workloads_are_remembered_by_their_owner(world: World) -> None:

@@ -19,7 +19,7 @@ from gpuops.domain.slicing.odds import Spread, odds_above
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import Demand, Gpu, Pool, PoolNode, PoolPlan, PoolState, Tenant
 from gpuops.domain.slicing.profile import Profile, observe
-from gpuops.domain.slicing.steer import FULL, OPEN, REST
+from gpuops.domain.slicing.steer import FULL, MOST_CHANGES, OPEN, REST, changes_of
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TOTAL = 80 * 1024
@@ -221,6 +221,22 @@ def test_soft_taints_keep_empty_nodes_empty_and_full_ones_alone() -> None:
     marks = {n.node: n.marks for n in after(pool, profiles, 0, POLICY.model_copy(update={"steer": True})).nodes}
     assert marks == {"a": OPEN, "b": REST, "c": FULL}
     assert {n.marks for n in after(pool, profiles, 0).nodes} == {0}
+
+
+def test_others_keep_away_from_training_on_a_shared_gpu() -> None:
+    """It cannot be made exclusive under the pod; one that is exclusive already needs no taint."""
+    training = Tenant("default/Job/train", 10_000, 0.9, "it is training")
+    steered = POLICY.model_copy(update={"steer": True})
+    for replicas, marks in ((2, FULL), (1, OPEN)):
+        pool = Pool("p", [node("a", training, replicas=replicas)])
+        assert [n.marks for n in after(pool, {}, 0, steered).nodes] == [marks]
+
+
+def test_a_node_without_a_plan_loses_its_soft_taints() -> None:
+    """Unless a plan is missing that may want them; and not all of many nodes at once."""
+    assert changes_of({"a": 1, "b": 2}, {"a": 1, "b": 0, "c": 1}, all_known=True) == {"b": 2, "c": 0}
+    assert changes_of({"a": 1, "b": 2}, {"a": 1, "b": 0, "c": 1}, all_known=False) == {"b": 2}
+    assert len(changes_of({}, {f"n{i}": 1 for i in range(2 * MOST_CHANGES)}, all_known=True)) == MOST_CHANGES
 
 
 def test_odds_are_those_of_every_pair() -> None:

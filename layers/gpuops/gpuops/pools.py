@@ -1,7 +1,7 @@
 """What a cluster says about its pools of GPUs at one look: nodes through their exporters, pods through their owners."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -59,9 +59,9 @@ def _read(nodes: list[Node], readings: Mapping[str, Readings], group: GroupPolic
             _why_apart(node),
         )
         if apart or reading.silent:
-            yield PoolNode(node.name, replicas, silent=reading.silent, apart=apart)
+            yield PoolNode(node.name, replicas, silent=reading.silent, apart=apart, marks=node.marks)
         else:
-            yield node_of(node.name, replicas, reading.gpus, here.census.owners)
+            yield replace(node_of(node.name, replicas, reading.gpus, here.census.owners), marks=node.marks)
 
 
 def _why_apart(node: Node) -> str:

@@ -32,6 +32,7 @@ from gpuops.domain.keys import (
     RESET_BEFORE,
     RESET_LABEL,
     SCALE_DOWN_DISABLED,
+    SOFT_KEYS,
     Taint,
     label_of,
 )
@@ -167,6 +168,11 @@ class Cluster(Pods):
     def remove_taint(self, name: str, key: str) -> None:
         """Remove one taint and no other."""
         change_taints(self.kube, name, lambda old: [taint for taint in old if taint["key"] != key])
+
+    def mark(self, name: str, marks: int) -> None:
+        """Have the node bear so many of our soft taints, and leave all other taints as they are."""
+        ours = [{"key": key, "value": "", "effect": "PreferNoSchedule"} for key in SOFT_KEYS[:marks]]
+        change_taints(self.kube, name, lambda old: [*(taint for taint in old if taint["key"] not in SOFT_KEYS), *ours])
 
     def _apply(self, node: Node, purpose: str, annotations: dict[str, str], **fields: Any) -> None:
         """Apply one purpose's fields. The uid keeps an apply from creating a node that went away meanwhile."""

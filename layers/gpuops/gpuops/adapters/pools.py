@@ -1,6 +1,7 @@
 """What is remembered of pools and workloads: `pool#<group>`, `workload#<group>/<owner>`, one item each.
 
-Beside a pool stands an item for each of its nodes that is being relieved of heat, or for want of power.
+Beside a pool stands an item for each of its nodes that is being relieved of heat, or for want of power. Of a cluster,
+`pool#/<cluster>` says whether its nodes bear soft taints.
 
 Two looks at once must not undo each other, so each is written only over the item that was read.
 """
@@ -38,6 +39,15 @@ class Pools:
     def keep_state(self, group: str, state: PoolState, before: PoolState | None) -> bool:
         """Write it over the one that was read; False where somebody else was faster."""
         return self._put(f"pool#{group}", state.model_dump_json(), before.model_dump_json() if before else None)
+
+    def steered(self, cluster: str) -> bool:
+        """Return whether nodes of the cluster may bear soft taints of ours."""
+        item = self._table.get(f"pool#/{cluster}")
+        return item is not None and item["body"] == "steered"
+
+    def keep_steered(self, cluster: str, *, steered: bool) -> None:
+        """Write that down; no group is named like its key, since the name would begin with a slash."""
+        self._table.put(f"pool#/{cluster}", ONE, {"body": "steered" if steered else ""})
 
     def key(self, group: GroupPolicy) -> str:
         """Return the configuration that the group's nodes are to have: the pool's, where its plans are applied."""

@@ -22,6 +22,7 @@ from gpuops.domain.keys import (
     PLUGIN_CONFIG_LABEL,
     QUARANTINED,
     SHARED_GPU_RESOURCE,
+    SOFT_KEYS,
     STARTUP_TAINT_KEY,
     ZONE_LABEL,
     Taint,
@@ -73,6 +74,11 @@ class Node:
     def config(self) -> str | None:
         """The device plugin's configuration that its label chooses."""
         return self.labels.get(PLUGIN_CONFIG_LABEL)
+
+    @property
+    def marks(self) -> int:
+        """Soft taints of ours on it."""
+        return sum(taint.key in SOFT_KEYS for taint in self.taints)
 
     def offers(self, resource: str) -> int:
         """How many GPUs it offers under one of the device plugin's two names."""

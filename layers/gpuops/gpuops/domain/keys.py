@@ -37,6 +37,8 @@ FAULT_SETTLED = "gpuops/fault-settled"
 """When that one ended and left it closed on purpose; without it, reconcile looks after the node."""
 QUARANTINE_KEY = "gpuops/quarantine"
 """The taint of a node in quarantine; its value names the fault."""
+SOFT_KEYS = ("gpuops/rather-not", "gpuops/rather-not-at-all")
+"""Soft taints, by which the pods of a pool are packed: the first one, or both."""
 RESET_LABEL = "gpuops/reset"
 """Of a node whose GPUs are being reset: our own DaemonSets keep away from it."""
 RESET_BEFORE = "gpuops/reset-before"

@@ -33,5 +33,5 @@ class Rebalance(Part):
     history_hours: Annotated[float, Field(ge=0, le=720)] = 24
     """How long a workload must have been measured before its peaks count as known; a declared one needs no history."""
     steer: bool = False
-    """Plan soft taints (PreferNoSchedule), by which pods fill GPUs in use before they go to empty nodes, and keep away
+    """Set soft taints (PreferNoSchedule), by which pods fill GPUs in use before they go to empty nodes, and keep away
     from GPUs on which another peak would not fit: an autoscaler then finds empty nodes to take away."""
