@@ -90,6 +90,11 @@ class Lambdas:
         """Every deployed function."""
         return sorted(self._functions)
 
+    def running(self) -> dict[str, int]:
+        """The process of each function that has one, by the function's name."""
+        found = {name: function.process for name, function in list(self._functions.items())}
+        return {name: process.process.pid for name, process in found.items() if process and process.alive}
+
     def role_of(self, name: str) -> str:
         """ARN of the role of a function, by its name or ARN. Raises: LookupError."""
         return self._function(name).spec.role_arn

@@ -44,6 +44,11 @@ class Forked:
         self._ended = threading.Event()
 
     @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._pid
+
+    @property
     def alive(self) -> bool:
         """Whether its end has not been told."""
         return not self._ended.is_set()

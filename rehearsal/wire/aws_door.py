@@ -56,7 +56,7 @@ class AwsDoor(Door):
         if who is None:
             return self._upstream.send(request, streams=False), True, named
         judgement = self._judge.judge(who, call)
-        named = replace(named, resource=judgement.resource)
+        named = replace(named, resource=judgement.resource, keys=judgement.keys)
         if judgement.refusal:
             return self.error(request, Problem("denied", judgement.refusal)), False, named
         answer = self._upstream.send(request, streams=False)

@@ -40,6 +40,8 @@ class Named:
     service: str
     action: str
     resource: str
+    keys: tuple[str, ...] = ()
+    """Of DynamoDB items."""
 
 
 class Upstream:
@@ -142,6 +144,7 @@ class Door(ABC):
                 at=round(self._clock.now(), 3), caller=named.caller, role=named.role, service=named.service,
                 action=named.action, resource=named.resource, status=answer.status if answer else 0,
                 allowed=allowed, wall_ms=round(wall_ms, 1), fault=fault.kind if fault else None,
+                keys=named.keys,
             )
         )  # fmt: skip
 

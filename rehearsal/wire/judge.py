@@ -8,7 +8,7 @@ from rehearsal.wire.actions import asks_for
 from rehearsal.wire.aws_call import AwsCall
 from rehearsal.wire.conditions import Unjudged
 from rehearsal.wire.lookup import Lookup
-from rehearsal.wire.policy import Ask, decide
+from rehearsal.wire.policy import LEADING_KEYS, Ask, decide
 
 Policies = Callable[[str], Sequence[Mapping[str, Any]]]
 """Role ARN -> its policy documents, as the template renders them."""
@@ -34,6 +34,8 @@ class Judgement:
 
     resource: str
     refusal: str | None
+    keys: tuple[str, ...] = ()
+    """Partition keys of DynamoDB items that it touches."""
 
 
 class Judge:
@@ -56,7 +58,8 @@ class Judge:
         for ask in asks:
             if refusal := self.ask(principal, ask):
                 return Judgement(ask.resource, refusal)
-        return Judgement(asks[0].resource if asks else "*", None)
+        keys = (key for ask in asks for key in ask.keys.get(LEADING_KEYS) or ())
+        return Judgement(asks[0].resource if asks else "*", None, tuple(keys))
 
     def ask(self, principal: Principal, ask: Ask) -> str | None:
         """One question; None is a yes."""

@@ -25,6 +25,8 @@ class Line:
     allowed: bool
     wall_ms: float
     fault: str | None = None
+    keys: tuple[str, ...] = ()
+    """Partition keys of the DynamoDB items that it touched."""
 
 
 class Record:
