@@ -27,6 +27,7 @@ from gpuops.domain.keys import (
     QUARANTINE_KEY,
     QUARANTINED,
     SCALE_DOWN_DISABLED,
+    SOFT_KEYS,
     Taint,
 )
 
@@ -113,6 +114,13 @@ class FakeCluster(Cluster):
         node = self.known.get(name)
         if node is not None and all(there.key != taint.key for there in node.taints):
             self._set(node, {}, taints=(*node.taints, taint))
+
+    def mark(self, name: str, marks: int) -> None:
+        """See Cluster."""
+        node = self.known.get(name)
+        if node is not None:
+            ours = (Taint(key=key, effect="PreferNoSchedule") for key in SOFT_KEYS[:marks])
+            self._set(node, {}, taints=(*(taint for taint in node.taints if taint.key not in SOFT_KEYS), *ours))
 
     def mark_admitted(self, node: Node, now: datetime, seen: dict[str, str]) -> None:
         """See Cluster."""

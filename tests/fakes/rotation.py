@@ -24,7 +24,6 @@ from gpuops.domain.keys import (
     RESET_BEFORE,
     RESET_LABEL,
     SCALE_DOWN_DISABLED,
-    SOFT_KEYS,
     STARTUP_TAINT,
     Taint,
 )
@@ -266,10 +265,6 @@ class Cluster:
 
     def add_taint(self, name: str, taint: Taint) -> None:
         self._taint(name, lambda taints: taints if taint in taints else (*taints, taint))
-
-    def mark(self, name: str, marks: int) -> None:
-        ours = tuple(Taint(key=key, effect="PreferNoSchedule") for key in SOFT_KEYS[:marks])
-        self._taint(name, lambda taints: (*(taint for taint in taints if taint.key not in SOFT_KEYS), *ours))
 
     def remove_taint(self, name: str, key: str) -> None:
         self._taint(name, lambda taints: tuple(taint for taint in taints if taint.key != key))
