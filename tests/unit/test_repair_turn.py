@@ -17,7 +17,7 @@ from gpuops.domain.faults.answers import Diagnosed
 from gpuops.domain.faults.incident import Incident
 from gpuops.domain.faults.prospect import Prospect, why_no_successor
 from gpuops.domain.faults.turn import Sight, decide_turn
-from gpuops.domain.keys import NVSENTINEL_CORDONED, NVSENTINEL_STATE
+from gpuops.domain.keys import ADMITTED, NVSENTINEL_CORDONED, NVSENTINEL_STATE
 from gpuops.domain.policy import Policy
 from gpuops.domain.rotation.group import NODEGROUP_TAG
 from gpuops.domain.rotation.strategy import Reservation
@@ -370,3 +370,14 @@ def test_what_speaks_against_a_successor(more: dict[str, Any], words: str) -> No
 
     assert words in told
     assert bool(told) == bool(words)
+
+
+def test_nodes_from_before_gpuops_serve_as_well(world: World) -> None:
+    """No admission of ours ever saw them: they bear neither its taint nor its mark."""
+    isolate(world, 0)
+    world.connected.all_nodes = [
+        replace(one, annotations={k: v for k, v in one.annotations.items() if k != ADMITTED})
+        for one in world.connected.all_nodes
+    ]
+
+    assert OPEN.open_repair(state(VICTIM.id), NOW, world).status == "clear"

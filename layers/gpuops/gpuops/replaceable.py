@@ -21,7 +21,7 @@ def lacks(request: Repair, nodes: Sequence[Node], policy: GroupPolicy, now: date
     if request.diagnose is None or request.diagnose.action != "replace" or request.isolate.silent:
         return ""
     group = world.groups.describe(policy.group)
-    well = {node.instance for node in nodes if node.ready and node.admitted and node.instance != request.instance}
+    well = {node.instance for node in nodes if node.ready and not node.pending and node.instance != request.instance}
     since = max([now - RECENT, *(one.launched for one in group.staying if one.launched is not None)])
     templates = templates_of(group.launch)
     data = world.templates.read(templates[0]).data if templates else {}

@@ -19,7 +19,8 @@ class Prospect:
     launches: bool
     """Whether nobody has suspended Auto Scaling's Launch process."""
     serving: int
-    """Other nodes of the group that are Ready and admitted, those in quarantine among them: their pods run on."""
+    """Other nodes of the group that are Ready and without the startup taint, whether or not we ever admitted them;
+    those in quarantine among them: their pods run on."""
     floor: int
     """How many the policy wants to serve at least."""
     reservation: Reservation | None = None
