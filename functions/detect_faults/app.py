@@ -1,7 +1,8 @@
 """Look at a cluster's GPU nodes each minute, and have what is newly wrong answered like any other signal.
 
-The node monitoring agent's conditions reach no event bus, and neither do Xids: so one list of nodes, and the exporters
-of so many nodes a minute. An exporter that does not answer is no fault of its node: it is counted, and that is all.
+The node monitoring agent's conditions reach no event bus, and neither do Xids: so one list of nodes, and what the
+cluster's Prometheus knows of their GPUs or, without one, the exporters of so many nodes a minute. An exporter that does
+not answer is no fault of its node: it is counted, and that is all.
 
 In:  {"cluster": "demo", "now": "..."}
 Out: {"status": "looked", "reason", "told": [{"node", "fault", "became"}], "silent", "looks"}
@@ -17,7 +18,6 @@ from gpuops.adapters.world import World
 from gpuops.domain.cluster import instance_of
 from gpuops.domain.dcgm.readings import Readings
 from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
-from gpuops.domain.faults.shards import shard_of
 from gpuops.domain.faults.sightings import (
     EXPORTERS_SILENT,
     XIDS_SEEN,
@@ -31,6 +31,7 @@ from gpuops.domain.faults.xids import xid_table
 from gpuops.domain.keys import GPU_RESOURCE
 from gpuops.domain.policy import Policy
 from gpuops.entry import entry, measure
+from gpuops.gauges import Gauges
 from gpuops.incidents import tell
 
 EXPECTED = (Conflict, Invalid, Refused, Unavailable)
@@ -75,15 +76,13 @@ def detect(name: str, now: datetime, world: World) -> Looked:
         return Looked(reason=f"cluster {name} is not in the policy")
     cluster = world.cluster(name)
     nodes = {str(raw["metadata"]["name"]): raw for raw in cluster.kube.get_all(NODES) if _has_gpus(raw)}
-    shard = shard_of(list(nodes), now)
-    namespaces = policy.cluster(name).dcgm_exporter.namespaces
-    readings = world.metrics(cluster, namespaces).read_all(shard.nodes, now)
-    sightings = list(_sightings(nodes, readings, now))
-    answered = {node for node, reading in readings.items() if not reading.silent}
+    look = Gauges(world, cluster, policy.cluster(name), list(nodes)).faults(now)
+    sightings = list(_sightings(nodes, look.readings, now))
+    answered = {node for node, reading in look.readings.items() if not reading.silent}
     before = world.seen.read(name)
     gone = {mark.partition(" ")[0] for mark in before or ()} - nodes.keys()
     news = news_of(sightings, before, frozenset(answered | gone), xid_table())
-    silent = len(shard.nodes) - len(answered)
+    silent = len(nodes) if look.why else len(look.readings) - len(answered)
     measure(EXPORTERS_SILENT, silent)
     measure(XIDS_SEEN, sum(sighting.fault.kind == "xid" for sighting in news.told))
     told, failed, errors = _tell(news, now, policy, world)
@@ -92,8 +91,8 @@ def detect(name: str, now: datetime, world: World) -> Looked:
         world.seen.write(name, news.seen - failed)
     if errors:
         raise together(errors)
-    reason = f"{len(nodes)} nodes, {len(answered)} exporters asked, {len(told)} faults told"
-    return Looked(reason=reason, told=tuple(told), silent=silent, looks=shard.looks)
+    reason = f"{len(nodes)} nodes, {look.source} of {len(answered)}, {len(told)} faults told{look.why}"
+    return Looked(reason=reason, told=tuple(told), silent=silent, looks=look.looks)
 
 
 def _sightings(nodes: Mapping[str, Raw], readings: Mapping[str, Readings], now: datetime) -> Iterator[Sighting]:

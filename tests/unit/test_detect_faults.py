@@ -10,13 +10,17 @@ import pytest
 from moto import mock_aws
 
 from gpuops.adapters.seen import Seen
+from gpuops.domain.dcgm.parse import read_samples
 from gpuops.domain.dcgm.readings import Readings, read_exporter
 from gpuops.domain.errors import Unavailable
 from gpuops.domain.faults.place import Place
 from gpuops.domain.faults.shards import shard_of
+from gpuops.domain.policy import ClusterPolicy, Policy
+from gpuops.domain.policy.prometheus import Prometheus
 from tests.fakes import signals
 from tests.fakes.apps import load_app
 from tests.fakes.events import INSTANCE, NODE, UUID
+from tests.fakes.prometheus import Told
 from tests.fakes.signals import MACHINE, SENT
 from tests.fakes.world import table
 
@@ -53,6 +57,8 @@ class World(signals.World):
 
     nodes: list[dict[str, Any]] = field(default_factory=lambda: [node()])
     page: str | None = field(default_factory=page)
+    told: Told | None = None
+    """What a Prometheus says, where the policy names one."""
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -64,6 +70,16 @@ class World(signals.World):
         """Its API lists nodes, and nothing else."""
         assert name == "demo"
         return SimpleNamespace(kube=SimpleNamespace(get_all=lambda _path: iter(self.nodes)))
+
+    def latest(self) -> Policy:
+        """The policy, with a Prometheus if there is one."""
+        place = Prometheus(url="http://prometheus.internal") if self.told else None
+        cluster = ClusterPolicy(cluster="demo", prometheus=place)
+        return super().latest().model_copy(update={"clusters": (cluster,)})
+
+    def prometheus(self, _place: object) -> Any:
+        """It."""
+        return self.told
 
     def metrics(self, _cluster: Any, _namespaces: object) -> "World":
         """The exporters."""
@@ -246,3 +262,31 @@ def test_every_exporter_has_its_turn() -> None:
     assert sorted(name for shard in shards for name in shard.nodes) == names
     assert {shard.looks for shard in shards} == {3}
     assert shard_of([], SENT).nodes == []
+
+
+def test_a_prometheus_is_asked_for_all_nodes_at_once(world: World) -> None:
+    """No exporter is; the fault is told as any."""
+    world.asked.clear()
+    world.told = Told({NODE: Readings(read_samples(page(79), NODE))})
+    answer = look(world)
+
+    assert (world.told.asked, world.asked, answer.looks, answer.silent) == (1, [], 1, 0)
+    assert faults(world) == [("xid", 79, UUID)]
+    assert "Prometheus's word of 1" in answer.reason
+
+
+def test_a_prometheus_that_fails_is_told_and_exporters_are_asked(world: World) -> None:
+    """Nobody goes unwatched meanwhile; as if all exporters were silent, people hear of it."""
+    world.asked.clear()
+    world.told, world.page = Told(fault=Unavailable("Prometheus answers with a part only")), page(79)
+    answer = look(world)
+
+    assert (world.asked, answer.silent) == ([NODE], 1)
+    assert faults(world) == [("xid", 79, UUID)]
+    assert answer.reason.endswith("; Prometheus answers with a part only")
+
+
+def test_a_node_of_which_prometheus_knows_nothing_is_silent(world: World) -> None:
+    """It is counted, and keeps what was seen on it."""
+    world.told = Told()
+    assert (look(world).silent, world.started) == (1, [])

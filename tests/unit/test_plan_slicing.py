@@ -27,6 +27,7 @@ from gpuops.domain.slicing.owners import census_of, workload_of
 from gpuops.domain.slicing.pool import Advised, Gpu, Pool, PoolNode, PoolPlan, PoolState, Tenant
 from gpuops.domain.slicing.saving import fewer_gpus, worth
 from tests.fakes.apps import load_app
+from tests.fakes.prometheus import Told
 from tests.fakes.rotation import NOW, Groups, group, instance, run
 from tests.fakes.world import table
 
@@ -85,6 +86,8 @@ class World:
     more: str = ""
     """Of the policy's `rebalance`; without any word the group has none."""
     marks: dict[int, int] = field(default_factory=dict)
+    told: Told | None = None
+    """What a Prometheus says, where the policy names one."""
     texts: dict[str, str | None] = field(default_factory=dict)
     pods: list[dict[str, Any]] = field(default_factory=lambda: [pod("web-a", "n0"), pod("web-b", "n1")])
     groups: Groups = field(default_factory=lambda: Groups(group(MACHINES)))
@@ -101,7 +104,12 @@ class World:
         name = self.groups.group.name
         wanted = f", rebalance: {{mode: {self.mode}, {EAGER}{self.more}}}" if self.mode else ""
         text = f"groups: [{{cluster: demo, group: {name}, mode: apply{wanted}}}]"
-        return parse_policy(text, "v1")
+        place = "clusters: [{cluster: demo, prometheus: {url: 'http://prometheus.internal'}}]\n" if self.told else ""
+        return parse_policy(place + text, "v1")
+
+    def prometheus(self, _: object) -> Told | None:
+        """It."""
+        return self.told
 
     def cluster(self, _: str) -> "World":
         """Itself."""
@@ -290,3 +298,19 @@ def test_whose_pods_they_are() -> None:
     alone = {title: owner.exclusive for title, owner in census.owners.items() if owner.exclusive}
     assert alone == {"default/b": "default/b is training", "default/c": "default/c asks for 2 GPUs"}
     assert [waiting.name for waiting in census.pending] == ["d"]
+
+
+def test_a_pool_is_measured_by_the_prometheus_of_the_policy(world: World) -> None:
+    """The exporters, of which none would answer, are not asked."""
+    world.told = Told(world.read_all(["n0", "n1", "n2"], NOW))
+    world.texts = dict.fromkeys(("n0", "n1", "n2"))
+    answer = plan(world)
+
+    assert (answer.pools[0].status, answer.pools[0].replicas, world.told.asked) == ("grow", 2, 1)
+
+
+def test_a_prometheus_that_fails_holds_the_pool(world: World) -> None:
+    """And says why; half of an answer is none."""
+    world.told = Told(fault=Unavailable("Prometheus answers with a part only"))
+    answer = plan(world)
+    assert (answer.status, answer.pools[0].reason) == ("held", "Prometheus answers with a part only")

@@ -14,6 +14,7 @@ from gpuops.domain.slicing.gather import looks_of, node_of
 from gpuops.domain.slicing.owners import Census, census_of
 from gpuops.domain.slicing.pool import Pool, PoolNode, shares_of
 from gpuops.domain.slicing.profile import Profile, observe
+from gpuops.gauges import Gauges
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -29,13 +30,15 @@ class Here:
     nodes: Mapping[str, Node]
     """By instance."""
     census: Census
+    gauges: Gauges
 
 
 def look_around(name: str, policy: Policy, world: World) -> Here:
     """Read nodes and pods. Raises: Unavailable, Refused, Invalid."""
     cluster = world.cluster(name)
     nodes = {node.instance: node for node in map(read_node, cluster.kube.get_all("/api/v1/nodes")) if node.instance}
-    return Here(world, policy, cluster, nodes, census_of(cluster.kube.get_all("/api/v1/pods")))
+    gauges = Gauges(world, cluster, policy.cluster(name), [node.name for node in nodes.values()])
+    return Here(world, policy, cluster, nodes, census_of(cluster.kube.get_all("/api/v1/pods")), gauges)
 
 
 def measure_pool(group: GroupPolicy, here: Here, now: datetime) -> list[PoolNode]:
@@ -45,9 +48,7 @@ def measure_pool(group: GroupPolicy, here: Here, now: datetime) -> list[PoolNode
     """
     ids = (instance.id for instance in here.world.groups.describe(group.group).staying)
     nodes = [here.nodes[each] for each in ids if each in here.nodes]
-    namespaces = here.policy.cluster(group.cluster).dcgm_exporter.namespaces
-    readings = here.world.metrics(here.cluster, namespaces).read_all([node.name for node in nodes], now)
-    return list(_read(nodes, readings, group, here))
+    return list(_read(nodes, here.gauges.of([node.name for node in nodes], now), group, here))
 
 
 def _read(nodes: list[Node], readings: Mapping[str, Readings], group: GroupPolicy, here: Here) -> Iterator[PoolNode]:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from gpuops.adapters.jobs import Jobs
     from gpuops.adapters.metrics import Metrics
     from gpuops.adapters.objects import Objects
+    from gpuops.adapters.prometheus import Prometheus
     from gpuops.adapters.resets import Resets
     from gpuops.adapters.workloads import Workloads
+    from gpuops.domain.policy.prometheus import Prometheus as Place
 
 
 class Inside:
@@ -60,3 +62,9 @@ class Inside:
         from gpuops.adapters.metrics import Metrics  # noqa: PLC0415 - the same
 
         return Metrics(cluster.kube, namespaces)
+
+    def prometheus(self, place: "Place") -> "Prometheus":
+        """Whoever has the series of its exporters."""
+        from gpuops.adapters.prometheus import Prometheus  # noqa: PLC0415 - the same
+
+        return Prometheus.of(place)

@@ -24,10 +24,11 @@ def read_samples(text: str, node: str = "", scraped: datetime | None = None) -> 
 
     Raises: Unavailable when this is no exposition: a proxy's words, or half of an answer.
     """
-    return {uuid: _sample(uuid, found, node, scraped) for uuid, found in read_series(text).items()}
+    return {uuid: sample_of(uuid, found, node, scraped) for uuid, found in read_series(text).items()}
 
 
-def _sample(uuid: str, found: Sequence[Series], node: str, scraped: datetime | None) -> GpuSample:
+def sample_of(uuid: str, found: Sequence[Series], node: str, scraped: datetime | None) -> GpuSample:
+    """Return one GPU by its series."""
     whole = [series for series in found if not series.mig]
     problems: list[str] = []
     values = {name: _value(name, whole, problems) for name in dict.fromkeys(series.name for series in whole)}

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gpuops.domain.dcgm.parse import read_samples
 from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.errors import Invalid, Refused, Unavailable
+
+STALE = timedelta(seconds=90)
+"""Three intervals of the exporter, which reads its counters every 30 s."""
 
 
 @dataclass(frozen=True)

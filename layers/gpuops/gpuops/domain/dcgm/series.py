@@ -22,6 +22,8 @@ MAX_CHARACTERS = 4 << 20
 BLANK = 0x7FFF_FFF0
 TENANT = ("pod", "namespace", "container", "pod_uid")
 """Labels that say for whom a GPU works."""
+CONTESTED = TENANT[:3]
+"""Those of them that a scraper's target bears as well: the others it leaves as they are."""
 EXPORTER = "dcgm-exporter"
 DIGITS = 6
 
@@ -65,11 +67,16 @@ def read_series(text: str) -> dict[str, list[Series]]:
     """
     if len(text) > MAX_CHARACTERS:
         raise Unavailable(f"the exporter's answer has {len(text)} characters; no node has more than {MAX_CHARACTERS}")
-    samples = [sample for sample in plain_lines(text) or _parsed(text) if _is_gpus(sample)]
-    renamed = any(f"exported_{label}" in sample.labels for sample in samples for label in TENANT)
+    return sort_series(plain_lines(text) or _parsed(text))
+
+
+def sort_series(lines: Iterable["Line | Sample"]) -> dict[str, list[Series]]:
+    """Return each GPU's series by UUID, in their order. Which labels a scraper renamed, each of its jobs says."""
+    samples = [sample for sample in lines if _is_gpus(sample)]
+    renamed = {s.labels.get("job") for s in samples if any(f"exported_{label}" in s.labels for label in TENANT)}
     found: dict[str, list[Series]] = defaultdict(list)
     for sample in samples:
-        labels = _spelled(sample.labels, renamed=renamed)
+        labels = _spelled(sample.labels, renamed=sample.labels.get("job") in renamed)
         at = float(sample.timestamp) if sample.timestamp is not None else None
         found[labels["UUID"]].append(Series(sample.name, labels, sample.value, at))
     return found
@@ -105,7 +112,7 @@ def _spelled(labels: Mapping[str, str], *, renamed: bool) -> dict[str, str]:
     """Its labels as the exporter means them. Prometheus drops empty ones, so an idle GPU may lack `exported_pod`."""
     spelled = dict(labels)
     if renamed:
-        for name in TENANT:
+        for name in CONTESTED:
             spelled[name] = spelled.pop(f"exported_{name}", "")
     if EXPORTER in spelled.get("pod", ""):  # the scraper's own label for its target: nobody works on this GPU
         spelled |= dict.fromkeys(TENANT, "")

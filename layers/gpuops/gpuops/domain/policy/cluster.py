@@ -17,6 +17,7 @@ from gpuops.domain.policy.parts import (
     Namespace,
     Part,
 )
+from gpuops.domain.policy.prometheus import Prometheus
 from gpuops.domain.run import Mode
 
 
@@ -77,6 +78,8 @@ class ClusterPolicy(Part):
     """Who offers the GPUs to the scheduler."""
     dcgm_exporter: DcgmExporter = DcgmExporter()
     """Who measures them."""
+    prometheus: Prometheus | None = None
+    """Where pools are measured and faults are looked for, instead of at the exporters themselves."""
     node_selector: dict[str, str] = Field(default_factory=lambda: {"nvidia.com/gpu": "true"})
     """Labels of the nodes on which both run."""
     reset_labels: dict[DeployLabel, LabelValue] = Field(default_factory=dict)

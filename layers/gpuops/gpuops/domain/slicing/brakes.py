@@ -7,15 +7,14 @@ more pods would only make them worse; a node with a fatal Xid, whose plugin may 
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from gpuops.domain.dcgm.readings import STALE
 from gpuops.domain.faults.xids import xid_table
 from gpuops.domain.slicing.pool import Gpu, Pool, PoolNode
 
 KNOWN_PERCENT = 90.0
 HOT_CELSIUS, HOT_PERCENT = 80.0, 95.0
-STALE = timedelta(seconds=90)
-"""Three intervals of the exporter, which reads its counters every 30 s."""
 HELD_BACK = ("thermal", "power", "hw_slowdown")
 MAX_NAMED = 5
 
