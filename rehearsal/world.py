@@ -22,6 +22,11 @@ from rehearsal.region.fleet import Fleet
 from rehearsal.region.fleet_ports import REGION
 from rehearsal.region.kinds.base import session
 from rehearsal.region.server import Region
+<<<<<<< HEAD
+=======
+from rehearsal.region.workspace import Workspace
+from rehearsal.registry import Registry
+>>>>>>> 1910dfe (A workspace of Amazon's Prometheus in the rehearsal; a story in which pools are measured and Xids found by it)
 from rehearsal.rest import Mirror, Rest
 from rehearsal.scenario import Scenario
 from rehearsal.wire import OUTSIDE, Wire
@@ -123,6 +128,7 @@ class World:
         )
         self.fleet.install(self.region.patches)
         self.region.own["imagebuilder"] = self.fleet.builder.answer
+        self.region.own["aps"] = Workspace(self.kubelets.exported, scenario.cluster).answer
         self.rest = Rest(self.mirror, self.kubelets.debt)
         self.clock.add_rest_check(self.rest.owed)
         self.mirror.start()

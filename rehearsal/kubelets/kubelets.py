@@ -111,6 +111,10 @@ class Kubelets:
         """Answer GET `path` for the pod network."""
         return self._served.answer(host, port, path)
 
+    def exported(self) -> list[tuple[str, str]]:
+        """What every exporter that answers says, with its pod's name."""
+        return self._served.exported()
+
     def debt(self, _mirror: Mirror, pod: Json) -> str | None:
         """What a kubelet owes a pod before time may pass: a check for the rest ledger."""
         machine = self._world.machines.get(pod["spec"].get("nodeName", ""))

@@ -16,6 +16,7 @@ from rehearsal.kubelets.run import Run
 from rehearsal.kubelets.world import World
 
 EXPORTER_PORT: Final = 9400
+OK: Final = 200
 LOGS: Final = "containerLogs"
 Answer = tuple[int, bytes]
 
@@ -34,6 +35,13 @@ class Served:
             if port == EXPORTER_PORT and urlsplit(path).path == "/metrics":
                 return self._metrics(host)
         return 404, b"404 page not found\n"
+
+    def exported(self) -> list[tuple[str, str]]:
+        """Return what every exporter that answers says, with its pod's name."""
+        with self._world.lock:
+            pods = [r for r in self._pods.runs.values() if r.place and r.stage == "running" and is_exporter(r.pod)]
+            told = [(_named(run)[1], self._metrics(run.place.pod_ip)) for run in pods if run.place]
+        return [(name, body.decode()) for name, (status, body) in told if status == OK]
 
     def _kubelet(self, host: str, path: str) -> Answer:
         machine = next((m for m in self._world.machines.values() if host in (m.name, m.instance.ip)), None)

@@ -161,6 +161,7 @@ ROWS: dict[str, Asker] = dict(
         *_rows("sqs", "GetQueueAttributes ReceiveMessage SendMessage DeleteMessage", row(r.queue)),
         *_rows("sqs", "DeleteMessageBatch", row(r.queue, action="sqs:DeleteMessage")),
         *_rows("tag", "GetResources", _ALL),
+        *_rows("aps", "QueryMetrics", row(named("aps", "workspace/{}", "workspaceId"))),
         *_rows("imagebuilder", "GetImage", row(named("imagebuilder", "image/{}", "imageBuildVersionArn"))),
         *_rows("imagebuilder", "ListImagePipelineImages", row(named("imagebuilder", "{}", "imagePipelineArn"))),
     ]

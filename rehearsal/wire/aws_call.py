@@ -51,8 +51,18 @@ def read_call(request: Request) -> AwsCall:
         return AwsCall(access_key, service, found[1], "cbor")
     if signing in REST_SERVICES:
         return _rest_call(request, path, query, access_key, signing)
+    if signing == "aps":
+        return _metrics_call(path, access_key)
     form = {**query, **dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True))}
     return AwsCall(access_key, service, form.get("Action", "?"), "ec2" if signing == "ec2" else "query", form)
+
+
+def _metrics_call(path: str, access_key: str | None) -> AwsCall:
+    """A workspace's Prometheus API, which botocore has no model of."""
+    found = re.fullmatch(r"/workspaces/([^/]+)/api/v1/query(_range)?", path)
+    if found is None:
+        return AwsCall(access_key, "aps", "?", "rest-json")
+    return AwsCall(access_key, "aps", "QueryMetrics", "rest-json", {"workspaceId": found[1]})
 
 
 def _credential(request: Request, query: Mapping[str, str]) -> tuple[str | None, str]:

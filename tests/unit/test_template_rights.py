@@ -319,4 +319,4 @@ def _actions(statement: dict[str, Any]) -> list[str]:
 def _reads(action: str) -> bool:
     """Whether nothing changes by it, or only items of the table, which are judged by key."""
     service, _, name = action.partition(":")
-    return service == "dynamodb" or name.startswith(("Describe", "Get", "List", "BatchGet"))
+    return service == "dynamodb" or name.startswith(("Describe", "Get", "List", "BatchGet", "QueryMetrics"))
