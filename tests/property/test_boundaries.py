@@ -10,6 +10,7 @@ import copy
 import gzip
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from gpuops.domain.admission.event import read_event
 from gpuops.domain.cluster import read_node, read_pod
 from gpuops.domain.dcgm.parse import read_samples
+from gpuops.domain.dcgm.vectors import READ_AT, read_vector, readings_of
 from gpuops.domain.drivers.images import config_digest, environment_of, parse_document, parse_image, platform_manifest
 from gpuops.domain.drivers.require import Offer, holds
 from gpuops.domain.drivers.workloads import uses_of
@@ -66,6 +68,10 @@ DCGM_EXP_XID_ERRORS_COUNT{gpu="0",UUID="GPU-1",xid="79"} 1
 DCGM_EXP_CLOCK_EVENTS_COUNT{gpu="0",UUID="GPU-1",clock_event="sw_power_cap"} 3
 DCGM_FI_DEV_XID_ERRORS{gpu="0",UUID="GPU-1"} 79
 """
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+VECTOR = """{"status": "success", "data": {"resultType": "vector", "result": [
+{"metric": {"gpu": "0", "UUID": "GPU-1", "Hostname": "n1", "job": "a"}, "value": [1795424400.0, "1795424400"]},
+{"metric": {"gpu": "0", "UUID": "GPU-1", "node": "n2", "vgpu": "1", "exported_pod": "p"}, "value": [1, "NaN"]}]}}"""
 DIGEST = "sha256:" + "0" * 64
 NODE: Any = {
     "metadata": {"name": "n", "uid": "u", "labels": {"a": "b"}, "annotations": {"gpuops/admitted": "x"}},
@@ -204,6 +210,17 @@ def test_user_data_is_understood_or_left_alone(text: bytes, wraps: int, cut: int
 def test_an_exposition_is_read_or_is_none(text: str) -> None:
     """Half an answer, a proxy's words, values that are no numbers."""
     allowed(lambda: read_samples(text), Unavailable)
+
+
+@given(damaged(VECTOR) | st.text())
+def test_a_prometheus_answers_or_does_not(text: str) -> None:
+    """The same, in JSON; whatever it says, each node that was asked for is known or silent."""
+
+    def read() -> None:
+        lines = [line for name in ("DCGM_FI_DEV_FB_USED", READ_AT) for line in read_vector(name, text.encode())]
+        assert set(readings_of(lines, ["n1", "n2"], NOW)) == {"n1", "n2"}
+
+    allowed(read, Unavailable)
 
 
 @given(damaged(*GOOD.values()) | st.text())
