@@ -22,11 +22,7 @@ from rehearsal.region.fleet import Fleet
 from rehearsal.region.fleet_ports import REGION
 from rehearsal.region.kinds.base import session
 from rehearsal.region.server import Region
-<<<<<<< HEAD
-=======
 from rehearsal.region.workspace import Workspace
-from rehearsal.registry import Registry
->>>>>>> 1910dfe (A workspace of Amazon's Prometheus in the rehearsal; a story in which pools are measured and Xids found by it)
 from rehearsal.rest import Mirror, Rest
 from rehearsal.scenario import Scenario
 from rehearsal.wire import OUTSIDE, Wire
