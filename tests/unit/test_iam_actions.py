@@ -50,7 +50,12 @@ def keys(service: str, operation: str, **params: Any) -> Mapping[str, Any]:
     return asks_for(AwsCall("k", service, operation, "json", params), World(), ROLE)[0].keys
 
 
-@pytest.mark.parametrize("row", sorted(ROWS))
+UNMODELLED = {"aps:QueryMetrics"}
+"""Of a Prometheus API that botocore has no model of: "Actions, resources, and condition keys for Amazon Managed Service
+for Prometheus", Service Authorization Reference."""
+
+
+@pytest.mark.parametrize("row", sorted(ROWS.keys() - UNMODELLED))
 def test_every_row_is_an_operation_of_its_service(row: str) -> None:
     """A misspelled row would never be found, and its call refused."""
     service, _, operation = row.partition(":")
@@ -62,6 +67,12 @@ def test_every_row_is_an_operation_of_its_service(row: str) -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "params", "expected"),
     [
+        (
+            "aps",
+            "QueryMetrics",
+            {"workspaceId": "ws-1"},
+            [("aps:QueryMetrics", "arn:aws:aps:us-east-1:123456789012:workspace/ws-1")],
+        ),
         ("autoscaling", "SuspendProcesses", {"AutoScalingGroupName": "gpu"}, [("autoscaling:SuspendProcesses", GROUP)]),
         (
             "autoscaling",
