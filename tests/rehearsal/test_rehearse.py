@@ -52,7 +52,7 @@ def of(*names: str) -> pytest.MarkDecorator:
 
 @pytest.fixture(scope="module")
 def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
-    """Runs a scenario when it is asked for the first time, where the one before left off (ADR 0032)."""
+    """Runs a scenario when it is asked for the first time, where the one before left off (ADR 0031)."""
     played: dict[str, Rehearsed] = {}
     rooms = Rooms()
 

@@ -28,11 +28,9 @@ def test_no_page_bears_the_marks_of_a_merge() -> None:
     assert marked == []
 
 
-def test_no_two_decisions_have_one_number() -> None:
-    """Pages and comments name them by it."""
-    numbers = [int(path.name[:4]) for path in DECISIONS]
-
-    assert len(numbers) == len(set(numbers))
+def test_decisions_are_numbered_without_a_gap() -> None:
+    """One that was dropped is said to be, not deleted."""
+    assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
     assert DECISIONS
 
 
