@@ -10,7 +10,7 @@ NODES ?= 20
 PIP_TOOLS := 7.6.2
 PIP_AUDIT := 2.10.1
 PARLIAMENT := 1.6.4
-# A rehearsal hands one baton on from process to process and leaves a third of two cores idle: so three workers for two.
+# A rehearsal hands one baton on from process to process, so two of them leave a part of two cores idle: three workers for two.
 WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? (n * 3 + 1) / 2 : 6)))
 SPREAD := -n $(WORKERS) --no-loadscope-reorder
 NEEDED := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))

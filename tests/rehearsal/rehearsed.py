@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.chronicle import Chronicle
-from rehearsal.control_plane import find_or_build
-from rehearsal.premises import Premises
 from rehearsal.report import Result
 from rehearsal.run import rehearse
 from rehearsal.scenario import Scenario
@@ -55,37 +53,8 @@ class Rehearsed:
         return {name: [mark.what for mark in lane.marks] for name, lane in self.chronicle.nodes.items()}
 
 
-def run(
-    scenario: Scenario,
-    out: Path,
-    beside: Callable[[World], None] = lambda _: None,
-    *,
-    premises: Premises | None = None,
-) -> Rehearsed:
+def run(scenario: Scenario, out: Path, beside: Callable[[World], None] = lambda _: None) -> Rehearsed:
     """One rehearsal in this process."""
     witness = Witness()
-    result = rehearse(scenario, out=out, view=witness, beside=beside, premises=premises)
+    result = rehearse(scenario, out=out, view=witness, beside=beside)
     return Rehearsed(result, witness.chronicle, out)
-
-
-class Rooms:
-    """Premises for many rehearsals, each after the other; those in which one broke off are not used again."""
-
-    def __init__(self) -> None:
-        self._premises: Premises | None = None
-
-    def run(self, scenario: Scenario, out: Path) -> Rehearsed:
-        """One rehearsal in them."""
-        if self._premises is None:
-            self._premises = Premises(find_or_build()).__enter__()
-        try:
-            return run(scenario, out, premises=self._premises)
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Stop everything that runs in them."""
-        made, self._premises = self._premises, None
-        if made is not None:
-            made.__exit__(None, None, None)

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from rehearsal.scenario import load, names
-from tests.rehearsal.rehearsed import Rehearsed, Rooms, run
+from tests.rehearsal.rehearsed import Rehearsed, run
 
 LONG = {"launch_storm": 1200}
 """Seconds that a large scenario may take on a busy machine; the others have the usual limit."""
@@ -51,18 +51,16 @@ def of(*names: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(scope="module")
-def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
-    """Runs a scenario when it is asked for the first time, where the one before left off (ADR 0031)."""
+def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """Runs a scenario when it is asked for the first time."""
     played: dict[str, Rehearsed] = {}
-    rooms = Rooms()
 
     def once(name: str) -> Rehearsed:
         if name not in played:
-            played[name] = rooms.run(load(name), tmp_path_factory.mktemp("rehearsed") / name)
+            played[name] = run(load(name), tmp_path_factory.mktemp("rehearsed") / name)
         return played[name]
 
-    yield once
-    rooms.close()
+    return once
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -6,20 +6,20 @@ from datetime import datetime
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
 from gpuops.domain.faults.answers import Repair
-from gpuops.domain.faults.prospect import Prospect, why_no_successor
+from gpuops.domain.faults.prospect import Doubt, Prospect, why_no_successor
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.capacity import why_scarce
 from gpuops.domain.rotation.launch import templates_of
 from gpuops.domain.rotation.strategy import RECENT
 
 
-def lacks(request: Repair, nodes: Sequence[Node], policy: GroupPolicy, now: datetime, world: World) -> str:
-    """Return why the node must not go yet, or nothing; of a dead node nothing is asked: it serves nobody.
+def lacks(request: Repair, nodes: Sequence[Node], policy: GroupPolicy, now: datetime, world: World) -> Doubt | None:
+    """Return why the node must not go yet, or None; of a dead node nothing is asked: it serves nobody.
 
     Raises: Unavailable, Refused, Invalid.
     """
     if request.diagnose is None or request.diagnose.action != "replace" or request.isolate.silent:
-        return ""
+        return None
     group = world.groups.describe(policy.group)
     well = {node.instance for node in nodes if node.ready and not node.pending and node.instance != request.instance}
     since = max([now - RECENT, *(one.launched for one in group.staying if one.launched is not None)])

@@ -5,6 +5,7 @@ into places that are free: of that, what it did within the hour says most.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gpuops.domain.rotation.strategy import Reservation
 
@@ -29,16 +30,24 @@ class Prospect:
     """What Auto Scaling's last failure since its last launch lacked, within the hour."""
 
 
-def why_no_successor(see: Prospect) -> str:
-    """Say why the node must not go yet; empty where nothing speaks against it."""
+class Doubt(NamedTuple):
+    """Why a node must not go yet."""
+
+    reason: str
+    passes: bool = False
+    """Whether that ends by itself: the others are all there, and need not be called for while they boot."""
+
+
+def why_no_successor(see: Prospect) -> Doubt | None:
+    """Say why the node must not go yet; None where nothing speaks against it."""
     if not see.launches:
-        return "no successor would come: Auto Scaling's Launch process is suspended"
+        return Doubt("no successor would come: Auto Scaling's Launch process is suspended")
     if see.reservation and not see.reservation.active:
-        return f"no successor would come: reservation {see.reservation.id} is not active any more"
+        return Doubt(f"no successor would come: reservation {see.reservation.id} is not active any more")
     if see.scarce:
-        return f"no successor may come: a launch failed within the hour: {see.scarce}"
+        return Doubt(f"no successor may come: a launch failed within the hour: {see.scarce}")
     if see.present < see.desired:
-        return f"no successor may come: {see.present} of {see.desired} instances are there already"
+        return Doubt(f"no successor may come: {see.present} of {see.desired} instances are there already")
     if see.serving < see.floor:
-        return f"only {see.serving} other nodes serve, the policy's floor is {see.floor}"
-    return ""
+        return Doubt(f"only {see.serving} other nodes serve, the policy's floor is {see.floor}", passes=True)
+    return None

@@ -8,6 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from gpuops.domain.faults.prospect import Doubt
+
 MAX_NAMED = 5
 
 
@@ -33,7 +35,7 @@ class Sight:
     """Another tool that has the node in hand."""
     given_back: bool = False
     """Whether one had it at the look before, and has it no longer."""
-    lacks: str = ""
+    lacks: Doubt | None = None
     """Why the node's successor might not come."""
     quiet: bool = False
     """Whether whatever rang is quiet again, and was no Xid: those are not taken back."""
@@ -67,7 +69,7 @@ def decide_turn(see: Sight) -> Turn:
         )
         return Turn("waiting", told, storm=len(see.quarantined) + 1 > see.limit)
     if see.lacks:
-        return Turn("waiting", see.lacks, scarce=True)
+        return Turn("waiting", see.lacks.reason, scarce=not see.lacks.passes)
     return Turn("clear", f"{see.instance} may leave service")
 
 
