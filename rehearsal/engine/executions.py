@@ -4,6 +4,7 @@ moto names every unnamed execution None, cannot stop one that is just starting, 
 thread has noticed.
 """
 
+import threading
 from typing import Any
 
 from moto.stepfunctions.parser.api import (
@@ -52,13 +53,17 @@ def patch_executions() -> None:
 
 
 def _named(start: Any) -> Any:
+    one_at_a_time = threading.Lock()
+    """moto looks whether a name is taken, and takes it a moment later; Step Functions does both at once."""
+
     def start_execution(self: Any, arn: str, name: Any = None, execution_input: Any = None, trace: Any = None) -> Any:
-        if name is None:
-            machine = self.describe_state_machine(arn)
-            taken = {execution.name for execution in machine.executions}
-            number = next(n for n in range(1, len(taken) + 2) if f"{machine.name}-{n}" not in taken)
-            name = f"{machine.name}-{number}"
-        return start(self, arn, name, execution_input, trace)
+        with one_at_a_time:
+            if name is None:
+                machine = self.describe_state_machine(arn)
+                taken = {execution.name for execution in machine.executions}
+                number = next(n for n in range(1, len(taken) + 2) if f"{machine.name}-{n}" not in taken)
+                name = f"{machine.name}-{number}"
+            return start(self, arn, name, execution_input, trace)
 
     return start_execution
 
