@@ -54,7 +54,7 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
     ("found", "expected"),
     [
         ([{"AvailableInstanceCount": 3, "State": "active", "ReservationType": "default"}], Reservation("cr-1", 3)),
-        ([{"AvailableInstanceCount": 3, "State": "expired"}], Reservation("cr-1", 0)),
+        ([{"AvailableInstanceCount": 3, "State": "expired"}], Reservation("cr-1", 0, active=False)),
         (
             [{"AvailableInstanceCount": 1, "State": "active", "ReservationType": "capacity-block"}],
             Reservation("cr-1", 1, block=True),

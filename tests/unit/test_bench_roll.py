@@ -119,5 +119,5 @@ def test_a_bench_takes_its_own_options_and_no_others() -> None:
     assert (refused.exit_code, "--waves" in refused.output) == (2, True)
     assert (
         unknown.exit_code,
-        "there are: coldstart, plan, rebalance" in " ".join(unknown.output.split()),
+        "there are: coldstart, load, plan, rebalance" in " ".join(unknown.output.split()),
     ) == (2, True)

@@ -30,7 +30,7 @@ DEPLOYED = [*(ROOT / "layers/gpuops/gpuops").rglob("*.py"), *(ROOT / "functions"
 MACHINES = sorted((ROOT / "statemachines").glob("*.asl.json"))
 RUNS_TEXT = {"eval", "exec", "compile", "__import__", "system", "popen", "Popen", "check_output", "spawn"}
 SAFE_YAML = {"yaml.safe_load", "yaml.safe_load_all", "yaml.safe_dump", "yaml.compose", "yaml.scan", "yaml.parse"}
-FORBIDDEN = {"subprocess", "shlex", "pickle", "marshal", "shelve", "pty", "ctypes", "jinja2"}
+FORBIDDEN = {"subprocess", "pickle", "marshal", "shelve", "pty", "ctypes", "jinja2"}
 HOSTILE = (
     "</td></script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'\"&{{7*7}}"
 )
