@@ -18,14 +18,14 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from urllib3.exceptions import HTTPError
 
+from gpuops.adapters.asking import OK, Headers, ask, error_of
 from gpuops.adapters.aws import session, translated
 from gpuops.domain.dcgm.lines import Line
 from gpuops.domain.dcgm.queries import FAULTS, MEASURES, Query
 from gpuops.domain.dcgm.readings import Readings
 from gpuops.domain.dcgm.vectors import read_vector, readings_of
-from gpuops.domain.errors import Invalid, Refused, Unavailable
+from gpuops.domain.errors import Unavailable
 from gpuops.domain.policy.prometheus import Prometheus as Place
 
 MAX_BYTES = 32 << 20
@@ -34,9 +34,6 @@ TIMEOUT = urllib3.Timeout(connect=3, read=20)
 SERVER_SECONDS = 15
 """After which it shall give up itself."""
 FORM = "application/x-www-form-urlencoded"
-OK, TOO_MANY, SERVER_ERROR = 200, 429, 500
-DENIED = (401, 403)
-Headers = Mapping[str, str]
 
 
 class Prometheus:
@@ -71,19 +68,19 @@ class Prometheus:
     def _ask(self, query: str, now: datetime) -> bytes:
         form = {"query": query, "time": f"{now.timestamp():.3f}", "timeout": f"{SERVER_SECONDS}s"}
         body = urlencode(form).encode()
-        try:
-            answer = self._http.request(
-                "POST", self._url, body=body, headers=self._headers(body), redirect=False, preload_content=False
-            )
-            data = answer.read(MAX_BYTES + 1)
-            answer.drain_conn() if len(data) <= MAX_BYTES else answer.close()
-        except HTTPError as error:
-            raise Unavailable(f"Prometheus at {self._host} does not answer: {error}") from error
-        if len(data) > MAX_BYTES:
-            raise Invalid(f"Prometheus at {self._host}: an answer of more than {MAX_BYTES} bytes for {query}")
-        if answer.status != OK:
+        status, _, data = ask(
+            self._http,
+            "POST",
+            self._url,
+            self._headers(body),
+            whom=f"Prometheus at {self._host}",
+            most=MAX_BYTES,
+            body=body,
+            what=f" for {query}",
+        )
+        if status != OK:
             said = data[:200].decode(errors="replace")
-            raise _error_of(answer.status)(f"Prometheus at {self._host}: HTTP {answer.status} for {query}: {said!r}")
+            raise error_of(status)(f"Prometheus at {self._host}: HTTP {status} for {query}: {said!r}")
         return data
 
     @property
@@ -101,9 +98,3 @@ class Prometheus:
             request = AWSRequest(method="POST", url=self._url, data=body, headers=plain)
             SigV4Auth(credentials.get_frozen_credentials(), "aps", self._region).add_auth(request)
         return dict(request.headers.items())
-
-
-def _error_of(status: int) -> type[Exception]:
-    if status == TOO_MANY or status >= SERVER_ERROR:
-        return Unavailable
-    return Refused if status in DENIED else Invalid

@@ -11,13 +11,13 @@ no, Invalid for what is not there or cannot be read.
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError
 
+from gpuops.adapters.asking import OK, UNAUTHORIZED, Headers, ask, error_of
 from gpuops.adapters.aws import client, translated
 from gpuops.domain.drivers.images import (
     INDEX,
@@ -29,19 +29,16 @@ from gpuops.domain.drivers.images import (
     parse_document,
     platform_manifest,
 )
-from gpuops.domain.errors import Invalid, Refused, Unavailable
+from gpuops.domain.errors import Invalid, Refused
 
 MAX_BYTES = 4_194_304
 """What registries themselves take for a manifest (distribution/distribution)."""
 TIMEOUT = urllib3.Timeout(connect=3, read=5)
 REDIRECTS = (301, 302, 303, 307, 308)
-OK, UNAUTHORIZED, FORBIDDEN, TOO_MANY, SERVER_ERROR = 200, 401, 403, 429, 500
 LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost)(:\d+)?(/|$)", re.ASCII)
 ACCEPT = ", ".join((*INDEX, *MANIFEST))
 ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?", re.ASCII)
 _CHALLENGE = re.compile(r'(realm|service|scope)="([^"]{0,500})"', re.ASCII)
-
-Headers = Mapping[str, str]
 
 
 def ecr_login(region: str) -> str:
@@ -104,7 +101,7 @@ class _Session:
             status, headers, body = self._ask(urljoin(url, headers.get("Location", "")), None)
         if status == OK:
             return body
-        raise _error_of(status)(f"{self._image.host}: HTTP {status} for {self._image.repository}")
+        raise error_of(status)(f"{self._image.host}: HTTP {status} for {self._image.repository}")
 
     def _authorize(self, challenge: str) -> str:
         """A token of the registry's own for whoever asks, or the account's for ECR."""
@@ -117,7 +114,7 @@ class _Session:
         scope = {"service": asked.get("service", ""), "scope": f"repository:{self._image.repository}:pull"}
         status, _, body = self._ask(f"{asked['realm']}?{urlencode(scope)}", None)
         if status != OK:
-            raise _error_of(status)(f"{self._image.host}: HTTP {status} for a token to pull {self._image.repository}")
+            raise error_of(status)(f"{self._image.host}: HTTP {status} for a token to pull {self._image.repository}")
         given = parse_document(body)
         return f"Bearer {given.get('token') or given.get('access_token') or ''}"
 
@@ -128,24 +125,10 @@ class _Session:
         headers = {"Accept": ACCEPT, "User-Agent": "gpuops"} | (
             {"Authorization": authorization} if authorization else {}
         )
-        try:
-            answer = self._http.request("GET", url, headers=headers, redirect=False, preload_content=False)
-            body = answer.read(MAX_BYTES + 1)
-            answer.drain_conn() if len(body) <= MAX_BYTES else answer.close()
-        except HTTPError as error:
-            raise Unavailable(f"{self._image.host} does not answer: {error}") from error
-        if len(body) > MAX_BYTES:
-            raise Invalid(f"{self._image.host}: an answer of more than {MAX_BYTES} bytes")
-        return answer.status, answer.headers, body
+        return ask(self._http, "GET", url, headers, whom=self._image.host, most=MAX_BYTES)
 
 
 def _public(url: str) -> bool:
     """Whether it is https to a name: an address proves nothing about who answers."""
     parts = urlsplit(url)
     return parts.scheme == "https" and bool(parts.hostname) and is_name(parts.hostname or "")
-
-
-def _error_of(status: int) -> type[Exception]:
-    if status == TOO_MANY or status >= SERVER_ERROR:
-        return Unavailable
-    return Refused if status in (UNAUTHORIZED, FORBIDDEN) else Invalid
