@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import instance_of
 from gpuops.domain.dcgm.readings import Readings
-from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
+from gpuops.domain.errors import EXPECTED, together
 from gpuops.domain.faults.sightings import (
     EXPORTERS_SILENT,
     XIDS_SEEN,
@@ -34,7 +34,6 @@ from gpuops.entry import entry, measure
 from gpuops.gauges import Gauges
 from gpuops.incidents import tell
 
-EXPECTED = (Conflict, Invalid, Refused, Unavailable)
 NODES = "/api/v1/nodes"
 Raw = Mapping[str, Any]
 

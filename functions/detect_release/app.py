@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from gpuops.adapters.images import Found
 from gpuops.adapters.world import World
-from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
+from gpuops.domain.errors import EXPECTED, Invalid, together
 from gpuops.domain.policy import GroupPolicy, ImagePipeline, Pinned
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.image import Image
@@ -27,8 +27,6 @@ from gpuops.domain.rotation.release import SeenRelease, Standing, Told, is_news
 from gpuops.domain.rotation.standing import Look, judge_releases
 from gpuops.domain.rotation.target import Target
 from gpuops.entry import entry
-
-EXPECTED = (Conflict, Invalid, Refused, Unavailable)
 
 
 class DetectRelease(BaseModel):

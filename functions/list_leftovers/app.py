@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from gpuops.adapters.world import World
-from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable, together
+from gpuops.domain.errors import EXPECTED, gather, together
 from gpuops.domain.faults.answers import Left
 from gpuops.domain.faults.breaker import LAUNCH_SUSPENDED, resumes
 from gpuops.domain.policy import Admission as Patience
@@ -25,7 +25,6 @@ from gpuops.repair.left import left_repairs
 from gpuops.slots import free_slots_of_the_dead
 from gpuops.unadmitted import Admission, lost_admissions
 
-EXPECTED = (Conflict, Invalid, Refused, Unavailable)
 RETRY_MINUTES = Patience().retry_minutes
 """Of a group that the policy has lost meanwhile."""
 
@@ -123,16 +122,13 @@ def _policy(world: World) -> tuple[Policy, list[Exception]]:
 
 def _changes(now: datetime, world: World) -> tuple[list[OpenChange], list[Exception]]:
     """What dead runs left open; with the faults of groups whose owner could not be asked for."""
-    found: list[OpenChange] = []
-    faults: list[Exception] = []
-    for group in world.store.open_groups():
-        try:
-            run = _dead_run(group, now, world)
-        except EXPECTED as fault:
-            faults.append(fault)
-        else:
-            found += [OpenChange(run=run)] if run else []
-    return found, faults
+    return gather(lambda group: _change_in(group, now, world), world.store.open_groups())
+
+
+def _change_in(group: str, now: datetime, world: World) -> list[OpenChange]:
+    """The one that its dead run left, if there is one."""
+    run = _dead_run(group, now, world)
+    return [OpenChange(run=run)] if run else []
 
 
 def _dead_run(group: str, now: datetime, world: World) -> Run | None:

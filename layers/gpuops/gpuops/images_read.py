@@ -13,11 +13,10 @@ from gpuops.adapters.world import World
 from gpuops.domain.drivers.images import ImageRef, parse_image
 from gpuops.domain.drivers.require import required_by
 from gpuops.domain.drivers.workloads import Need, Unread, Use
-from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.errors import EXPECTED, Invalid, Unavailable
 
 MAX_IMAGES = 20
 HOSTS_AT_ONCE = 4
-EXPECTED = (Conflict, Invalid, Refused, Unavailable)
 Requires = tuple[str, ...]
 
 

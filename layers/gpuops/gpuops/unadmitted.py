@@ -6,10 +6,9 @@ from pydantic import BaseModel
 
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.errors import gather
 from gpuops.domain.policy import GroupPolicy
 
-EXPECTED = (Conflict, Invalid, Refused, Unavailable)
 MARGIN = timedelta(minutes=20)
 """Past the deadline of an admission, none can still be running."""
 
@@ -27,14 +26,7 @@ def lost_admissions(
     groups: tuple[GroupPolicy, ...], now: datetime, world: World
 ) -> tuple[list[Admission], list[Exception]]:
     """New nodes that wait for longer than any admission runs; with the faults of what could not be looked at."""
-    found: list[Admission] = []
-    faults: list[Exception] = []
-    for policy in groups:
-        try:
-            found += lost_in(policy, now, world)
-        except EXPECTED as fault:
-            faults.append(fault)
-    return found, faults
+    return gather(lambda policy: lost_in(policy, now, world), groups)
 
 
 def lost_in(policy: GroupPolicy, now: datetime, world: World) -> list[Admission]:

@@ -10,14 +10,13 @@ from typing import Any, Self
 
 from gpuops.adapters.aws import client, translated
 from gpuops.adapters.pipelines import Pipelines
-from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.errors import EXPECTED, Conflict, Invalid, Refused, Unavailable
 from gpuops.domain.policy import Ami, GroupPolicy, ImagePipeline, Pinned, Recommended
 from gpuops.domain.rotation.image import Image, check_fit, check_release, parameters_of
 from gpuops.domain.rotation.target import Target
 
 IMAGES_AT_ONCE = 200
 """EC2's limit of values for one filter."""
-EXPECTED = (Conflict, Invalid, Refused, Unavailable)
 
 Fault = Conflict | Invalid | Refused | Unavailable
 Found = Target | Fault

@@ -6,26 +6,18 @@ from datetime import datetime
 
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Conflict, Invalid, Refused, Unavailable
+from gpuops.domain.errors import Invalid, gather
 from gpuops.domain.faults.answers import Failed, Isolated, Left, run_of
 from gpuops.domain.faults.left import is_left, name_again, order_from, order_of, why_not_again
 from gpuops.domain.policy import GroupPolicy, Policy
 from gpuops.domain.rotation.lock import Execution
 from gpuops.domain.run import Execution as Named
 
-EXPECTED = (Conflict, Invalid, Refused, Unavailable)
-
 
 def left_repairs(policy: Policy, now: datetime, world: World) -> tuple[list[Left], list[Exception]]:
     """What is to be taken up again, and what is a person's; with the faults of what could not be looked at."""
-    found: list[Left] = []
-    faults: list[Exception] = []
-    for cluster in sorted({group.cluster for group in policy.groups}):
-        try:
-            found += _left_in(cluster, policy, now, world)
-        except EXPECTED as fault:
-            faults.append(fault)
-    return found, faults
+    clusters = sorted({group.cluster for group in policy.groups})
+    return gather(lambda cluster: _left_in(cluster, policy, now, world), clusters)
 
 
 def _left_in(cluster: str, policy: Policy, now: datetime, world: World) -> Iterator[Left]:
