@@ -6,6 +6,7 @@ from gpuops.adapters.world import World
 from gpuops.domain.faults.answers import Repair
 from gpuops.domain.faults.diagnose import words_of
 from gpuops.domain.faults.regression import BLAMED, Rolled, may_be_its_doing, regression_of
+from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.release import Condemned
 
@@ -30,12 +31,11 @@ def blame(request: Repair, now: datetime, world: World) -> None:
         return
     policy = world.policies.at(request.run.policy).group(name)
     if rolled is not None and may_be_its_doing(rolled, request.fault, mine.ami, policy, now):
-        _judge(request, world.releases.fell_ill(name, rolled, request.instance), group, now, world)
+        _judge(request, world.releases.fell_ill(name, rolled, request.instance), group, policy, now, world=world)
 
 
-def _judge(request: Repair, rolled: Rolled, group: Group, now: datetime, world: World) -> None:
+def _judge(request: Repair, rolled: Rolled, group: Group, policy: GroupPolicy, now: datetime, *, world: World) -> None:
     """Ask for the way back, once a roll; until somebody goes it, nothing rolls the release again."""
-    policy = world.policies.at(request.run.policy).group(group.name)
     running = [one.id for one in group.staying if one.ami == rolled.target.ami]
     why = regression_of(rolled, running, policy)
     if why is None or not world.releases.tell_regression(group.name, rolled, now):
