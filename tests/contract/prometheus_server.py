@@ -8,14 +8,14 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import urllib3
 
 from rehearsal.control_plane.binaries import cache_directory
+from tests.fakes.serving import serving
 
 CONFIG = """\
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -89,11 +89,8 @@ class Exporter:
 @contextmanager
 def exporting(exporter: Exporter) -> Iterator[str]:
     """Yield its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), exporter.handler())
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(exporter.handler()) as url:
+        yield url.removeprefix("http://")
 
 
 @contextmanager

@@ -4,12 +4,12 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl
 
 from gpuops.domain.dcgm.readings import Readings
+from tests.fakes.serving import serving
 
 
 def vector(*series: tuple[Mapping[str, str], object], **more: Any) -> bytes:
@@ -70,8 +70,5 @@ class Server:
 @contextmanager
 def served(server: Server) -> Iterator[str]:
     """Yield its address on loopback."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), server.handler())
-    Thread(target=http.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}"
-    http.shutdown()
-    http.server_close()
+    with serving(server.handler()) as url:
+        yield url

@@ -6,9 +6,8 @@ tokens, ECR's login, wrong digests, redirections, sizes, silence, refusals, what
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from gpuops.adapters.registry import MAX_BYTES, Registry
 from gpuops.domain.drivers.images import INDEX, MANIFEST, ImageRef, parse_image
 from gpuops.domain.errors import Invalid, Refused, Unavailable
+from tests.fakes.serving import serving
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -118,12 +118,8 @@ def url(shelf: Shelf) -> Iterator[str]:
         def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - the base class's name
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as url:
+        yield url
 
 
 IMAGE = ImageRef("registry.example", "chat", "1")

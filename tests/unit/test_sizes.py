@@ -7,11 +7,10 @@ data that unpacks without end, logs; and the largest that must still work: 10,00
 import base64
 import gzip
 import json
-import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -30,6 +29,7 @@ from gpuops.domain.userdata import parse_user_data
 from gpuops.signals.read import parse_signal
 from rehearsal.control_plane import certificates
 from rehearsal.scenario.file import ScenarioError, parse
+from tests.fakes.serving import serving
 
 SERIES = 'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1"} 1\n'
 FUNCTION_BYTES = 256 << 20
@@ -76,11 +76,8 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     """A connection to it."""
     folder = tmp_path_factory.mktemp("ca")
     certificates.authority("nobody").write(folder, "ca")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Cluster)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Kube(f"http://127.0.0.1:{server.server_port}", (folder / "ca.crt").read_text(), "t")
-    server.shutdown()
-    server.server_close()
+    with serving(Cluster) as url:
+        yield Kube(url, (folder / "ca.crt").read_text(), "t")
 
 
 def peak(act: Callable[[], object]) -> int:
