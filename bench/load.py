@@ -93,7 +93,6 @@ def _measure(story: Scenario) -> Load:
     finally:
         witness.stop()
     if result.status != "passed":
-        missed = [*result.unmet, *(f"{v['rule']}: {v['what']}" for v in result.observed["violations"])]
-        raise LoadFailedError(f"{story.name}: {'; '.join(missed)}; see {out}/report.html")
+        raise LoadFailedError(f"{story.name}: {'; '.join(result.missed)}; see {out}/report.html")
     calls = [json.loads(line) for line in (out / "wire.jsonl").read_text(encoding="utf-8").splitlines()]
     return Load(result, calls, dict(witness.peaks), history_sizes())

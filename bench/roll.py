@@ -37,8 +37,7 @@ def _measure(nodes: int) -> dict[str, Any]:
     witness = Witness(lambda text: print(f"{nodes} nodes: {text}", file=sys.stderr, flush=True))
     result = rehearse(story_of(nodes), out=out, view=witness, beside=witness.meet)
     if result.status != "passed":
-        missed = [*result.unmet, *(f"{v['rule']}: {v['what']}" for v in result.observed["violations"])]
-        raise RollFailedError(f"{nodes} nodes: {'; '.join(missed)}; see {out}/report.html")
+        raise RollFailedError(f"{nodes} nodes: {'; '.join(result.missed)}; see {out}/report.html")
     return _figures(nodes, result, witness, bill_of(result.executions, out / "wire.jsonl", nodes))
 
 

@@ -5,10 +5,7 @@ kept here. A world that is given none makes its own; one that is given some find
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rehearsal.broom import Broom
 from rehearsal.control_plane import ControlPlane, Identity, PodNetwork, scratch_directory, silence
@@ -16,38 +13,28 @@ from rehearsal.kube import Json, KubeApi
 from rehearsal.lambdas.warm import Warm
 from rehearsal.registry import Registry
 from rehearsal.scenario import Workload, collection
+from rehearsal.standing import Standing
 from rehearsal.wire import Gates
 
 Authenticate = Callable[[str], Identity | None]
 
 
-class Premises:
+class Premises(Standing):
     """Up between `with` and its end; one world at a time is at home in them."""
 
     def __init__(self, binaries: Path, *, kept: bool = True) -> None:
         """Those that are not `kept` serve one world: nothing is prepared for a next one."""
+        super().__init__()
         self.plane = ControlPlane(scratch_directory(), binaries, self._identity)
         self.gates, self.registry = Gates(), Registry()
         self._authenticate: Authenticate = _nobody
         self.code = self.plane.directory / "lambdas"
         """Where functions are unpacked: the plane's guard removes it, however we end."""
         self.warm = Warm(self.code) if kept else None
-        self._stack = ExitStack()
         self._broom: Broom | None = None
         self._installed: dict[str, str] = {}
         """Path and version of what was installed."""
         self._used = False
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stack.close()
 
     def move_in(self, workloads: Iterable[Workload], authenticate: Authenticate) -> None:
         """A world begins: its images are in the registry, its callers are let in, and the cluster is empty.

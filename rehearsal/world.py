@@ -4,10 +4,8 @@ Everything is started here in the one order that works, and ended in the reverse
 """
 
 import logging
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rehearsal import engine
 from rehearsal.clock import Clock
@@ -25,6 +23,7 @@ from rehearsal.region.server import Region
 from rehearsal.region.workspace import Workspace
 from rehearsal.rest import Mirror, Rest
 from rehearsal.scenario import Scenario
+from rehearsal.standing import Standing
 from rehearsal.wire import OUTSIDE, Wire
 
 STAGE_SECONDS = 1800
@@ -32,7 +31,7 @@ STAGE_SECONDS = 1800
 NOT_FOUND = 404
 
 
-class World:
+class World(Standing):
     """Up between `with` and its end; the stage is still empty."""
 
     def __init__(
@@ -47,21 +46,10 @@ class World:
         premises: Premises | None = None,
     ) -> None:
         """`premises` that are given are up, and stay so; else the world has its own."""
+        super().__init__()
         self.scenario, self._binaries, self._out = scenario, binaries, out
         self._pace, self._port, self._listener = pace, port, listener
         self._premises = premises
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stack.close()
 
     @property
     def wire_record(self) -> Path:

@@ -6,22 +6,9 @@ A rule is data, and holds from the moment it is set; all that match an event wor
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
-Kind = Literal["lost", "twice", "late", "skewed"]
-
-
-@dataclass(frozen=True)
-class EventFault:
-    """`lost` reaches nobody, `twice` comes again, `late` comes `seconds` later, `skewed` bears a time so much earlier.
-
-    `source` and `detail_type` are shell wildcards.
-    """
-
-    kind: Kind
-    source: str = "*"
-    detail_type: str = "*"
-    seconds: float = 300.0
+from rehearsal.scenario import EventFault
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,11 @@ from moto.s3 import notifications
 from rehearsal.clock import Clock
 from rehearsal.engine import Progress
 from rehearsal.lambdas.sandbox import ACCOUNT, REGION
-from rehearsal.region.event_faults import EventFault, fate_of
+from rehearsal.region.event_faults import fate_of
 from rehearsal.region.inputs import input_of
 from rehearsal.region.patches import Patches
 from rehearsal.region.targets import Delivery, Targets
+from rehearsal.scenario import EventFault
 
 DELIVERY_SECONDS = 0.5
 

@@ -39,6 +39,11 @@ class Result:
     report: str
     clock: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def missed(self) -> list[str]:
+        """What was expected and did not come, and what the observer saw broken, in words."""
+        return [*self.unmet, *(f"{broken['rule']}: {broken['what']}" for broken in self.observed["violations"])]
+
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints and result.json holds."""
         executions = [

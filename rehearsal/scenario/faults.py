@@ -6,13 +6,16 @@ from pydantic import Field
 
 from rehearsal.scenario.parts import Part, Seconds
 
+CallFault = Literal[
+    "throttle", "error_5xx", "reset_before", "reset_after", "slow", "access_denied", "killed", "timed_out", "twice"
+]
+"""What may become of a call; the wire knows how (`rehearsal/wire/faults.py`)."""
+
 
 class WireFault(Part):
     """Breaks the calls that match: `times` of them from the `nth` on (the first is 1), without `nth` every one."""
 
-    kind: Literal[
-        "throttle", "error_5xx", "reset_before", "reset_after", "slow", "access_denied", "killed", "timed_out", "twice"
-    ]
+    kind: CallFault
     """The last three end the function that makes the call once it is carried out, or run an invocation's event twice
     (`caller` is the function, `service` lambda, `action` Invoke)."""
     caller: str | None = None
@@ -27,7 +30,10 @@ class WireFault(Part):
 
 
 class EventFault(Part):
-    """From now on events that match are lost, come twice, or `seconds` late, or bear a time so much earlier."""
+    """From now on events that match are lost, come twice, or `seconds` late, or bear a time so much earlier.
+
+    `source` and `detail_type` are shell wildcards.
+    """
 
     kind: Literal["lost", "twice", "late", "skewed"]
     source: str = "*"

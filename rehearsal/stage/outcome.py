@@ -11,11 +11,10 @@ from pathlib import Path
 from rehearsal.observer import Observed
 from rehearsal.scenario import Expect, ExpectedExecution
 from rehearsal.stage.records import RUNNING, Record
+from rehearsal.wire import OUTSIDE
 
 ESCALATION = ("gpuops", "GPU Escalation")
 """Source and detail-type of the event by which the product calls a person."""
-OUTSIDE = "outside"
-"""The wire's name for a caller that is none of the stack's."""
 
 
 def has_ended(expect: Expect, records: Sequence[Record]) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from rehearsal.region.event_faults import EventFault as Disturbance
 from rehearsal.scenario import EventFault, Interruption, WireFault
 from rehearsal.stage.records import Record, Records
 from rehearsal.wire import Fault
@@ -31,7 +30,7 @@ class Troubles:
 
     def disturb(self, fault: EventFault) -> None:
         """Set a rule of the bus."""
-        self._world.region.bus.faults.append(Disturbance(**fault.model_dump()))
+        self._world.region.bus.faults.append(fault)
 
     def interrupt(self, wanted: Interruption) -> None:
         """Stop one execution as it enters the state, once it has been entered that often from now on."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rehearsal.report import ExecutionResult
+from rehearsal.wire import OUTSIDE
+from rehearsal.wire.faults import ENDS
 
 Json = dict[str, Any]
 Call = Mapping[str, Any]
@@ -18,11 +20,9 @@ Call = Mapping[str, Any]
 CALL_FAULTS: Final = ("throttle", "error_5xx", "reset_before", "reset_after", "slow", "access_denied")
 SLOW_SECONDS: Final = 21.0
 """The functions wait 20 for an answer; real ones, since the timeouts of an SDK are real."""
-ENDS: Final = ("killed", "timed_out")
 CHILDREN: Final = ("replace_node", "smoke_node", "share_node", "update_managed_group")
 """Only another execution starts these; nobody outside has their event."""
 AGAIN_SECONDS: Final = 60.0
-OUTSIDE: Final = "outside"
 SERVICES: Final = ("states", "eventbridge")
 """Callers that are AWS itself: they have no process to end, and no timeout of ours."""
 

@@ -65,12 +65,11 @@ class Story:
 
         Raises: RuntimeError when it does not pass by itself.
         """
-        self._reference = self._stage.rehearse(self.scenario, self._run)
-        if self._reference.status != "passed":
-            missed = [*self._reference.unmet, *(f"{v['rule']}: {v['what']}" for v in self._violations())]
-            raise RuntimeError(f"{self.workflow} does not pass without a fault: {'; '.join(missed)}")
+        reference = self._stage.rehearse(self.scenario, self._run)
+        if reference.status != "passed":
+            raise RuntimeError(f"{self.workflow} does not pass without a fault: {'; '.join(reference.missed)}")
         since = self.scenario.epoch
-        return cases_of([call for call in self._calls() if call["at"] >= since], self._reference.executions)
+        return cases_of([call for call in self._calls() if call["at"] >= since], reference.executions)
 
     def run(self, case: Case) -> tuple[Verdict, list[Violation]]:
         """Run it with one thing going wrong; what it breaks is kept with the scenario that shows it."""
@@ -85,9 +84,6 @@ class Story:
         file = self._keep(scenario) if verdict.violations else ""
         found = [Violation(self.workflow, case.fault, case.moment, *each, file) for each in verdict.violations]
         return verdict, found
-
-    def _violations(self) -> list[dict[str, Any]]:
-        return list(self._reference.observed["violations"])
 
     def _struck(self, case: Case, result: Result) -> bool:
         """Whether the wire's record, or an execution's end, shows the fault."""

@@ -7,12 +7,10 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Literal
 
-Kind = Literal[
-    "throttle", "error_5xx", "reset_before", "reset_after", "slow", "access_denied", "killed", "timed_out", "twice"
-]
-ENDS = {"killed", "timed_out"}
+from rehearsal.scenario.faults import CallFault
+
+ENDS = ("killed", "timed_out")
 _counting = threading.Lock()
 
 
@@ -28,7 +26,7 @@ class Fault:
     an answer that was lost.
     """
 
-    kind: Kind
+    kind: CallFault
     caller: str = "*"
     service: str = "*"
     action: str = "*"
