@@ -32,15 +32,19 @@ def _iam() -> Any:
     return iam_backends[ACCOUNT]["aws"]
 
 
-def attach(role: str, policy_arn: str, account: Account) -> None:
-    """Attach a policy; AWS's own is brought in at its first use."""
+def attach(role: str, policy_arn: str) -> None:
+    """Attach a policy; AWS's own is brought in at its first use.
+
+    moto is asked without its API: two names need no validation, and a stack has hundreds of these.
+    Raises: ValueError for a policy that AWS has not.
+    """
     if AWS_MANAGED in policy_arn and policy_arn not in _iam().managed_policies:
         name = policy_arn.rsplit("/", 1)[-1]
         if name not in managed_policies():
             raise ValueError(f"no AWS managed policy {name}")
         policy = AWSManagedPolicy.from_data(name, ACCOUNT, REGION, managed_policies()[name])
         _iam().managed_policies[policy.arn] = policy
-    account.client("iam").attach_role_policy(RoleName=role, PolicyArn=policy_arn)
+    _iam().attach_role_policy(policy_arn, role)
 
 
 def policies_of(role_arn: str) -> list[dict[str, Any]]:
@@ -85,11 +89,11 @@ class Role(Kind):
         self._inline(name, properties, iam, old or {})
         before, after = ((p or {}).get("ManagedPolicyArns", []) for p in (old, properties))
         for policy_arn in after:
-            attach(name, policy_arn, account)
+            attach(name, policy_arn)
         for policy_arn in set(before) - set(after):
             iam.detach_role_policy(RoleName=name, PolicyArn=policy_arn)
-        role = iam.get_role(RoleName=name)["Role"]
-        return Product(name, {"Arn": role["Arn"], "RoleId": role["RoleId"]})
+        role = _iam().get_role(name)
+        return Product(name, {"Arn": role.arn, "RoleId": role.id})
 
     @staticmethod
     def _inline(name: str, properties: Properties, iam: Any, old: Properties) -> None:
@@ -153,7 +157,7 @@ class ManagedPolicy(Kind):
             iam.create_policy_version(PolicyArn=policy_arn, PolicyDocument=text, SetAsDefault=True)
             iam.delete_policy_version(PolicyArn=policy_arn, VersionId=before)
         for role in properties.get("Roles", []):
-            attach(role, policy_arn, account)
+            attach(role, policy_arn)
         return Product(policy_arn, {"PolicyArn": policy_arn})
 
     def delete(self, product: Product, properties: Properties, account: Account) -> None:
