@@ -4,7 +4,7 @@ The ASL of the product has to run as it deploys, so it is interpreted, not imita
 interpreter whose waits are real and whose JSONata is not connected; everything replaced here is moto's inside, hence
 its exact pin and tests/contract/test_engine*.py.
 
-Left out: Distributed Map, Express and synchronous executions, activities, redrive, http:invoke, eks:call.
+Left out: Distributed Map, Express and synchronous executions, activities, http:invoke, eks:call.
 """
 
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from rehearsal.engine.invocations import patch_invocations
 from rehearsal.engine.iteration import patch_iteration
 from rehearsal.engine.nested import patch_nested
 from rehearsal.engine.queries import patch_queries
+from rehearsal.engine.redrive import patch_redrive
 from rehearsal.engine.responses import patch_responses
 from rehearsal.engine.speed import patch_speed
 from rehearsal.engine.timing import patch_timing
@@ -41,6 +42,7 @@ _PATCHES: list[Callable[[], None]] = [
     patch_queries,
     patch_integrations,
     patch_invocations,
+    patch_redrive,
     patch_speed,
 ]
 

@@ -22,6 +22,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfun
 
 from rehearsal.clock import SimEvent, SimThread
 from rehearsal.engine.bindings import Progress, bound
+from rehearsal.engine.places import place_of
 from rehearsal.engine.timing import iso
 
 _RUNNING = "RUNNING"
@@ -47,7 +48,7 @@ def patch_executions() -> None:
     Execution.get_start_execution_details = lambda self: _with_text_time(details(self))
     ExecutionWorker.start, ExecutionWorker.stop = _start, _stop
     reflect = BaseExecutionWorkerCommunication._reflect_execution_status
-    BaseExecutionWorkerCommunication.terminated = lambda self: _end(self.execution, lambda: reflect(self))
+    BaseExecutionWorkerCommunication.terminated = lambda self: _terminated(self, lambda: reflect(self))
     body = CommonStateField._eval_body
     CommonStateField._eval_body = _told(body)
 
@@ -79,8 +80,13 @@ def _start(self: Any) -> None:
     self.env = self._get_evaluation_environment()
     self.env.next_state_name = program.start_at.start_at_name
     execution = self._execution_communication.execution
-    bound().tell(_progress(execution, status=_RUNNING, input=execution.execution_input))
+    tell_start(execution)
     SimThread(bound().clock, _execute, (self, program), key=execution.exec_arn).start()
+
+
+def tell_start(execution: Any) -> None:
+    """The listener hears that it runs now."""
+    bound().tell(_progress(execution, status=_RUNNING, input=execution.execution_input))
 
 
 def _execute(self: Any, program: Any) -> None:
@@ -107,6 +113,12 @@ def _stop(self: Any, stop_date: Any, error: str | None, cause: str | None) -> No
         self._execution_communication.terminated()
 
 
+def _terminated(self: Any, reflect: Any) -> None:
+    """A worker whose execution was stopped, and goes on under another one since, has nothing to say about it."""
+    if self is self.execution.exec_worker._execution_communication:
+        _end(self.execution, reflect)
+
+
 def _end(execution: Any, reflect: Any) -> None:
     if execution.status != _RUNNING:
         return
@@ -129,6 +141,7 @@ def _told(body: Any) -> Any:
         now = bound().clock.now()
         arn, machine_arn, name = execution["Id"], machine["Id"], execution["Name"]
         bound().tell(Progress(now, arn, machine_arn, name, _RUNNING, state=self.name))
+        place_of(env).enter(self.name, env.states.get_input())
         body(self, env)
 
     return eval_state

@@ -10,6 +10,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.inli
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.iteration_worker import IterationWorker
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import JobPool
 
+from rehearsal.engine.places import Place, place_of, stand
 from rehearsal.engine.timing import SimDateTime
 
 _ABORTED = "MapIterationAborted"
@@ -24,6 +25,7 @@ def patch_iteration() -> None:
 def _iterate(self: Any, env: Any) -> None:
     given = env.stack.pop()
     items = given.input_items
+    place_of(env).begin_items()
     pool = JobPool(job_program=self._get_iteration_program(), job_inputs=items)
     for _ in range(min(given.max_concurrency or len(items), len(items))):
         self._launch_worker(env=env, eval_input=given, job_pool=pool)
@@ -43,8 +45,7 @@ def _work(self: Any) -> None:
     job = self._job_pool.next_job()
     while job is not None:
         job_frame = frame.open_inner_frame()
-        self._eval_job(env=job_frame, job=job)
-        _name_abortion(job.job_output)
+        _evaluate(self, job_frame, job)
         frame.close_frame(job_frame)
         last = isinstance(job.job_output, Exception) or not frame.is_running()
         following = None if last else self._job_pool.next_job()
@@ -54,6 +55,19 @@ def _work(self: Any) -> None:
         self._job_pool.close_job(job)
         job = following
     self._env.close_frame(frame)
+
+
+def _evaluate(self: Any, env: Any, job: Any) -> None:
+    """Do the item, unless it was done before its execution was redriven."""
+    place = place_of(self._env)
+    if job.job_index in place.done:
+        job.job_output = place.done[job.job_index]
+        return
+    stand(env, place.items.setdefault(job.job_index, Place()))
+    self._eval_job(env=env, job=job)
+    _name_abortion(job.job_output)
+    if not isinstance(job.job_output, Exception):
+        place.done[job.job_index] = job.job_output
 
 
 def _name_abortion(output: Any) -> None:

@@ -16,6 +16,8 @@ class ExecutionResult:
     error: str | None
     cause: str | None
     states: tuple[tuple[float, str], ...]
+    redriven: int = 0
+    """How often."""
 
     @property
     def simulated_seconds(self) -> float | None:

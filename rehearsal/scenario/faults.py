@@ -49,3 +49,5 @@ class Interruption(Part):
     nth: int = Field(default=1, ge=1)
     again: Seconds | None = None
     """So many seconds later the machine is started once more, with the same input."""
+    redriven: Seconds | None = None
+    """So many seconds later the execution itself is redriven, from the state that it did not leave."""

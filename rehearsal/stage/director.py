@@ -102,8 +102,14 @@ class Director:
             self._world.clock.sleep(LOOK_SECONDS, "director")
             if look % LOOKS_A_SAMPLE == 0 or self.scenario.expect.suspended:
                 observer.sample(self._world.clock.now() - self.scenario.epoch)
-        self._world.clock.sleep(self.scenario.aftermath_seconds, "director")
+        self._let_aftermath_pass(end)
         return observer.finish()
+
+    def _let_aftermath_pass(self, end: float) -> None:
+        """What began meanwhile, such as the next roll of a detected release, ends before the world is judged."""
+        self._world.clock.sleep(self.scenario.aftermath_seconds, "director")
+        while self._records.running() and self._world.clock.now() < end:
+            self._world.clock.sleep(max(self.scenario.aftermath_seconds, LOOK_SECONDS), "director")
 
     def unmet(self, observed: Observed) -> Iterator[str]:
         """Say what the scenario expected and did not get."""

@@ -27,6 +27,7 @@ class Record:
     cause: str | None = None
     output: str | None = None
     states: list[tuple[float, str]] = field(default_factory=list)
+    redriven: int = 0
 
     @property
     def ignored(self) -> bool:
@@ -44,6 +45,7 @@ class Record:
             error=self.error,
             cause=self.cause,
             states=tuple((at - start, state) for at, state in self.states),
+            redriven=self.redriven,
         )
 
 
@@ -64,8 +66,9 @@ class Records:
             record.states.append((progress.at, progress.state))
             for listener in tuple(self.listeners):
                 listener(record, progress.state)
-        elif progress.status != RUNNING:
-            record.status, record.ended = progress.status, progress.at
+        else:  # it starts, is redriven, or ends
+            record.redriven += progress.status == RUNNING and bool(record.states)
+            record.status, record.ended = progress.status, None if progress.status == RUNNING else progress.at
             record.error, record.cause, record.output = progress.error, progress.cause, progress.output
         if self.chronicle is not None:
             self.chronicle.entered(name, record.name, progress.state or progress.status)

@@ -41,15 +41,17 @@ class Troubles:
             entered += (record.machine, state) == (wanted.machine, wanted.state)
             if entered == wanted.nth:
                 self._records.listeners.remove(look)
-                self._world.clock.call_later(0, f"interrupt/{record.name}", lambda: self._stop(record, wanted.again))
+                self._world.clock.call_later(0, f"interrupt/{record.name}", lambda: self._stop(record, wanted))
 
         self._records.listeners.append(look)
 
-    def _stop(self, record: Record, again: float | None) -> None:
+    def _stop(self, record: Record, wanted: Interruption) -> None:
         states = self._world.region.account.client("stepfunctions")
         given = states.describe_execution(executionArn=record.arn)
         states.stop_execution(executionArn=record.arn, cause=CAUSE)
-        if again is not None:
-            machine, text = given["stateMachineArn"], given["input"]
-            start = {"stateMachineArn": machine, "input": text}
-            self._world.clock.call_later(again, f"again/{record.name}", lambda: states.start_execution(**start))
+        later = self._world.clock.call_later
+        if wanted.again is not None:
+            start = {"stateMachineArn": given["stateMachineArn"], "input": given["input"]}
+            later(wanted.again, f"again/{record.name}", lambda: states.start_execution(**start))
+        if wanted.redriven is not None:
+            later(wanted.redriven, f"redrive/{record.name}", lambda: states.redrive_execution(executionArn=record.arn))

@@ -23,6 +23,8 @@ SLOW_SECONDS: Final = 21.0
 CHILDREN: Final = ("replace_node", "smoke_node", "share_node", "update_managed_group")
 """Only another execution starts these; nobody outside has their event."""
 AGAIN_SECONDS: Final = 60.0
+LATE_SECONDS: Final = 1860.0
+"""Two rounds of `reconcile` have put back what the execution had changed."""
 SERVICES: Final = ("states", "eventbridge")
 """Callers that are AWS itself: they have no process to end, and no timeout of ours."""
 
@@ -34,6 +36,11 @@ class Case:
     fault: str
     """Under which it is counted."""
     moment: Json
+
+    @property
+    def later(self) -> float:
+        """Seconds after which it still has something to do."""
+        return float(self.moment.get("interrupt", {}).get("redriven", 0.0))
 
     @property
     def name(self) -> str:
@@ -92,8 +99,10 @@ def _of_states(executions: Iterable[ExecutionResult]) -> Iterator[Case]:
     for _, machine, state in sorted((at, run.machine, state) for run in executions for at, state in run.states):
         entered[machine, state] += 1
         again = {} if machine in CHILDREN else {"again": AGAIN_SECONDS}
-        what = {"machine": machine, "state": state, "nth": entered[machine, state], **again}
-        yield Case("aborted", {"at": 0, "interrupt": what})
+        what = {"machine": machine, "state": state, "nth": entered[machine, state]}
+        yield Case("aborted", {"at": 0, "interrupt": {**what, **again}})
+        yield Case("redriven", {"at": 0, "interrupt": {**what, "redriven": AGAIN_SECONDS}})
+        yield Case("redriven_late", {"at": 0, "interrupt": {**what, "redriven": LATE_SECONDS}})
 
 
 def function_of(call: Call) -> str:

@@ -75,7 +75,9 @@ class Story:
         """Run it with one thing going wrong; what it breaks is kept with the scenario that shows it."""
         moments = (*self.scenario.timeline, Moment.model_validate(case.moment))
         name = f"{self.workflow}-{case.name}"[:62].rstrip("-")
-        scenario = self.scenario.model_copy(update={"name": name, "timeline": moments})
+        aftermath = self.scenario.aftermath_seconds + case.later
+        more = {"name": name, "timeline": moments, "aftermath_seconds": aftermath}
+        scenario = self.scenario.model_copy(update=more)
         try:
             result = self._stage.rehearse(scenario, self._run)
             verdict = judge(result, WORKFLOWS[self.workflow], struck=self._struck(case, result))
@@ -89,6 +91,8 @@ class Story:
         """Whether the wire's record, or an execution's end, shows the fault."""
         if case.fault == "aborted":
             return any(run.status == "ABORTED" for run in result.executions)
+        if case.later:
+            return any(run.redriven for run in result.executions)
         return case.fault == "twice" or any(call["fault"] for call in self._calls())
 
     def _calls(self) -> list[dict[str, Any]]:

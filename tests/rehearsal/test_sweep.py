@@ -88,11 +88,21 @@ def test_every_state_is_interrupted_and_a_child_is_not_started_again() -> None:
     """Nobody outside has a child's event."""
     cases = cases_of([], [execution("rotate_ami", "Plan", "Plan"), execution("replace_node", "Drain")])
 
-    assert [case.moment["interrupt"] for case in cases] == [
+    assert [case.moment["interrupt"] for case in cases if case.fault == "aborted"] == [
         {"machine": "replace_node", "state": "Drain", "nth": 1},
         {"machine": "rotate_ami", "state": "Plan", "nth": 1, "again": 60.0},
         {"machine": "rotate_ami", "state": "Plan", "nth": 2, "again": 60.0},
     ]
+
+
+def test_every_execution_is_redriven_at_once_and_after_reconcile_has_cleaned_up() -> None:
+    """A child, too: whoever sees it in the console may redrive it."""
+    at_once, late = (case for case in cases_of([], [execution("replace_node", "Drain")]) if case.fault != "aborted")
+
+    stopped = {"machine": "replace_node", "state": "Drain", "nth": 1}
+    assert (at_once.fault, at_once.moment["interrupt"]) == ("redriven", {**stopped, "redriven": 60.0})
+    assert (late.fault, late.moment["interrupt"]) == ("redriven_late", {**stopped, "redriven": 1860.0})
+    assert late.later == 1860.0
 
 
 def test_each_case_is_a_moment_that_a_scenario_takes() -> None:
