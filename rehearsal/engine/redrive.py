@@ -53,7 +53,7 @@ def _from_its_place(body: Any) -> Any:
 
 
 def _at_the_same_place(open_frame: Any) -> Any:
-    """moto opens frames within a program, too, such as for a state with a time-out."""
+    """The frames that moto opens within a program, such as for a state with a time-out, are there, too."""
 
     def opened(self: Any, *args: Any, **options: Any) -> Any:
         frame = open_frame(self, *args, **options)

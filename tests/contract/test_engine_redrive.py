@@ -1,7 +1,7 @@
 """RedriveExecution: on from the state that was not left, with its input, under the same ARN.
 
-Aspects: a failed, a stopped, a succeeded and a running execution; the items of a Map; children and their names; a function
-that outlives the stop; history, and what the listener hears.
+Aspects: a failed, a stopped, a succeeded and a running execution; the items of a Map; children and their names; a
+function that outlives the stop; history, and what the listener hears.
 """
 
 from collections import Counter
