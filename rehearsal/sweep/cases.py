@@ -3,7 +3,6 @@
 A case is one moment of a scenario, so that each can be written down as a scenario file and rehearsed again.
 """
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,19 +54,6 @@ def cases_of(calls: Sequence[Call], executions: Iterable[ExecutionResult]) -> li
     """Everything that can fail in this run, in the order in which it happened."""
     ours = [call for call in calls if call["caller"] != OUTSIDE]
     return [*_of_calls(ours), *_of_invocations(ours), *_of_states(executions)]
-
-
-def chosen(cases: Sequence[Case], seed: str, limit: int | None) -> list[Case]:
-    """In an order of this seed's, at most `limit`: each fault has its turn before any has a second one."""
-    shuffled = list(cases)
-    random.Random(seed).shuffle(shuffled)  # noqa: S311 - an order, not a secret
-    turns = Counter[str]()
-    ranked = []
-    for case in shuffled:
-        turns[case.fault] += 1
-        ranked.append((turns[case.fault], case))
-    ranked.sort(key=lambda pair: pair[0])
-    return [case for _, case in ranked][:limit]
 
 
 def _of_calls(calls: Iterable[Call]) -> Iterator[Case]:

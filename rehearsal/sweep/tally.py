@@ -16,7 +16,8 @@ class Violation:
 
     workflow: str
     fault: str
-    moment: dict[str, Any]
+    moments: tuple[dict[str, Any], ...]
+    """What went wrong: of a sequence the fewest things that break it."""
     rule: str
     what: str
     scenario: str
@@ -86,9 +87,10 @@ class Tally:
             f"Written by `gpuops sweep --seed {self.seed}` on {on}: {self.runs:,} runs.",
             f"There are so many cases: {of}.",
             "",
-            "Each run is a rehearsal of a small story (`scenarios/sweep`) in which one thing fails once. It may end in",
-            "success, or in a failure that names its cause; after `reconcile` nothing is left behind. The observer",
-            "judges every run as it judges every scenario. *Missed* are runs in which the fault met nothing.",
+            "Each run is a rehearsal of a small story (`scenarios/sweep`) in which one thing fails once; of a",
+            "*sequence*, two to four that chance chose. It may end in success, or in a failure that names its cause;",
+            "after `reconcile` nothing is left behind. The observer judges every run as it judges every scenario.",
+            "*Missed* are runs in which the fault met nothing.",
             "",
             "| fault | workflow | runs | succeeded | failed, with its cause | violations | missed |",
             "|---|---|---|---|---|---|---|",
@@ -104,7 +106,7 @@ class Tally:
                 "|---|---|---|---|",
             )
         for v in self.violations:
-            yield f"| {v.workflow} | `{_short(v.moment)}` | {v.rule} | {v.what} |"
+            yield f"| {v.workflow} | `{'; '.join(map(_short, v.moments))}` | {v.rule} | {v.what} |"
 
 
 def _short(moment: dict[str, Any]) -> str:

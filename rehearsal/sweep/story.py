@@ -1,0 +1,102 @@
+"""One workflow's scenario under the sweep: what can go wrong in it, and what becomes of it when something does."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rehearsal.report import Result
+from rehearsal.scenario import SCENARIOS, Moment, Scenario, load
+from rehearsal.sweep.cases import Case, cases_of
+from rehearsal.sweep.stage import Stage
+from rehearsal.sweep.tally import Violation
+from rehearsal.sweep.trial import SEQUENCE, Trial, shrunk
+from rehearsal.sweep.verdict import Verdict, judge
+
+WORKFLOWS = {
+    "rotate": "rotate_ami",
+    "admit": "admit_node",
+    "apply": "apply_gpu_config",
+    "rebalance": "rebalance_slicing",
+    "remediate": "remediate_gpu",
+}
+"""The stories in scenarios/sweep, each with the machine that it is about."""
+NAME_LENGTH = 62
+
+
+class Story:
+    """Run as it is once, and then with things going wrong."""
+
+    def __init__(self, workflow: str, stage: Stage, out: Path) -> None:
+        self.workflow, self._stage, self._out = workflow, stage, out
+        self.scenario = load(workflow, SCENARIOS / "sweep")
+        self._run = out / workflow
+
+    def reference(self) -> list[Case]:
+        """Run it as it is, and list what can go wrong in it.
+
+        Raises: RuntimeError when it does not pass by itself.
+        """
+        reference = self._stage.rehearse(self.scenario, self._run)
+        if reference.status != "passed":
+            raise RuntimeError(f"{self.workflow} does not pass without a fault: {'; '.join(reference.missed)}")
+        since = self.scenario.epoch
+        return cases_of([call for call in self._calls() if call["at"] >= since], reference.executions)
+
+    def run(self, trial: Trial) -> tuple[Verdict, list[Violation]]:
+        """Run it with that going wrong; what breaks is kept, with a scenario in which no more goes wrong than must."""
+        verdict = self._try(trial)
+        if not verdict.violations:
+            return verdict, []
+        least, broken = trial, verdict
+        if trial.fault == SEQUENCE:
+            least = shrunk(trial, lambda fewer: bool(self._try(fewer).violations))
+            broken = self._try(least) if least is not trial else verdict
+        file = self._keep(self._with(least))
+        return verdict, [
+            Violation(self.workflow, trial.fault, least.moments, *each, file) for each in broken.violations
+        ]
+
+    def _try(self, trial: Trial) -> Verdict:
+        try:
+            result = self._stage.rehearse(self._with(trial), self._run)
+        except Exception as error:  # noqa: BLE001 - a rehearsal that breaks is a finding, and the sweep goes on
+            return Verdict("failed", (("rehearsal", repr(error)),))
+        struck = any(self._struck(case, result) for case in trial.cases)
+        return judge(result, WORKFLOWS[self.workflow], struck=struck)
+
+    def _with(self, trial: Trial) -> Scenario:
+        """The scenario in which it goes wrong."""
+        moments = (Moment.model_validate(moment) for moment in trial.moments)
+        more = {
+            "name": f"{self.workflow}-{trial.name}"[:NAME_LENGTH].rstrip("-"),
+            "timeline": (*self.scenario.timeline, *moments),
+            "aftermath_seconds": self.scenario.aftermath_seconds + trial.later,
+        }
+        return self.scenario.model_copy(update=more)
+
+    def _struck(self, case: Case, result: Result) -> bool:
+        """Whether the wire's record, or an execution's end, shows the fault."""
+        if case.fault == "aborted":
+            return any(run.status == "ABORTED" for run in result.executions)
+        if case.later:
+            return any(run.redriven for run in result.executions)
+        return case.fault == "twice" or any(call["fault"] for call in self._calls())
+
+    def _calls(self) -> list[dict[str, Any]]:
+        lines = (self._run / "wire.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def _keep(self, scenario: Scenario) -> str:
+        """Write the scenario, and beside it what the last run left."""
+        folder = self._out / "failing"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{scenario.name}.yaml"
+        text = yaml.safe_dump(scenario.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
+        path.write_text(text, encoding="utf-8")
+        shutil.rmtree(folder / scenario.name, ignore_errors=True)
+        if self._run.exists():
+            shutil.copytree(self._run, folder / scenario.name)
+        return str(path)

@@ -1,0 +1,81 @@
+"""What one run tries: one thing that goes wrong, or several that chance put together.
+
+A sequence that breaks something is shrunk: what need not go wrong for that is left out, one thing after the other.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, groupby
+from typing import Final
+
+from rehearsal.sweep.cases import Case, Json
+
+SEQUENCE: Final = "sequence"
+FEWEST, MOST = 2, 4
+"""Things that go wrong in one sequence."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What goes wrong in one run."""
+
+    name: str
+    """For its scenario."""
+    fault: str
+    """Under which it is counted."""
+    cases: tuple[Case, ...]
+
+    @property
+    def moments(self) -> tuple[Json, ...]:
+        """Of a scenario's timeline."""
+        return tuple(case.moment for case in self.cases)
+
+    @property
+    def later(self) -> float:
+        """Seconds after which it still has something to do."""
+        return max(case.later for case in self.cases)
+
+
+def trials(cases: Sequence[Case], seed: str) -> Iterator[Trial]:
+    """Every case once, in an order of this seed's: each fault has its turn before any has a second one.
+
+    After each such turn comes a sequence, so that a short sweep is a wide one.
+    """
+    ranked = _ranked(cases, random.Random(seed))  # noqa: S311 - an order, not a secret
+    mixed = sequences(cases, seed)
+    for _, turn in groupby(ranked, key=lambda pair: pair[0]):
+        for _, case in turn:
+            yield Trial(case.name, case.fault, (case,))
+        yield next(mixed)
+
+
+def sequences(cases: Sequence[Case], seed: str) -> Iterator[Trial]:
+    """Sequences without end: of each fault there are as many as of any other, however many calls it can strike."""
+    faults = sorted({case.fault for case in cases})
+    for number in count(1):
+        chance = random.Random(f"{seed}/{number}")  # noqa: S311 - an order, not a secret
+        kinds = (chance.choice(faults) for _ in range(chance.randint(FEWEST, MOST)))
+        drawn = (chance.choice([case for case in cases if case.fault == kind]) for kind in kinds)
+        yield Trial(f"{SEQUENCE}-{number}", SEQUENCE, tuple(drawn))
+
+
+def shrunk(trial: Trial, breaks: Callable[[Trial], bool]) -> Trial:
+    """The trial without everything that need not be there for it to break something."""
+    for case in trial.cases:
+        fewer = replace(trial, cases=tuple(other for other in trial.cases if other is not case))
+        if fewer.cases and breaks(fewer):
+            return shrunk(fewer, breaks)
+    return trial
+
+
+def _ranked(cases: Sequence[Case], chance: random.Random) -> list[tuple[int, Case]]:
+    """Each case with the turn that it has among those of its fault, by turns."""
+    shuffled, turns = list(cases), Counter[str]()
+    chance.shuffle(shuffled)
+    ranked = []
+    for case in shuffled:
+        turns[case.fault] += 1
+        ranked.append((turns[case.fault], case))
+    return sorted(ranked, key=lambda pair: pair[0])
