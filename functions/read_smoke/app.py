@@ -61,7 +61,8 @@ def read(request: Request, now: datetime, cluster: Cluster, jobs: Jobs, metrics:
         give_way(stage, cluster, request.node, verdict)
     if verdict.status == "running":
         return look_again(request.verdict, stage.shot.stage, "running", verdict.reason)
-    jobs.delete(stage.job)
+    for job in (*jobs.forgotten(stage.job, request.node), stage.job):
+        jobs.delete(job)
     if verdict.status == "withdrawn":
         raise Refused(verdict.reason)
     readings = read_exporter(lambda: metrics.scrape(request.node))

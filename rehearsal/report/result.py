@@ -18,6 +18,8 @@ class ExecutionResult:
     states: tuple[tuple[float, str], ...]
     redriven: int = 0
     """How often."""
+    ignored: bool = False
+    """It found that its event was none of ours, or that there was nothing left to do."""
 
     @property
     def simulated_seconds(self) -> float | None:

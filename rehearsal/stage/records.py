@@ -46,6 +46,7 @@ class Record:
             cause=self.cause,
             states=tuple((at - start, state) for at, state in self.states),
             redriven=self.redriven,
+            ignored=self.ignored,
         )
 
 

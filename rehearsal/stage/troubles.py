@@ -54,4 +54,9 @@ class Troubles:
             start = {"stateMachineArn": given["stateMachineArn"], "input": given["input"]}
             later(wanted.again, f"again/{record.name}", lambda: states.start_execution(**start))
         if wanted.redriven is not None:
-            later(wanted.redriven, f"redrive/{record.name}", lambda: states.redrive_execution(executionArn=record.arn))
+            later(wanted.redriven, f"redrive/{record.name}", lambda: self._redrive(record))
+
+    def _redrive(self, record: Record) -> None:
+        """Where stopping it came too late, since the state was its last, there is nothing to go on with."""
+        if record.status not in {"RUNNING", "SUCCEEDED"}:
+            self._world.region.account.client("stepfunctions").redrive_execution(executionArn=record.arn)

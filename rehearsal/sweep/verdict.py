@@ -22,7 +22,7 @@ class Verdict:
 
 def judge(result: Result, main: str, *, struck: bool) -> Verdict:
     """What became of the run; `main` is the machine that the story is about."""
-    runs = [run for run in result.executions if run.machine == main]
+    runs = [run for run in result.executions if run.machine == main and not run.ignored]
     outcome = "succeeded" if any(run.status == SUCCEEDED for run in runs) else "failed"
     seen = [(str(v["rule"]), str(v["what"])) for v in result.observed["violations"]]
     found = [*(each for each in seen if not _cannot_report(*each)), *_unexplained(result.executions)]

@@ -20,6 +20,8 @@ class FakeJobs(Jobs):
         self.seen: list[PodState] = []
         self.reads = 0
         self.rival: str | None = None
+        self.left: list[str] = []
+        """Jobs of runs that died."""
 
     def start(self, job: SmokeJob) -> None:
         """See Jobs."""
@@ -41,6 +43,10 @@ class FakeJobs(Jobs):
         """See Jobs."""
         self.reads += 1
         return list(self.seen)
+
+    def forgotten(self, name: str, node: str) -> list[str]:
+        """See Jobs."""
+        return [job for job in self.left if job != name]
 
     def delete(self, name: str) -> None:
         """See Jobs."""

@@ -1,12 +1,15 @@
 """Kept premises and the sweep over them.
 
 Covered: a second world on the same premises is what a cold one is, to the second; what can go wrong is listed from a
-run, each thing once; a few cases of a fixed seed hold; a failing case is kept as a scenario that can be loaded; a run
-that breaks is a finding; the page.
+run, each thing once; a few cases of a fixed seed hold; a failing case is kept as a scenario that can be loaded; a
+defect that only shows where several things go wrong is found and shrunk, once in a fake world and once in a real one;
+a run that breaks is a finding; the page.
 """
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -15,10 +18,13 @@ from rehearsal.control_plane import find_or_build
 from rehearsal.premises import Premises
 from rehearsal.report import ExecutionResult, Result
 from rehearsal.run import rehearse
-from rehearsal.scenario import SCENARIOS, Moment, load
-from rehearsal.sweep.cases import Case, cases_of, chosen
-from rehearsal.sweep.sweep import Stage, Story, sweep
+from rehearsal.scenario import SCENARIOS, Moment, Scenario, load
+from rehearsal.sweep.cases import Case, cases_of
+from rehearsal.sweep.stage import Stage
+from rehearsal.sweep.story import Story
+from rehearsal.sweep.sweep import sweep
 from rehearsal.sweep.tally import Tally, Violation
+from rehearsal.sweep.trial import SEQUENCE, Trial, sequences, shrunk, trials
 from rehearsal.sweep.verdict import Verdict, judge
 
 SWEEP = SCENARIOS / "sweep"
@@ -112,13 +118,42 @@ def test_each_case_is_a_moment_that_a_scenario_takes() -> None:
 
 
 def test_each_fault_has_its_turn_before_any_has_a_second_one() -> None:
-    """So a short sweep is a wide one; the same seed chooses the same."""
+    """So a short sweep is a wide one; the same seed chooses the same; a sequence ends each turn."""
     cases = cases_of(CALLS, [execution("rotate_ami", "Plan", "Open")])
+    faults = {case.fault for case in cases}
 
-    first = chosen(cases, "1", len({case.fault for case in cases}))
-    assert len({case.fault for case in first}) == len(first)
-    assert chosen(cases, "1", 5) == chosen(cases, "1", 5)
-    assert sorted(case.name for case in chosen(cases, "2", None)) == sorted(case.name for case in cases)
+    tried = list(trials(cases, "1"))
+
+    first = [trial.fault for trial in tried[: len(faults) + 1]]
+    assert (set(first[:-1]), first[-1]) == (faults, SEQUENCE)
+    assert tried == list(trials(cases, "1")) != list(trials(cases, "2"))
+    alone = [trial.name for trial in trials(cases, "2") if trial.fault != SEQUENCE]
+    assert sorted(alone) == sorted(case.name for case in cases)
+
+
+def test_a_sequence_has_a_few_things_of_any_kind_and_its_seed_draws_it_again() -> None:
+    """A kind of which there are a thousand cases is drawn no more often than one of which there are ten."""
+    cases = [Case("throttle", {"at": 0, "fault": {"nth": n}}) for n in range(1, 1000)]
+    cases.append(Case("aborted", {"at": 0, "interrupt": {"state": "Plan"}}))
+
+    drawn = list(islice(sequences(cases, "1"), 100))
+
+    assert {len(trial.cases) for trial in drawn} == {2, 3, 4}
+    aborted = sum(case.fault == "aborted" for trial in drawn for case in trial.cases)
+    assert aborted > sum(len(trial.cases) for trial in drawn) / 3
+    assert drawn == list(islice(sequences(cases, "1"), 100)) != list(islice(sequences(cases, "2"), 100))
+
+
+@pytest.mark.parametrize("needed", [{1}, {0, 3}, {0, 1, 2, 3}], ids=str)
+def test_a_sequence_is_shrunk_to_what_it_needs(needed: set[int]) -> None:
+    """Nothing of it can be left out any more."""
+    cases = tuple(Case("throttle", {"at": 0, "fault": {"nth": n}}) for n in range(4))
+
+    def breaks(trial: Trial) -> bool:
+        return needed <= {case.moment["fault"]["nth"] for case in trial.cases}
+
+    least = shrunk(Trial("sequence-1", SEQUENCE, cases), breaks)
+    assert {case.moment["fault"]["nth"] for case in least.cases} == needed
 
 
 def test_a_failure_without_a_cause_and_a_success_that_did_nothing_are_violations() -> None:
@@ -126,11 +161,14 @@ def test_a_failure_without_a_cause_and_a_success_that_did_nothing_are_violations
     good, short = result(execution("rotate_ami")), result(execution("rotate_ami"), unmet=("nodes replaced: 1",))
     named = result(execution("rotate_ami", status="FAILED", cause="EC2 does not answer"), unmet=("nodes replaced: 1",))
     silent = result(execution("rotate_ami", status="FAILED"))
+    stopped = execution("rotate_ami", status="ABORTED")
+    again = replace(execution("rotate_ami", "Find", "Ignored"), ignored=True)
 
     assert judge(good, "rotate_ami", struck=True) == Verdict("succeeded", ())
     assert judge(named, "rotate_ami", struck=True) == Verdict("failed", ())
     assert judge(short, "rotate_ami", struck=True).violations == (("short", "nodes replaced: 1"),)
     assert judge(silent, "rotate_ami", struck=True).violations[0][0] == "unexplained"
+    assert judge(result(stopped, again, unmet=("none",)), "rotate_ami", struck=True) == Verdict("failed", ())
 
 
 def test_what_the_observer_saw_is_a_violation() -> None:
@@ -152,14 +190,15 @@ def test_the_page_counts_by_fault_and_workflow_and_names_each_violation() -> Non
     """With seed and date."""
     tally = Tally("7", {"rotate": 300})
     moment = {"at": 0, "fault": {"kind": "throttle", "action": "GetObject"}}
-    found = [Violation("rotate", "throttle", moment, "cordon", "ip-1", "x.yaml")]
+    aborted = {"at": 0, "interrupt": {"machine": "rotate_ami", "state": "Plan"}}
+    found = [Violation("rotate", "throttle", (moment, aborted), "cordon", "ip-1", "x.yaml")]
     tally.add("rotate", "throttle", Verdict("failed", (("cordon", "ip-1"),)), found)
     tally.add("rotate", "slow", Verdict("succeeded", ()), [])
 
     page = tally.page("2026-11-28")
     assert "| throttle | rotate | 1 | 0 | 1 | 1 | 0 |" in page
     assert "| slow | rotate | 1 | 1 | 0 | 0 | 0 |" in page
-    assert "| rotate | `kind throttle, action GetObject` | cordon | ip-1 |" in page
+    assert "| rotate | `kind throttle, action GetObject; machine rotate_ami, state Plan` | cordon | ip-1 |" in page
     assert "--seed 7` on 2026-11-28: 2 runs" in page
     assert tally.to_json(3600.0)["runs_per_hour"] == 2
 
@@ -180,12 +219,43 @@ def test_a_run_that_breaks_is_a_finding_and_is_kept_as_a_scenario(tmp_path: Path
     story = Story("rotate", Breaks(), tmp_path)
     moment = {"at": 0, "fault": {"kind": "throttle", "service": "s3", "action": "GetObject", "nth": 1}}
 
-    verdict, (found,) = story.run(Case("throttle", moment))
+    verdict, (found,) = story.run(Trial("throttle-1", "throttle", (Case("throttle", moment),)))
 
     assert (verdict.outcome, found.rule) == ("failed", "rehearsal")
     kept = load(found.scenario)
     assert kept.timeline == (Moment.model_validate(moment),)
     assert kept.groups == story.scenario.groups
+
+
+class Planted(Stage):
+    """A stage on which a story breaks where a call is throttled and an execution is aborted; one alone is harmless."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: None)
+
+    def rehearse(self, scenario: Scenario, out: Path) -> Result:
+        """As the defect has it."""
+        throttled = any(moment.fault and moment.fault.kind == "throttle" for moment in scenario.timeline)
+        aborted = any(moment.interrupt for moment in scenario.timeline)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "wire.jsonl").write_text("")
+        left = ({"rule": "lock", "what": "lock#gpu-inference"},) if throttled and aborted else ()
+        return result(execution("rotate_ami"), violations=left)
+
+
+def test_a_planted_defect_is_found_and_shrunk_to_a_minimal_scenario_file(tmp_path: Path) -> None:
+    """The file has the two moments that it takes and no other, and says so in the violation."""
+    story = Story("rotate", Planted(), tmp_path)
+    cases = cases_of(CALLS, [execution("rotate_ami", "Plan", "Open")])
+
+    tried = [story.run(trial) for trial in islice(sequences(cases, "1"), 100)]
+    found = [violation for _, violations in tried for violation in violations]
+
+    assert 0 < len(found) < len(tried)
+    for violation in found:
+        kinds = {"fault" if moment.fault else "interrupt" for moment in load(violation.scenario).timeline}
+        assert (kinds, len(violation.moments)) == ({"fault", "interrupt"}, 2)
+        assert (violation.fault, violation.rule) == (SEQUENCE, "lock")
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +286,32 @@ def test_a_few_cases_of_a_fixed_seed_hold(tmp_path: Path) -> None:
     """The whole is `make sweep`."""
     tally = Tally("1")
 
-    sweep(tally, ["rotate"], RUNS, tmp_path, lambda _: None)
+    sweep(tally, ["rotate"], tmp_path, lambda _: None, choose=lambda cases: islice(trials(cases, "1"), RUNS))
 
     assert (tally.runs, tally.violations) == (RUNS, [])
+
+
+class Kept(Stage):
+    """A stage on the premises of this module."""
+
+    def __init__(self, premises: Premises) -> None:
+        super().__init__(lambda _: None)
+        self._premises = premises
+
+
+@pytest.mark.cluster
+def test_a_defect_of_a_real_world_is_shrunk_to_what_shows_it(premises: Premises, tmp_path: Path) -> None:
+    """Nobody reconciles here, so a run that is stopped in its middle leaves everything; a throttled call none."""
+    story = Story("rotate", Kept(premises), tmp_path)
+    story.scenario = story.scenario.model_copy(update={"parameters": {"ReconcileSchedule": "rate(1 day)"}})
+    throttled = {"kind": "throttle", "caller": "*PlanRotation*", "service": "s3", "action": "GetObject", "nth": 1}
+    stopped = {"machine": "rotate_ami", "state": "RollNodes", "nth": 1}
+    moments = ({"at": 0, "fault": throttled}, {"at": 0, "interrupt": stopped})
+
+    verdict, found = story.run(Trial("sequence-1", SEQUENCE, tuple(Case("x", moment) for moment in moments)))
+
+    assert "undo" in {rule for rule, _ in verdict.violations}
+    (file,) = {violation.scenario for violation in found}
+    (moment,) = load(file).timeline
+    assert moment.interrupt
+    assert moment.interrupt.state == "RollNodes"

@@ -88,6 +88,20 @@ def test_an_empty_node_goes_through_its_stages_one_by_one() -> None:
     assert last.reason.startswith("driver 580.126.09, CUDA 13.0, 1 GPU computed; 1 GPUs x 1 are declared")
 
 
+def test_the_jobs_of_runs_that_died_go_with_the_first_stage_that_is_judged() -> None:
+    """Nobody else looks at the node's smoke before an hour has passed; a stage that still runs removes nothing."""
+    scene = Scene()
+    first = scene.start(smoke=None)
+    scene.jobs.left = ["of-a-dead-run", first.job]
+    scene.read()
+    assert scene.jobs.deleted == []
+    scene.jobs.end(JobState("complete"), DONE)
+
+    scene.read()
+
+    assert scene.jobs.deleted == ["of-a-dead-run", first.job]
+
+
 def test_logs_are_left_alone_while_there_is_nothing_to_judge() -> None:
     """A hundred launches poll at once."""
     scene = Scene()

@@ -101,3 +101,23 @@ def test_pods_that_are_being_deleted_hold_nothing_that_counts() -> None:
         ("d", "Failed", "Evicted disk?"),
     ]
     assert list(found[1].logs) == ["i"]
+
+
+def over(kind: str, at: str) -> dict[str, Any]:
+    """The status of a Job that ended so, then."""
+    return {"status": {"conditions": [{"type": kind, "status": "True", "lastTransitionTime": at}]}}
+
+
+def test_a_smoke_finds_the_jobs_of_runs_that_died() -> None:
+    """Those that were over as it began; what runs, what ended meanwhile and what is going may have a living run."""
+    going = {"metadata": {"deletionTimestamp": "2026-11-23T10:00:03Z"}}
+    others = [
+        made("run-0", "2026-11-23T09:00:00Z", "complete", **over("Complete", "2026-11-23T09:01:00Z")),
+        made("run-2", "2026-11-23T09:00:00Z", "failed", **over("Failed", OURS["metadata"]["creationTimestamp"])),
+        made("run-3", "2026-11-23T09:00:00Z", "meanwhile", **over("Complete", "2026-11-23T10:00:06Z")),
+        made("run-4", "2026-11-23T09:00:00Z", "running"),
+        made("run-5", "2026-11-23T09:00:00Z", "going", **over("Complete", "2026-11-23T09:01:00Z"), **going),
+    ]
+
+    assert Jobs(Listing([OURS, *others], [])).forgotten(JOB.name, JOB.node) == ["complete", "failed"]
+    assert Jobs(Listing(others, [])).forgotten(JOB.name, JOB.node) == []

@@ -1,6 +1,6 @@
 """Smoke Jobs in the namespace gpuops: start, look, read, remove; named after run, node and stage, so never twice."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from gpuops.domain.smoke.stages import MAX_LOG, JobState, PodState, clean
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 BACKGROUND = [("propagationPolicy", "Background")]
+OVER = ("Complete", "Failed")
 LOGS_AT_ONCE = 8
 MAX_REASON = 300
 """The scheduler names every reason of every node, and the one that counts may come last."""
@@ -62,9 +63,23 @@ class Jobs:
         found = self._kube.get_all(JOBS, [("labelSelector", f"{GROUP_LABEL}={label_of(group)}")])
         return {str(raw["metadata"]["name"]): str(raw["metadata"]["labels"].get(SMOKE_LABEL)) for raw in found}
 
+    def forgotten(self, name: str, node: str) -> list[str]:
+        """Return the node's smoke Jobs that were over before this one began: their runs died, and will judge none.
+
+        A living run had all the time that this one's Job took to judge and remove its own.
+        """
+        found = list(self._of_node(node))
+        began = next(
+            (str(raw["metadata"]["creationTimestamp"]) for raw in found if raw["metadata"]["name"] == name), ""
+        )
+        return [str(raw["metadata"]["name"]) for raw in found if "" < _over_since(raw) <= began]
+
+    def _of_node(self, node: str) -> Iterator[dict[str, Any]]:
+        return self._kube.get_all(JOBS, [("labelSelector", f"{SMOKE_LABEL}={label_of(node)}")])
+
     def _yield_to_others(self, job: SmokeJob) -> None:
         """Asked before and after the Job is made: of two that begin at once, the later one sees the other."""
-        found = list(self._kube.get_all(JOBS, [("labelSelector", f"{SMOKE_LABEL}={label_of(job.node)}")]))
+        found = list(self._of_node(job.node))
         ours = next((_age(raw) for raw in found if raw["metadata"]["name"] == job.name), None)
         for raw in found:
             run = raw["metadata"]["labels"].get(RUN_LABEL)
@@ -83,10 +98,18 @@ def _age(raw: Mapping[str, Any]) -> tuple[str, str]:
     return str(raw["metadata"]["creationTimestamp"]), str(raw["metadata"]["name"])
 
 
+def _over_since(raw: Mapping[str, Any]) -> str:
+    """The apiserver's time of its end; nothing of a Job that still runs, or is going already."""
+    if "deletionTimestamp" in raw["metadata"]:
+        return ""
+    ends = (c for c in raw.get("status", {}).get("conditions", ()) if c["status"] == "True" and c["type"] in OVER)
+    return max((str(condition.get("lastTransitionTime", "")) for condition in ends), default="")
+
+
 def job_state(raw: Mapping[str, Any]) -> JobState:
     """Return how far the Job of one item of the API is."""
     for condition in raw.get("status", {}).get("conditions", ()):
-        if condition["status"] == "True" and condition["type"] in ("Complete", "Failed"):
+        if condition["status"] == "True" and condition["type"] in OVER:
             reason = f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")
             return JobState("complete" if condition["type"] == "Complete" else "failed", clean(reason))
     return JobState("running")
