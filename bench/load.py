@@ -14,6 +14,7 @@ rehearsal imports once for all functions; a second is simulated, in which everyt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,32 +49,47 @@ class Load:
 
 
 def load(nodes: int = 100, groups: int = 100, alarms: int = 1000, pods: int = 5000) -> dict[str, Any]:
-    """Measure the three loads, one after the other."""
-    roll, polls, rung = (_measure(story) for story in (rolling(nodes, pods), polled(groups), alarming(alarms)))
-    return _measured({"nodes": nodes, "pods": pods, "groups": groups, "alarms": alarms}, roll, polls, rung)
+    """Measure the three loads, one after the other; one of nothing is left out."""
+    sizes = {"roll": nodes, "polls": groups, "alarms": alarms}
+    stories = {
+        "roll": partial(rolling, nodes, pods),
+        "polls": partial(polled, groups),
+        "alarms": partial(alarming, alarms),
+    }
+    loads = {part: _measure(story()) for part, story in stories.items() if sizes[part]}
+    return _measured({"nodes": nodes, "pods": pods, "groups": groups, "alarms": alarms}, loads)
 
 
-def _measured(asked: Mapping[str, int], roll: Load, polls: Load, rung: Load) -> dict[str, Any]:
+def _measured(asked: Mapping[str, int], loads: Mapping[str, Load]) -> dict[str, Any]:
     """What is printed."""
-    loads, looks = (roll, polls, rung), figures.calls_by_function(polls.calls)["DetectRelease"]
-    measured: dict[str, Any] = {
-        "roll": {
-            "nodes": asked["nodes"],
-            "pods": asked["pods"],
-            "calls_per_node": round(roll.total / asked["nodes"], 1),
-            "wall_seconds": roll.result.wall_seconds,
-        },
-        "polls": {"groups": asked["groups"], "polls": POLLS, "calls_per_poll": round(looks / POLLS, 1)},
-        "alarms": _alarms(asked["alarms"], rung),
-        "memory": figures.memory(each.peaks for each in loads),
-        "history": figures.history(each.histories for each in loads),
-        "keys": figures.keys(each.calls for each in loads),
+    told = {"roll": _roll, "polls": _polls, "alarms": _alarms}
+    measured = {part: told[part](asked, measured) for part, measured in loads.items()} | {
+        "memory": figures.memory(each.peaks for each in loads.values()),
+        "history": figures.history(each.histories for each in loads.values()),
+        "keys": figures.keys(each.calls for each in loads.values()),
     }
     return {**measured, "met": all(part.get("met", True) for part in measured.values())}
 
 
-def _alarms(alarms: int, rung: Load) -> dict[str, Any]:
+def _roll(asked: Mapping[str, int], roll: Load) -> dict[str, Any]:
+    """What the roll took."""
+    return {
+        "nodes": asked["nodes"],
+        "pods": asked["pods"],
+        "calls_per_node": round(roll.total / asked["nodes"], 1),
+        "wall_seconds": roll.result.wall_seconds,
+    }
+
+
+def _polls(asked: Mapping[str, int], polls: Load) -> dict[str, Any]:
+    """What a look at all groups took."""
+    looks = figures.calls_by_function(polls.calls)["DetectRelease"]
+    return {"groups": asked["groups"], "polls": POLLS, "calls_per_poll": round(looks / POLLS, 1)}
+
+
+def _alarms(asked: Mapping[str, int], rung: Load) -> dict[str, Any]:
     """How many executions they came to."""
+    alarms = asked["alarms"]
     nodes = -(-alarms // ALARMS_A_NODE)
     executions = sum(execution.machine == "remediate_gpu" for execution in rung.result.executions)
     calls = round(rung.total / alarms, 1)

@@ -81,9 +81,9 @@ def load_of(executions: int, calls: int) -> Load:
 @pytest.mark.parametrize(("executions", "met"), [(2, True), (3, False)])
 def test_the_object_says_whether_all_goals_are_met(executions: int, met: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
     """One execution a node, however many alarms."""
-    found = _measured(
-        {"nodes": 10, "pods": 50, "groups": 4, "alarms": 40}, load_of(0, 30), load_of(0, 8), load_of(executions, 80)
-    )
+    asked = {"nodes": 10, "pods": 50, "groups": 4, "alarms": 40}
+    loads = {"roll": load_of(0, 30), "polls": load_of(0, 8), "alarms": load_of(executions, 80)}
+    found = _measured(asked, loads)
 
     assert found["roll"] == {"nodes": 10, "pods": 50, "calls_per_node": 3.0, "wall_seconds": 60.0}
     assert found["polls"] == {"groups": 4, "polls": 2, "calls_per_poll": 4.0}
@@ -91,6 +91,7 @@ def test_the_object_says_whether_all_goals_are_met(executions: int, met: bool) -
         "alarms": 40, "nodes": 2, "executions": executions, "calls_per_alarm": 2.0, "met": executions == 2,
     }  # fmt: skip
     assert found["met"] == met
+    assert _measured(asked, {"polls": load_of(0, 8)}).keys() == {"polls", "memory", "history", "keys", "met"}
 
 
 def test_the_stories_are_the_loads() -> None:
