@@ -6,7 +6,8 @@ In:  the state of the execution: {"execution": {...}, "run"?, "plan"?, "change"?
      "back"?, "close"?, "error"?, "now"};
      of an admission {"execution": {...}, "run"?, "find"?, "check"?, "smoke"?, "admit"?, "error"?, "now"};
      of a repair {"execution": {...}, "run"?, "event", "isolate"?, "diagnose"?, "close"?, "error"?, "now"};
-     of a configuration {"execution": {...}, "apply"?, "error"?, "now"}
+     of a configuration {"execution": {...}, "apply"?, "error"?, "now"};
+     of whoever was stopped from outside {"execution": {...}, "error", "stopped": true, "now"}
 Out: {"status": "written", "reason", "html": "reports/<run>.html", "json": "reports/<run>.json"}
 """
 
@@ -50,6 +51,8 @@ class WriteReport(BaseModel):
     error: dict[str, Any] | None = None
     keep: bool = False
     """Whether a report that is there already stays: reconcile, which knows less than the run did, asks for that."""
+    stopped: bool = False
+    """Whether the execution was stopped before it could report; Step Functions' own event says so."""
 
 
 class Written(BaseModel):
@@ -72,9 +75,9 @@ def handler(request: WriteReport, now: datetime) -> Written:
 def write(request: WriteReport, now: datetime, world: World) -> Written:
     """Raises: Unavailable, Refused; a report that cannot be written fails the machine's step, not the roll."""
     name = request.run.id if request.run else request.execution.name if request.execution else "unknown"
-    state = request.model_dump(mode="json", exclude={"execution", "keep"})
+    state = request.model_dump(mode="json", exclude={"execution", "keep", "stopped"})
     report = Report(name=name, written=now, lines=world.store.journal(name), **state)
-    key = report_key(name)
+    key = report_key(name, stopped=request.stopped)
     body, keep = json.dumps(report.model_dump(mode="json"), indent=1), request.keep
     world.reports.write(f"{key}.json", body, "application/json", keep=keep)
     world.reports.write(f"{key}.html", render_page(report), "text/html", keep=keep)

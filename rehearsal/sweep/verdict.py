@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rehearsal.report import ExecutionResult, Result
 
-SUCCEEDED, FAILED, ABORTED = "SUCCEEDED", "FAILED", "ABORTED"
+SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,10 @@ def judge(result: Result, main: str, *, struck: bool) -> Verdict:
     runs = [run for run in result.executions if run.machine == main and not run.ignored]
     outcome = "succeeded" if any(run.status == SUCCEEDED for run in runs) else "failed"
     seen = [(str(v["rule"]), str(v["what"])) for v in result.observed["violations"]]
-    found = [*(each for each in seen if not _cannot_report(*each)), *_unexplained(result.executions)]
+    found = [*seen, *_unexplained(result.executions)]
     short = [("short", what) for what in result.unmet] if outcome == "succeeded" else []
     broken = [("rehearsal", failure) for failure in result.clock["failures"]]
     return Verdict(outcome, tuple(found + short + broken), struck)
-
-
-def _cannot_report(rule: str, what: str) -> bool:
-    """Who is stopped from outside writes no report; where it had changed something, `reconcile` does."""
-    return rule == "no_report" and what.endswith(ABORTED)
 
 
 def _unexplained(executions: Sequence[ExecutionResult]) -> Iterator[tuple[str, str]]:

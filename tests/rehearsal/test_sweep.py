@@ -178,14 +178,6 @@ def test_what_the_observer_saw_is_a_violation() -> None:
     assert judge(seen, "rotate_ami", struck=True).violations == (("cordon", "ip-1"),)
 
 
-def test_only_who_was_stopped_from_outside_need_not_report() -> None:
-    """It cannot; a failure can."""
-    left = [{"rule": "no_report", "what": f"gpuops-admit-node/1 ended {status}"} for status in ("ABORTED", "FAILED")]
-
-    found = judge(result(violations=tuple(left)), "rotate_ami", struck=True).violations
-    assert found == (("no_report", "gpuops-admit-node/1 ended FAILED"),)
-
-
 def test_the_page_counts_by_fault_and_workflow_and_names_each_violation() -> None:
     """With seed and date."""
     tally = Tally("7", {"rotate": 300})

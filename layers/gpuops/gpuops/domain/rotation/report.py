@@ -129,9 +129,12 @@ class Report(BaseModel):
         return found
 
 
-def report_key(name: str) -> str:
-    """Return where the report lies; a name that came from outside never leaves its folder."""
-    return "reports/" + re.sub(r"[^A-Za-z0-9_-]", "_", name)[:200]
+def report_key(name: str, *, stopped: bool = False) -> str:
+    """Return where the report lies; a name that came from outside never leaves its folder.
+
+    That of an execution which was stopped has a folder of its own: `reconcile` may write another, of what it put back.
+    """
+    return f"reports/{'stopped/' if stopped else ''}" + re.sub(r"[^A-Za-z0-9_-]", "_", name)[:200]
 
 
 def _subject(line: Line, replaced: dict[str, str]) -> str:
