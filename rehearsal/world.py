@@ -124,8 +124,14 @@ class World(Standing):
             self.lambdas.invoke,
             client_for=self._machine_client,
             authorise=self._may_invoke,
-            listener=self._listener,
+            listener=self._hear,
         )
+
+    def _hear(self, progress: engine.Progress) -> None:
+        """Step Functions tells the bus of its executions; whoever watches the rehearsal hears of each state."""
+        self.region.listen(progress)
+        if self._listener:
+            self._listener(progress)
 
     def _up(self, part: Any) -> None:
         """Start a part, to be stopped with the world, even if starting it failed half-way."""

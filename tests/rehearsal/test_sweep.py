@@ -297,7 +297,7 @@ def test_a_defect_of_a_real_world_is_shrunk_to_what_shows_it(premises: Premises,
     story = Story("rotate", Kept(premises), tmp_path)
     story.scenario = story.scenario.model_copy(update={"parameters": {"ReconcileSchedule": "rate(1 day)"}})
     throttled = {"kind": "throttle", "caller": "*PlanRotation*", "service": "s3", "action": "GetObject", "nth": 1}
-    stopped = {"machine": "rotate_ami", "state": "RollNodes", "nth": 1}
+    stopped = {"machine": "rotate_ami", "state": "RollCanary", "nth": 1}
     moments = ({"at": 0, "fault": throttled}, {"at": 0, "interrupt": stopped})
 
     verdict, found = story.run(Trial("sequence-1", SEQUENCE, tuple(Case("x", moment) for moment in moments)))
@@ -306,4 +306,4 @@ def test_a_defect_of_a_real_world_is_shrunk_to_what_shows_it(premises: Premises,
     (file,) = {violation.scenario for violation in found}
     (moment,) = load(file).timeline
     assert moment.interrupt
-    assert moment.interrupt.state == "RollNodes"
+    assert moment.interrupt.state == "RollCanary"
