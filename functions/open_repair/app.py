@@ -8,14 +8,16 @@ Out: {"status": "clear" | "waiting" | "overdue" | "gone" | "recovered" | "releas
       "crowded", "wait_seconds"}
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict
 from gpuops.domain.faults.answers import Opened, Repair
 from gpuops.domain.faults.attempts import attempt_of
-from gpuops.domain.faults.turn import Sight, Turn, decide_turn
-from gpuops.domain.policy import Policy
+from gpuops.domain.faults.turn import Sight, Turn, decide_turn, doubted
+from gpuops.domain.policy import GroupPolicy, Policy
 from gpuops.domain.rotation.halt import halt_of_stop
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.entry import entry
@@ -44,8 +46,11 @@ def open_repair(request: Repair, now: datetime, world: World) -> Opened:
         update = {"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)}
         return before.model_copy(update=update)
     policy = world.policies.at(request.run.policy)
-    see = look(request, before, policy, now, world)
+    nodes = list(world.cluster(request.run.cluster).nodes())
+    see = look(request, before, nodes, policy, world)
     turn = decide_turn(see)
+    if turn.status == "clear" and (doubt := lacks(request, nodes, policy.group(request.run.group), now, world)):
+        turn = doubted(doubt)
     if turn.status == "clear":
         why = take_slots(request.run, [request.instance], policy, world)
         turn = turn if why is None else Turn("waiting", why)
@@ -90,11 +95,11 @@ def answer(turn: Turn, before: Opened, now: datetime, patience: timedelta) -> Op
     return before.model_copy(update={"status": "waiting", "reason": turn.reason, "wait_seconds": pause})
 
 
-def look(request: Repair, before: Opened, policy: Policy, now: datetime, world: World) -> Sight:
+def look(request: Repair, before: Opened, nodes: Sequence[Node], policy: Policy, world: World) -> Sight:
     """What decides about the turn."""
     run, instance = request.run, request.instance
     fleet = world.groups.total([group.group for group in policy.groups])
-    nodes = list(world.cluster(run.cluster).nodes())
+    group = world.groups.describe(run.group, lambda _: True)
     owners = {node.instance: node.isolated_by for node in nodes if node.isolated_by is not None}
     other = next((node.held_by for node in nodes if node.instance == instance), "")
     if owners.get(instance, run.id) != run.id:
@@ -102,17 +107,16 @@ def look(request: Repair, before: Opened, policy: Policy, now: datetime, world: 
     slots = {slot.instance for slot in world.budgets.slots()}
     return Sight(
         instance=instance,
-        there=world.groups.describe(run.group, lambda _: True).instance(instance) is not None,
-        released=any(node.instance == instance and node.admitted for node in nodes) and instance not in owners,
+        there=group.instance(instance) is not None,
+        released=any(node.instance == instance and not node.pending for node in nodes) and instance not in owners,
         quarantined=owners.keys() - {instance},
         closed=slots - {instance},
         fleet=fleet,
         limit=policy.breaker(fleet),
         roll=roll_before(request, world),
-        eks=left_to_eks(request, policy, world),
+        eks=left_to_eks(policy.group(run.group), group.managed, world),
         other=other,
         given_back=not other and request.open is not None and bool(request.open.other),
-        lacks=lacks(request, nodes, policy.group(run.group), now, world),
         quiet=is_quiet(request, before, world),
     )
 
@@ -139,10 +143,9 @@ def roll_before(request: Repair, world: World) -> str:
     return held.run.id
 
 
-def left_to_eks(request: Repair, policy: Policy, world: World) -> str:
-    """The managed node group that EKS repairs by itself, unless the policy says that we do."""
-    group = policy.group(request.run.group)
-    owner, name = group.remediation.owner, world.groups.describe(group.group, lambda _: True).managed
+def left_to_eks(group: GroupPolicy, name: str | None, world: World) -> str:
+    """The managed node group of that name, if EKS repairs it by itself, unless the policy says that we do."""
+    owner = group.remediation.owner
     if name is None or owner == "gpuops":
         return ""
     return name if owner == "eks" or world.nodegroups.repairs(group.cluster, name) else ""
@@ -160,8 +163,8 @@ def is_quiet(request: Repair, before: Opened, world: World) -> bool:
 
 
 def begin(request: Repair, now: datetime, world: World) -> None:
-    """Remember the attempt."""
+    """Remember the attempt, and whose pod was on the GPU: when the next step is decided, nobody is any more."""
     world.attempts.calm()
     if request.diagnose is not None:
-        attempt = attempt_of(request.fault, request.diagnose.action, request.run.id, now)
+        attempt = attempt_of(request.fault, request.diagnose.action, request.run.id, now, request.diagnose.job)
         world.attempts.note(attempt, request.instance, request.fault.uuid)

@@ -200,6 +200,7 @@ def test_the_first_word_needs_no_memory() -> None:
         ("nvidia: RESTART_BM", "nvidia: PRAY", "no action for"),
         ("RESTART_BM: replace", "RESTART_BM: hope", "actions.RESTART_BM"),
         ("{xids: [79]", "{xids: [79, 48]", "listed twice"),
+        ("{xids: [79]", "{xids: [999]", "named, and in no row"),
         ("count: 3", "count: 1", "greater than or equal to 2"),
         ("as_of: 2025-10-29", "as_of: lately", "as_of"),
     ],

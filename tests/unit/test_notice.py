@@ -59,7 +59,7 @@ def test_everything_that_a_person_asks_is_in_one_message() -> None:
     assert found["content"]["description"].splitlines() == [
         f"*Node*: {NODE} ({INSTANCE}), group gpu of demo",
         f"*GPU*: {UUID}",
-        "*What*: Xid 79; Xid 79 is fatal (RESTART_BM, table of 2025-10-29)",
+        "*What*: Xid 79 (GPU has fallen off the bus); Xid 79 is fatal (RESTART_BM, table of 2025-10-29)",
         "*Action*: replace",
         "*Seen*: NVRM: Xid 79, GPU has fallen off the bus",
         "*Seen*: (at)here b",

@@ -120,6 +120,27 @@ def test_a_storm_holds_every_repair_and_people_hear_of_it_once(world: World) -> 
     assert len(world.escalated) == 2
 
 
+def test_whose_pod_was_on_the_gpu_is_remembered_for_the_next_step(world: World) -> None:
+    """Once the node is empty nobody can say: without it what several jobs ran into would be an application's again."""
+    isolate(world, 0)
+    promoted = {"action": "reset", "reason": "2 different jobs ran into it", "job": "default/search"}
+
+    OPEN.open_repair(state(diagnose=promoted), NOW, world)
+
+    (attempt,) = world.attempts.of(VICTIM.id, "", NOW - timedelta(hours=1))
+    assert (attempt.action, attempt.job) == ("reset", "default/search")
+
+
+def test_a_successor_is_asked_for_only_where_nothing_else_decides(world: World) -> None:
+    """It costs five calls, at each look of a wait that may last a day."""
+    world.policy = POLICY
+    for number in (0, 1):
+        isolate(world, number, f"fault-{number + 1}")
+    world.groups.last_failure = None  # type: ignore[method-assign, assignment] - whoever calls it fails
+
+    assert OPEN.open_repair(state(), NOW, world).status == "waiting"
+
+
 def test_a_roll_that_will_replace_the_node_does_it_next(world: World) -> None:
     """The repair waits for it to be gone."""
     change = opened(world)
@@ -157,8 +178,14 @@ def test_a_roll_leaves_a_node_to_the_repair_that_has_it(world: World) -> None:
     assert DRAIN.drain(request, NOW, world).held is None
 
 
-def test_a_node_that_a_person_gave_back_is_left_to_them(world: World) -> None:
-    """Its repair waited for its turn; nothing on the node is disturbed any more, and no slot is taken."""
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_node_that_a_person_gave_back_is_left_to_them(world: World, ours: bool) -> None:  # noqa: FBT001
+    """Its repair waited for its turn; nothing on the node is disturbed any more, and no slot is taken.
+
+    Of nodes from before gpuops, too, which no admission of ours ever saw.
+    """
+    first = world.connected.all_nodes[0]
+    world.connected.all_nodes[0] = first if ours else replace(first, annotations={})
     isolate(world, 0)
     node = world.connected.node(NAME)
     assert node is not None

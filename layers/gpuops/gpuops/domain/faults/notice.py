@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from gpuops.domain.faults.answers import Closed, Diagnosed, Isolated, Order
 from gpuops.domain.faults.diagnose import name_of
 from gpuops.domain.faults.fault import GpuFault
+from gpuops.domain.faults.xids import xid_table
 from gpuops.domain.rotation.report import Report, Step
 
 TOLD = {"repaired", "restarted", "evacuated", "kept", "gone", "released"}
@@ -82,10 +83,16 @@ def _what(report: Report, isolated: Isolated, fault: GpuFault) -> list[str]:
     if fault.uuid:
         lines.append(f"*GPU*: {_plain(fault.uuid)}")
     decided = Diagnosed.model_validate(report.diagnose) if report.diagnose else None
-    lines.append(f"*What*: {fault.title}" + (f"; {_plain(decided.reason)}" if decided else ""))
+    lines.append(f"*What*: {_meaning(fault)}" + (f"; {_plain(decided.reason)}" if decided else ""))
     if decided:
         lines.append(f"*Action*: {decided.action}")
     return [*lines, *(f"*Seen*: {_plain(line)}" for line in fault.evidence)]
+
+
+def _meaning(fault: GpuFault) -> str:
+    """The fault with NVIDIA's own words for its Xid."""
+    name = xid_table().names.get(fault.xid) if fault.xid is not None else None
+    return f"{fault.title} ({name})" if name else fault.title
 
 
 def _done(report: Report, closed: Closed) -> list[str]:

@@ -35,12 +35,10 @@ class Sight:
     """Another tool that has the node in hand."""
     given_back: bool = False
     """Whether one had it at the look before, and has it no longer."""
-    lacks: Doubt | None = None
-    """Why the node's successor might not come."""
     quiet: bool = False
     """Whether whatever rang is quiet again, and was no Xid: those are not taken back."""
     released: bool = False
-    """Whether the node is in no quarantine any more, though it was admitted: a person looked at it and gave it back."""
+    """Whether the node is open again, and was not booted anew meanwhile: a person looked at it and gave it back."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Turn:
 
 
 def decide_turn(see: Sight) -> Turn:
-    """Decide; the fleet's budget is asked for after that, since it is taken by asking."""
+    """Decide; whether a successor would come, and the fleet's budget, are asked for only after that."""
     if over := _over(see):
         return over
     if why := _whose(see):
@@ -68,9 +66,12 @@ def decide_turn(see: Sight) -> Turn:
             f"{len(others) + 1} of {see.fleet} nodes are out of service, {see.limit} may be: no repair begins ({names})"
         )
         return Turn("waiting", told, storm=len(see.quarantined) + 1 > see.limit)
-    if see.lacks:
-        return Turn("waiting", see.lacks.reason, scarce=not see.lacks.passes)
     return Turn("clear", f"{see.instance} may leave service")
+
+
+def doubted(doubt: Doubt) -> Turn:
+    """The turn of a node whose successor might not come."""
+    return Turn("waiting", doubt.reason, scarce=not doubt.passes)
 
 
 def _over(see: Sight) -> Turn | None:

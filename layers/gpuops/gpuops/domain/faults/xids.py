@@ -52,6 +52,8 @@ class Table(_Part):
     sources: dict[str, str]
     actions: dict[str, Action]
     xids: tuple[Row, ...]
+    names: dict[int, str]
+    """NVIDIA's own words for them, as far as it has any."""
 
     @model_validator(mode="after")
     def _once_and_sourced(self) -> Self:
@@ -65,6 +67,9 @@ class Table(_Part):
         unheard = sorted({row.nvidia for row in self.xids} - self.actions.keys())
         if unheard:
             raise ValueError(f"no action for: {unheard}")
+        unlisted = sorted(self.names.keys() - set(listed))
+        if unlisted:
+            raise ValueError(f"named, and in no row: {unlisted}")
         return self
 
     def row(self, xid: int) -> Row | None:
