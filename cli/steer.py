@@ -1,7 +1,8 @@
 """`gpuops approve`, `pause`, `resume`, `cancel` a run; `gpuops stop` and `start` them all.
 
 Each hands one word to the function that takes them, with the caller's own ARN: who may invoke that function may steer.
-RUN is the name of an execution of rotate_ami, as the request for approval, its report and `gpuops run` show it.
+RUN is the name of an execution of rotate_ami, as the request for approval, its report and `gpuops run` show it, or of
+one of remediate_gpu, as the annotation gpuops/fault-run of its node shows it; that one asks for no approval.
 """
 
 import json
@@ -14,7 +15,7 @@ from cli.output import answer, give_up, say
 from gpuops.adapters.aws import client
 
 FUNCTION = "SteerRunFunction"
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Name or ARN of the execution of rotate_ami.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Name or ARN of an execution of rotate_ami or remediate_gpu.")]
 Reason = Annotated[str, typer.Option(help="Why; it is recorded and told with the caller's ARN.")]
 Stack = Annotated[str, typer.Option(help="The CloudFormation stack that gpuops was deployed as.")]
 AsJson = Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")]
@@ -30,7 +31,7 @@ def approve(
 
 
 def pause(run: Run, reason: Reason = "", stack: Stack = "gpuops", as_json: AsJson = False) -> None:
-    """Begin no further node; the one in hand is finished, and the run goes on once it is resumed."""
+    """Begin no further node: a roll finishes the one in hand, a repair evicts no more; resume lets it go on."""
     _say({"wish": "pause", "run": _name(run), "reason": reason}, stack, as_json=as_json)
 
 
@@ -42,7 +43,7 @@ def resume(run: Run, reason: Reason = "", stack: Stack = "gpuops", as_json: AsJs
 def cancel(
     run: Run, roll_back: RollBack = False, reason: Reason = "", stack: Stack = "gpuops", as_json: AsJson = False
 ) -> None:
-    """End a run after the node in hand, and put back what it changed."""
+    """End a roll after the node in hand, and put back what it changed; a repair leaves its node closed, for you."""
     word = {"wish": "cancel", "run": _name(run), "reason": reason, "roll_back": roll_back}
     _say(word, stack, as_json=as_json)
 

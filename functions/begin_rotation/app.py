@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
+from gpuops.adapters.halting import why_held
 from gpuops.adapters.holders import take
 from gpuops.adapters.world import World
-from gpuops.domain.errors import Refused
 from gpuops.domain.rotation.approval import Approved
-from gpuops.domain.rotation.halt import halt_of_stop, halt_of_wish
 from gpuops.domain.rotation.messages import Begun, RotationPlan
 from gpuops.domain.rotation.plan import halt_of_plan
 from gpuops.domain.run import Run
@@ -37,10 +36,7 @@ def begin(request: BeginRotation, now: datetime, world: World) -> Begun:
     """Raises: Conflict naming the run that has the group; Refused when this one was cancelled."""
     run = request.run
     take(world.store, world.executions, "rotation", run, now)
-    wish = world.wishes.wish(run.id)
-    if wish and wish.wish == "cancel":
-        raise Refused(wish.said)
-    rest = halt_of_stop(world.wishes.stop()) or halt_of_wish(wish)
+    rest = why_held(run, world)
     answer = None if rest else _asks(request, now, world)
     rest = rest or halt_of_plan(request.plan, now)
     if answer is None and rest:

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel
 
 from gpuops.adapters.cluster import Cluster
+from gpuops.adapters.halting import why_held
 from gpuops.adapters.world import World
 from gpuops.closing import Closing
 from gpuops.domain.cluster import Node
@@ -66,9 +67,10 @@ class Request(BaseModel):
 def drain(request: Request, now: datetime, world: World) -> Drained:
     """One pass: cordon, sort the pods, evict those that may go; none of it while the global stop stands.
 
-    An overdue drain stops the run: no further node.
+    An overdue drain stops the run: no further node. A repair has no other node, so a person's wish is heard here.
 
-    Raises: Conflict when the run does not hold the group any more, or another run's cordon stands on the node.
+    Raises: Conflict when the run does not hold the group any more, or another run's cordon stands on the node; Refused
+    when a person cancelled the repair.
     """
     if request.change is not None:
         world.store.check_fence(request.run, request.change.fence)
@@ -81,7 +83,7 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     if node is None:
         gone = f"{request.instance} has no node any more"
         return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})
-    if halt := halt_of_stop(world.wishes.stop()):
+    if halt := why_held(request.run, world) if request.faulty else halt_of_stop(world.wishes.stop()):
         return _resting(before, halt, now)
     before = _after_rest(before, now)
     if request.terminates and node.silent:

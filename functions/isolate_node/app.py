@@ -13,6 +13,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from gpuops.adapters.cluster import Cluster
+from gpuops.adapters.halting import why_held
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
 from gpuops.domain.faults.actions import closes
@@ -21,7 +22,6 @@ from gpuops.domain.faults.diagnose import first_word, name_of, words_of
 from gpuops.domain.faults.fault import GpuFault
 from gpuops.domain.faults.xids import xid_table
 from gpuops.domain.policy import GroupPolicy, Policy
-from gpuops.domain.rotation.halt import halt_of_stop
 from gpuops.domain.run import Execution, Run
 from gpuops.entry import entry
 
@@ -71,13 +71,14 @@ def close(
 ) -> Isolated:
     """Close it, unless another run or tool is at work on it, or the global stop stands.
 
-    What AWS takes is emptied by then, whoever has it.
+    What AWS takes is emptied by then, whoever has it. What a person wishes of this run is asked for only where the stop
+    holds it: there is time then. Raises: Refused when they cancelled it meanwhile.
     """
     if other := at_work(node, run, world):
         return known.model_copy(update={"status": "owned", "reason": f"run {other} is at work on {node.name}"})
     if node.held_by and fault.deadline is None:
         return known.model_copy(update={"status": "owned", "reason": f"{node.name} is left to {node.held_by}"})
-    if halt := halt_of_stop(world.wishes.stop()):
+    if world.wishes.stop() and (halt := why_held(run, world)):
         return known.model_copy(update={"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)})
     cluster.isolate(node, run.id, words_of(fault), name_of(fault))
     return known.model_copy(update={"status": "closed", "reason": f"{node.name} takes no new pods: {words_of(fault)}"})

@@ -11,6 +11,7 @@ Out: {"status": "clear" | "waiting" | "overdue" | "gone" | "recovered" | "releas
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from gpuops.adapters.halting import why_held
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict
@@ -18,7 +19,6 @@ from gpuops.domain.faults.answers import Opened, Repair
 from gpuops.domain.faults.attempts import attempt_of
 from gpuops.domain.faults.turn import Sight, Turn, decide_turn, doubted
 from gpuops.domain.policy import GroupPolicy, Policy
-from gpuops.domain.rotation.halt import halt_of_stop
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.entry import entry
 from gpuops.replaceable import lacks
@@ -38,13 +38,14 @@ def handler(request: Repair, now: datetime) -> Opened:
 
 
 def open_repair(request: Repair, now: datetime, world: World) -> Opened:
-    """Raises: Conflict when another run closed the node in the same moment; and what the adapters raise."""
+    """Raises: Conflict when another run closed the node in the same moment; Refused when a person cancelled this."""
     before = before_of(request, now)
     if before.status == "clear" and request.drain is not None:
         return in_drain(request, before, world)
-    if halt := halt_of_stop(world.wishes.stop()):
-        update = {"status": "waiting", "reason": halt.reason, "wait_seconds": halt.seconds(now)}
-        return before.model_copy(update=update)
+    if halt := why_held(request.run, world):
+        rest = {"reason": halt.reason, "wait_seconds": halt.seconds(now), "resting": before.resting or now}
+        return before.model_copy(update={"status": "waiting", **rest})
+    before = before.model_copy(update={"since": before.since + before.lost(now), "resting": None})
     policy = world.policies.at(request.run.policy)
     nodes = list(world.cluster(request.run.cluster).nodes())
     see = look(request, before, nodes, policy, world)

@@ -7,10 +7,10 @@ Out: {"status": "repaired" | "repairing" | "waiting" | "failed" | "restarted" | 
 
 from datetime import datetime
 
+from gpuops.adapters.halting import why_held
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Invalid
 from gpuops.domain.faults.answers import Repair, Repaired
-from gpuops.domain.rotation.halt import halt_of_stop
 from gpuops.entry import entry
 from gpuops.repair.reboot import reboot
 from gpuops.repair.reset import reset
@@ -24,10 +24,13 @@ def handler(request: Repair, now: datetime) -> Repaired:
 
 
 def repair(request: Repair, now: datetime, world: World) -> Repaired:
-    """Nothing is begun while the global stop stands; what was begun is finished, so that nothing stays taken apart."""
+    """Nothing is begun while a person holds it; what was begun is finished, so that nothing stays taken apart.
+
+    Raises: Refused when a person cancelled it before it began.
+    """
     action = request.diagnose.action if request.diagnose else None
     if request.repair is None or request.repair.status == "waiting":
-        if halt := halt_of_stop(world.wishes.stop()):
+        if halt := why_held(request.run, world):
             return Repaired(status="waiting", reason=halt.reason, wait_seconds=halt.seconds(now))
         request = request.model_copy(update={"repair": None})
     if action == "relieve":

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from gpuops.adapters.halting import why_held
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Refused
 from gpuops.domain.rotation.halt import Halt, Rest, halt_of_stop
@@ -77,7 +78,11 @@ def handler(request: RetireNode, now: datetime) -> RetireAnswer:
 
 
 def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
-    """Raises: Conflict when the run does not hold the group any more; Refused where not all are gone in time."""
+    """Retire the one, or see that all are gone.
+
+    Raises: Conflict when the run does not hold the group any more; Refused where not all are gone in time, or a person
+    cancelled the repair.
+    """
     if request.change is not None:
         world.store.check_fence(request.run, request.change.fence)
     return _retire(request, request.instance, now, world) if request.instance else _see_all_gone(request, now, world)
@@ -109,7 +114,7 @@ def _retire(request: RetireNode, name: str, now: datetime, world: World) -> Reti
     run = request.run
     times = request.retire or Deadline(deadline=now + PATIENCE)
     group = world.groups.describe(run.group, lambda _: True)
-    if group.instance(name) and (halt := halt_of_stop(world.wishes.stop())):
+    if group.instance(name) and (halt := _halt(request, world)):
         return _resting(times, halt, now)
     deadline = times.deadline + times.lost(now)
     if group.instance(name):
@@ -129,6 +134,11 @@ def _retire(request: RetireNode, name: str, now: datetime, world: World) -> Reti
         return RetireAnswer(status="retiring", reason=waiting, deadline=deadline, wait_seconds=pause)
     world.store.stop(run, f"{name}: {waiting} until {deadline.isoformat()}")
     return RetireAnswer(status="overdue", reason=f"{waiting} until {deadline.isoformat()}", deadline=deadline)
+
+
+def _halt(request: RetireNode, world: World) -> Halt | None:
+    """What keeps the drained instance; of a repair, which has no other node in hand, a person's wish does as well."""
+    return halt_of_stop(world.wishes.stop()) if request.change else why_held(request.run, world)
 
 
 def _resting(times: Deadline, halt: Halt, now: datetime) -> RetireAnswer:

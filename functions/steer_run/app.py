@@ -20,6 +20,8 @@ from gpuops.domain.rotation.wish import GlobalStop, Wish
 from gpuops.entry import entry
 
 ABOUT_ALL, ANSWERS = {"stop", "start"}, {"approve", "reject"}
+ROLLS, REPAIRS = "ROTATE_AMI_MACHINE_ARN", "REMEDIATE_GPU_MACHINE_ARN"
+"""The machines whose runs hear wishes."""
 
 
 class SteerRun(BaseModel):
@@ -69,9 +71,22 @@ def steer(request: SteerRun, now: datetime, world: World) -> Steered:
     run = request.run
     if run is None:
         return _steer_all(request, now, world)
-    if not world.executions.of_machine(os.environ["ROTATE_AMI_MACHINE_ARN"], run).running:
-        raise Refused(f"no run {run} is under way: it has ended, or there was none")
+    if not _runs(ROLLS, run, world):
+        _check_repair(request, run, world)
     return _answer(request, run, now, world) if request.wish in ANSWERS else _wish(request, run, now, world)
+
+
+def _runs(machine: str, run: str, world: World) -> bool:
+    """Whether the machine has such an execution under way."""
+    return world.executions.of_machine(os.environ[machine], run).running
+
+
+def _check_repair(request: SteerRun, run: str, world: World) -> None:
+    """Raises: Refused unless it is a repair under way, of which one may ask that."""
+    if not _runs(REPAIRS, run, world):
+        raise Refused(f"no run {run} is under way: it has ended, or there was none")
+    if request.roll_back:
+        raise Refused(f"run {run} repairs one node: there is nothing to roll back")
 
 
 def _wish(request: SteerRun, run: str, now: datetime, world: World) -> Steered:

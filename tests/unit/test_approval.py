@@ -22,6 +22,7 @@ from gpuops.adapters.wishes import Wishes
 from gpuops.domain.errors import Invalid, Refused
 from gpuops.domain.rotation.approval import Approved
 from gpuops.domain.rotation.cost import estimate_surge, parse_prices, prices
+from gpuops.domain.rotation.lock import Execution
 from gpuops.domain.rotation.messages import Begun, RotationPlan
 from gpuops.domain.rotation.wish import Pending, Wish
 from tests.fakes.apps import load_app
@@ -34,6 +35,15 @@ TOKEN = "AQDEAAAAKgAAAAMAAAAAAAAAAX"  # noqa: S105 - stands for a right to answe
 TOPIC = "arn:aws:sns:us-east-1:123456789012:people"
 ASKS = POLICY.replace("mode: apply", "mode: apply, approval: {required: true, expires_hours: 48}")
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:rotate_ami"
+REPAIRS = MACHINE.replace("rotate_ami", "remediate_gpu")
+
+
+class Repairing(World):
+    """Of the same name there is a repair, and no roll."""
+
+    def of_machine(self, machine: str, name: str) -> Execution:
+        """See Executions."""
+        return super().of_machine(machine, name) if machine == REPAIRS else Execution(running=False, ended=None)
 
 
 @dataclass
@@ -73,6 +83,7 @@ class Here(World):
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
     """Three old nodes of a group whose policy asks; run-1 is under way."""
     monkeypatch.setenv("ROTATE_AMI_MACHINE_ARN", MACHINE)
+    monkeypatch.setenv("REMEDIATE_GPU_MACHINE_ARN", REPAIRS)
     with mock_aws():
         base = old_world()
         here = Here(groups=base.groups, store=base.store, connected=base.connected, policy=ASKS)
@@ -254,6 +265,18 @@ def test_a_wish_is_written_and_the_last_word_is_a_cancellation(world: Here) -> N
     assert wish == Wish(run="run-1", wish="cancel", by="arn:ann", at=NOW, reason="bad driver", roll_back=True)
 
 
+def test_a_repair_is_steered_like_a_roll_but_has_nothing_to_roll_back(world: Here) -> None:
+    """One function takes every word."""
+    repairs = Repairing(groups=world.groups, store=world.store, running=world.running)
+
+    with pytest.raises(Refused, match="nothing to roll back"):
+        steer(repairs, "cancel", roll_back=True)
+    assert [steer(repairs, word).status for word in ("pause", "cancel")] == ["paused", "cancelled"]
+    repairs.running.clear()
+    with pytest.raises(Refused, match="no run run-1 is under way"):
+        steer(repairs, "pause")
+
+
 def test_a_word_about_all_runs_stops_and_starts_them(world: Here) -> None:
     """And tells what stood before."""
     assert steer(world, "start").reason == "nothing was stopped"
@@ -281,7 +304,7 @@ def test_a_word_that_makes_no_sense_is_refused_before_anybody_is_asked(word: dic
 
 
 def test_an_execution_is_found_by_the_name_of_its_run() -> None:
-    """Rotations only: nothing else can be steered."""
+    """Of the machine that is asked for, and of no other."""
 
     class States:
         """Step Functions, which knows one execution."""
