@@ -309,6 +309,9 @@ def test_load_that_moved_away_is_all_that_relieves_a_node() -> None:
         def stop(self) -> None:
             """See Wishes."""
 
+        def wish(self, run: str) -> None:
+            """See Wishes."""
+
     assert REPAIR.repair(relieved.model_copy(update={"diagnose": diagnose}), NOW, Calm()).status == "repaired"
 
 
