@@ -125,6 +125,8 @@ class Kubelets:
         if is_deleting(pod):
             done = stage == "left" and pod["metadata"].get("finalizers")
             return None if done or stage == "leaving" else "kubelet: delete"
+        if run is not None and stage == "mounting":
+            return self._pods.volumes.debt(run)
         if pod["status"].get("phase") == "Pending" and stage not in ("starting", "rejected"):
             return "kubelet: start"
         return None
@@ -138,11 +140,15 @@ class Kubelets:
 
     def _on_stopped(self, run: Run) -> None:
         run.machine.clients.discard(run.uid)
+        if run.machine.stage != "silent" and self._pods.volumes.needs(run):
+            self._world.later(0, run.key("unmount"), lambda: self._pods.volumes.let_go(run))
         self._plugins.on_stopped(run)
 
     def _on_event(self, seen: Seen) -> None:
         if seen.kind == "node":
             self._on_node(seen)
+        elif seen.kind == "attachment":
+            self._pods.volumes.on_event(seen)
         elif seen.kind == "pod":
             machine = self._world.machines.get(seen.object["spec"].get("nodeName", ""))
             if machine is not None:

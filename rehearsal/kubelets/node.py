@@ -25,6 +25,7 @@ MIG_LABELS: Final = {
     "nvidia.com/mig.config.state": "success",
     "nvidia.com/mig.strategy": "mixed",
 }
+ATTACHED_BY_CONTROLLER: Final = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
 PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
@@ -39,7 +40,7 @@ def node_object(machine: Machine, now: float) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": machine.name, "labels": _labels(machine)},
+        "metadata": {"name": machine.name, "labels": _labels(machine), "annotations": ATTACHED_BY_CONTROLLER},
         "spec": {
             "providerID": f"aws:///{instance.zone}/{instance.instance_id}",
             "taints": [UNINITIALIZED, *machine.flags.taints],

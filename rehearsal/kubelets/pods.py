@@ -15,6 +15,7 @@ from rehearsal.kubelets.devices import gpus_asked
 from rehearsal.kubelets.machine import Machine
 from rehearsal.kubelets.run import Run, Stage, role_of
 from rehearsal.kubelets.status import Place, crashing, ended, rejected, running
+from rehearsal.kubelets.volumes import Volumes
 from rehearsal.kubelets.world import World
 from rehearsal.rest.reading import is_deleting, is_terminal
 
@@ -33,6 +34,7 @@ class Pods:
     def __init__(self, world: World, on_started: Callable[[Run], None], on_stopped: Callable[[Run], None]) -> None:
         """`on_started` and `on_stopped` are told of each pod that begins or ceases to run."""
         self._world, self._on_started, self._on_stopped = world, on_started, on_stopped
+        self.volumes = Volumes(world, self._mounted)
         self.runs: dict[str, Run] = {}
         self._names: dict[tuple[str, str, int], str] = {}
         self._addresses = count(10)
@@ -110,8 +112,17 @@ class Pods:
         asked, devices = gpus_asked(run.pod), run.machine.devices
         if asked and (why := devices.refusal(asked) or devices.allocate(run.uid, asked)):
             self._set(run, "rejected", 0, "reject", partial(self._reject, run, why))
+        elif self.volumes.needs(run):
+            self._set(run, "mounting", 0, "mount", partial(self.volumes.use, run))
         else:
             self._set(run, "starting", START_SECONDS, "run", lambda: self._start(run))
+
+    def _mounted(self, node: str) -> None:
+        """Start what waited for its volumes alone."""
+        with self._world.lock:
+            for run in list(self.runs.values()):
+                if run.machine.name == node and run.stage == "mounting" and self.volumes.are_ready(run):
+                    self._set(run, "starting", START_SECONDS, "run", partial(self._start, run))
 
     def _leave(self, run: Run) -> None:
         grace = run.pod["metadata"].get("deletionGracePeriodSeconds")

@@ -13,8 +13,9 @@ from rehearsal.kubelets.plugin import is_plugin
 from rehearsal.kubelets.status import Place
 from rehearsal.rest.mirror import controller_of
 
-Stage = Literal["held", "starting", "rejected", "running", "crashing", "ended", "leaving", "left"]
-"""Held: its node's kubelet is not ready yet. Left: deleted, as far as a kubelet can."""
+Stage = Literal["held", "mounting", "starting", "rejected", "running", "crashing", "ended", "leaving", "left"]
+"""Held: its node's kubelet is not ready yet. Mounting: its volumes are not attached yet. Left: deleted, as far as a
+kubelet can."""
 
 RUN_SECONDS: Final = "rehearsal.gpuops.dev/run-seconds"
 NEVER_READY: Final = "rehearsal.gpuops.dev/never-ready"

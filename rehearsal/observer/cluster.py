@@ -1,4 +1,4 @@
-"""The observer's own copy of the cluster: five watches, merged in the order in which etcd wrote.
+"""The observer's own copy of the cluster: six watches, merged in the order in which etcd wrote.
 
 The order matters: a node loses its startup taint and a pod is bound to it within milliseconds, on two watches.
 resourceVersions of one apiserver are revisions of one etcd, so they order events of different kinds.
@@ -23,6 +23,7 @@ PATHS = {
     "pdb": "/apis/policy/v1/poddisruptionbudgets",
     "job": "/apis/batch/v1/jobs",
     "config": "/api/v1/configmaps",
+    "attachment": "/apis/storage.k8s.io/v1/volumeattachments",
 }
 QUIET_SECONDS = 0.02
 BLIND_AFTER_SECONDS = 10.0
@@ -62,6 +63,8 @@ class Cluster:
     jobs: dict[str, Json] = field(default_factory=dict)
     configs: dict[str, Json] = field(default_factory=dict)
     """ConfigMaps."""
+    attachments: dict[str, Json] = field(default_factory=dict)
+    """Of volumes."""
 
     def of(self, kind: str) -> dict[str, Json]:
         """The objects of one kind."""

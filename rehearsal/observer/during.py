@@ -77,6 +77,32 @@ def evicted_training(change: Change, expected: Expectations) -> Iterator[str]:
         yield f"{name_of(before)} on {before['spec'].get('nodeName', 'no node')} before it had finished"
 
 
+def several_attachments(cluster: Cluster, change: Change) -> Iterator[str]:
+    """A volume that only one node may write to is attached to two."""
+    attachment = change.after
+    if change.kind != "attachment" or attachment is None or not _attached(attachment):
+        return
+    volume = attachment["spec"]["source"]["persistentVolumeName"]
+    these = [one for one in cluster.attachments.values() if one["spec"]["source"]["persistentVolumeName"] == volume]
+    nodes = sorted({one["spec"]["nodeName"] for one in these if _attached(one)})
+    if len(nodes) > 1:
+        yield f"{volume}: {', '.join(nodes)}"
+
+
+def has_moved(cluster: Cluster, change: Change, homes: dict[str, str]) -> bool:
+    """Whether this step attaches a volume to another node while its last one is still there; `homes` is kept up."""
+    attachment = change.after
+    if change.kind != "attachment" or attachment is None or not _attached(attachment):
+        return False
+    volume, node = attachment["spec"]["source"]["persistentVolumeName"], attachment["spec"]["nodeName"]
+    before, homes[volume] = homes.get(volume, node), node
+    return before != node and before in cluster.nodes
+
+
+def _attached(attachment: Json) -> bool:
+    return bool(attachment.get("status", {}).get("attached"))
+
+
 def is_asked(change: Change, expected: Expectations) -> bool:
     """Whether this step asks a pod that runs to checkpoint."""
     before, after = change.before, change.after

@@ -101,6 +101,8 @@ class Observed:
     """Nodes that the product had closed at one moment, at most."""
     asked_to_checkpoint: int = 0
     """Pods that were asked to save their work before they lost their node."""
+    volumes_moved: int = 0
+    """Volumes that were attached to another node while the one before was still there."""
     unmet: tuple[str, ...] = ()
     """What the scenario expected to be seen in cluster and region at the end, and was not."""
 

@@ -14,8 +14,10 @@ from rehearsal.observer.during import (
     broken_budgets,
     closed_nodes,
     evicted_training,
+    has_moved,
     is_asked,
     ready_gpus,
+    several_attachments,
     unadmitted_placements,
     unmatched,
 )
@@ -52,7 +54,9 @@ class Observer:
         self._suspended: dict[str, set[str]] = {}
         self._armed = False
         self._below = False
-        self._asked = self._closed = 0
+        self._asked = self._closed = self._moved = 0
+        self._homes: dict[str, str] = {}
+        """The node to which each volume was attached last."""
         self._min_gpus: int | None = None
         self._lock = threading.Lock()
 
@@ -120,6 +124,7 @@ class Observer:
             evictions_refused=counts.get(REFUSED, 0) - self._evictions.get(REFUSED, 0),
             most_closed=self._closed,
             asked_to_checkpoint=self._asked,
+            volumes_moved=self._moved,
             pods_on_unadmitted_nodes=sum(v.rule == "unadmitted_node" for v in self._violations),
             unmet=unmet,
         )
@@ -152,6 +157,7 @@ class Observer:
                     for rule, what in self._judge(change):
                         self._say(rule, what)
                     self._asked += is_asked(change, self._expected)
+                    self._moved += has_moved(self._cluster, change, self._homes)
                     if change.kind == "node":
                         self._judge_floor()
                         self._closed = max(self._closed, closed_nodes(self._cluster, self._expected))
@@ -163,6 +169,8 @@ class Observer:
             yield "training_evicted", what
         for what in unadmitted_placements(self._cluster, change, self._expected):
             yield "unadmitted_node", what
+        for what in several_attachments(self._cluster, change):
+            yield "volume_attached_twice", what
         for what in flips_under_pods(self._cluster, change):
             yield "sharing_flipped", what
         for what in edits_in_use(self._cluster, change):

@@ -24,6 +24,8 @@ PATHS: Final[Mapping[str, str]] = {
     "daemonset": "/apis/apps/v1/daemonsets",
     "pdb": "/apis/policy/v1/poddisruptionbudgets",
     "slice": "/apis/discovery.k8s.io/v1/endpointslices",
+    "claim": "/api/v1/persistentvolumeclaims",
+    "attachment": "/apis/storage.k8s.io/v1/volumeattachments",
 }
 SYNC_SECONDS: Final = 60.0
 

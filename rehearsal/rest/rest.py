@@ -20,6 +20,7 @@ from rehearsal.rest.controllers import (
 from rehearsal.rest.mirror import Mirror, Seen, controller_of
 from rehearsal.rest.placement import Placement
 from rehearsal.rest.selectors import SELECTING, Selections
+from rehearsal.rest.volumes import attachment_debt, has_claims
 
 Key = tuple[str, str]
 """Kind and uid."""
@@ -51,6 +52,7 @@ class Rest:
             "daemonset": (daemonset_debt,),
             "pdb": (self._selections.pdb_debt,),
             "service": (self._selections.service_debt,),
+            "attachment": (attachment_debt,),
         }
         mirror.subscribe(self.on_event)
 
@@ -82,6 +84,10 @@ class Rest:
             self._selections.selecting(seen.kind, seen.before, seen.after)
         elif seen.kind == "slice" and (service := self._selections.service_of(seen.object)):
             found.add(service)
+        elif seen.kind == "attachment":
+            found |= {("pod", uid) for uid, pod in self._mirror.objects["pod"].items() if has_claims(pod)}
+        if seen.kind in ("node", "pod"):
+            found |= {("attachment", uid) for uid in self._mirror.objects["attachment"]}
         if seen.kind in OWNERS and seen.after is None:
             found |= {("pod", owned) for owned in self._mirror.owned.get(uid, ())}
         return found | _owner_keys(seen)

@@ -99,6 +99,8 @@ class Expect(Part):
     """Nodes that the product leaves closed, because a person has to see them."""
     asked_to_checkpoint: Count | None = None
     """Pods that were asked to save their work."""
+    volumes_moved: Count | None = None
+    """Volumes that came to another node while the one before was still there."""
     jobs_finished: tuple[str, ...] = ()
     nodes: tuple[ExpectedNodes, ...] = ()
     pods: tuple[ExpectedPods, ...] = ()

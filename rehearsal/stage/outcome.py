@@ -36,7 +36,7 @@ def unmet(
         if fitting != expected.count if expected.count is not None else not fitting:
             found = [_told(record) for record in records if record.machine == expected.machine]
             yield f"{_asked(expected)}; there were: {', '.join(found) or 'none'}"
-    for what in ("nodes_replaced", "evictions", "most_closed", "asked_to_checkpoint"):
+    for what in ("nodes_replaced", "evictions", "most_closed", "asked_to_checkpoint", "volumes_moved"):
         wanted, seen = getattr(expect, what), getattr(observed, what)
         if wanted not in {None, seen}:
             yield f"{what.replace('_', ' ')}: {wanted}; the observer saw {seen}"

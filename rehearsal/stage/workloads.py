@@ -140,7 +140,7 @@ def _volume(workload: Workload, zone: str) -> list[Object]:
         **shared,
         "capacity": {"storage": "1Gi"},
         "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **named},
-        "hostPath": {"path": f"/data/{workload.name}"},
+        "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": f"pv-{workload.name}"},
         "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [place]}]}},
     }
     claim = {**shared, "resources": {"requests": {"storage": "1Gi"}}, "volumeName": f"pv-{workload.name}"}

@@ -11,8 +11,10 @@ from rehearsal.observer.during import (
     broken_budgets,
     closed_nodes,
     evicted_training,
+    has_moved,
     is_asked,
     ready_gpus,
+    several_attachments,
     unadmitted_placements,
     unmatched,
 )
@@ -505,3 +507,30 @@ def test_no_plugin_of_ours_goes_where_the_host_brings_one() -> None:
     assert list(several_plugins(world, step(world, "pod", ours))) == [
         "n1: gpuops-system/gpuops-device-plugin, the host's own"
     ]
+
+
+def attachment(name: str, at: str, *, attached: bool = True) -> Json:
+    """Of the one volume to a node."""
+    spec = {"nodeName": at, "source": {"persistentVolumeName": "pv"}}
+    return {"metadata": {"name": name, "uid": name}, "spec": spec, "status": {"attached": attached}}
+
+
+def test_a_volume_on_two_nodes_is_seen() -> None:
+    """Asked for is not attached; and one that left the first node may be on the second."""
+    world = cluster(("attachment", attachment("a", "n1")))
+
+    assert list(several_attachments(world, step(world, "attachment", attachment("b", "n2", attached=False)))) == []
+    assert list(several_attachments(world, step(world, "attachment", attachment("b", "n2")))) == ["pv: n1, n2"]
+    step(world, "attachment", attachment("a", "n1"), gone=True)
+    assert list(several_attachments(world, step(world, "attachment", attachment("b", "n2")))) == []
+
+
+def test_a_volume_moves_only_from_a_node_that_is_there() -> None:
+    """From one whose Node is gone it was set free by that, and not by anybody's care."""
+    world, homes = cluster(("node", node("n1"))), dict[str, str]()
+
+    assert not has_moved(world, step(world, "attachment", attachment("a", "n1")), homes)
+    assert not has_moved(world, step(world, "attachment", attachment("b", "n2", attached=False)), homes)
+    assert has_moved(world, step(world, "attachment", attachment("b", "n2")), homes)
+    assert not has_moved(world, step(world, "attachment", attachment("b", "n2")), homes)
+    assert not has_moved(world, step(world, "attachment", attachment("c", "n3")), homes), "n2 has no Node"

@@ -178,6 +178,39 @@ def test_endpoint_slices_name_the_ready_pods(cluster: Cluster) -> None:
     assert cluster.owed == "endpointslice"
 
 
+VOLUMES = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]}
+IN_USE = {"volumesInUse": ["kubernetes.io/csi/ebs.csi.aws.com^pv"]}
+GONE_FOR_GOOD = [{"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}]
+
+
+def test_a_volume_leaves_a_node_that_needs_it_no_more_and_does_not_use_it_or_is_dead(cluster: Cluster) -> None:
+    """A kubelet that is silent uses it for ever, unless the node is out of service."""
+    attached = {"spec": {"nodeName": "n", "source": {"persistentVolumeName": "pv"}}, "status": {"attached": True}}
+    dead = {"conditions": [{"type": "Ready", "status": "False"}], **IN_USE}
+    unreachable = [{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}]
+    cluster.put("claim", "data", spec={"volumeName": "pv"})
+    cluster.put("node", "n", spec={"taints": unreachable}, status=dead)
+    cluster.pod("p", "n", spec=VOLUMES)
+    cluster.put("attachment", "a", **attached)
+    assert cluster.owed is None
+    cluster.drop("pod", "p")
+    assert cluster.owed is None
+    cluster.put("node", "n", spec={"taints": [*unreachable, *GONE_FOR_GOOD]}, status=dead)
+    assert cluster.owed == "attach-detach: detach"
+    cluster.put("attachment", "a", metadata={"deletionTimestamp": "now"}, **attached)
+    assert cluster.owed is None
+
+
+def test_a_volume_that_no_kubelet_uses_is_taken_from_its_node(cluster: Cluster) -> None:
+    """Once its pod is gone; not from a node that is gone itself, about which the controller learns in its own time."""
+    spec = {"nodeName": "n", "source": {"persistentVolumeName": "pv"}}
+    cluster.node("n")
+    cluster.put("attachment", "a", spec=spec, status={"attached": True})
+    assert cluster.owed == "attach-detach: detach"
+    cluster.drop("node", "n")
+    assert cluster.owed is None
+
+
 def test_a_kubelets_debt_counts_until_it_is_paid(cluster: Cluster) -> None:
     """A debt is judged again although no event came."""
     cluster.unpaid.add("p")
