@@ -185,7 +185,8 @@ GONE_FOR_GOOD = [{"key": "node.kubernetes.io/out-of-service", "effect": "NoExecu
 
 def test_a_volume_leaves_a_node_that_needs_it_no_more_and_does_not_use_it_or_is_dead(cluster: Cluster) -> None:
     """A kubelet that is silent uses it for ever, unless the node is out of service."""
-    attached: dict[str, Any] = {"spec": {"nodeName": "n", "source": {"persistentVolumeName": "pv"}}, "status": {"attached": True}}
+    spec = {"nodeName": "n", "source": {"persistentVolumeName": "pv"}}
+    attached: dict[str, Any] = {"spec": spec, "status": {"attached": True}}
     dead = {"conditions": [{"type": "Ready", "status": "False"}], **IN_USE}
     unreachable = [{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}]
     cluster.put("claim", "data", spec={"volumeName": "pv"})
