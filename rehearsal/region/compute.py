@@ -13,7 +13,7 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Reservation
-from moto.ec2.utils import parse_user_data
+from moto.ec2.utils import filter_dict_attribute_mapping, parse_user_data
 from moto.moto_api._internal import mock_random
 
 from rehearsal.region.compute_instance import SimulatedInstance
@@ -61,6 +61,9 @@ class Compute:
         self.ec2 = ec2_backends[ACCOUNT][REGION]
         self.vpc, self.subnets = self._network(list(zones))
         add_missing_types()
+        filter_dict_attribute_mapping["capacity-reservation-id"] = (
+            "capacity_reservation_id"  # moto knows no such filter
+        )
 
     def _network(self, zones: list[str]) -> tuple[str, dict[str, str]]:
         mock_random.seed(int(digest(self._seed)[:8], 16))  # subnet ids end up in events, which two runs must share
@@ -130,6 +133,7 @@ class Compute:
             associate_public_ip=False,
             region_name=REGION,
         )
+        instance.capacity_reservation_id = _reservation(order.data)
         instance.add_tags(dict(order.tags))
         reservation = Reservation(f"r-0{digest(self._seed, order.name, 'r')[:16]}", owner_id=ACCOUNT)
         reservation.instances.append(instance)
@@ -162,6 +166,12 @@ class Compute:
         self.shelf.give_back(machine.zone, machine.instance_type)
         for listen in self.terminated:
             listen(instance_id)
+
+
+def _reservation(data: Mapping[str, Any]) -> str:
+    """The Capacity Reservation into which an instance is launched; empty for none."""
+    target = data.get("CapacityReservationSpecification", {}).get("CapacityReservationTarget", {})
+    return str(target.get("CapacityReservationId", ""))
 
 
 def _addresses(index: int) -> Any:

@@ -30,6 +30,7 @@ class SimulatedInstance(Instance):  # type: ignore[misc]
     ) -> None:
         super().__init__(*args, **kw)
         self.id = instance_id
+        self.capacity_reservation_id = ""
         self.launch_time = moment(timers)
         self._state = InstanceState("pending", 0)
         self._on_terminate, self._on_reboot, self._on_stop = on_terminate, on_reboot, on_stop

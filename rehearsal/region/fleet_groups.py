@@ -24,7 +24,9 @@ NODE_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{NODE_PROFILE}"
 
 def template_data(group: Group, release: Release, cluster: Cluster) -> dict[str, Any]:
     """What an instance of the group is launched with."""
+    target = {"CapacityReservationTarget": {"CapacityReservationId": group.reservation}}
     return {
+        **({"CapacityReservationSpecification": target} if group.reservation else {}),
         "ImageId": release.ami,
         "InstanceType": group.instance_type,
         "UserData": user_data(group, release.family, cluster),

@@ -91,6 +91,8 @@ class Expect(Part):
     floor_gpus: Count = 0
     """Ready admitted GPUs must never be fewer than this, once they have been that many."""
     evictions: Count | None = None
+    evicted: tuple[str, ...] = ()
+    """Workloads, in the order in which their pods were evicted; if any is named, all are."""
     evictions_refused: Count = 0
     """At least so many: how often a drain asks depends on how long it must."""
     most_closed: Count | None = None

@@ -77,6 +77,8 @@ class Group(Part):
     hook: bool = True
     """Self-managed only; False: nothing waits for an admission at launch, as in managed groups."""
     boards: tuple[Board, ...] = ()
+    reservation: Annotated[str, StringConstraints(pattern=r"^cr-[0-9a-f]{8,17}$")] | None = None
+    """The Capacity Reservation, or Capacity Block, that its instances are launched into."""
     update_config: dict[str, Any] = Field(default_factory=lambda: {"maxUnavailable": 1})
     """Managed only: EKS's own updateConfig."""
     auto_repair: bool = False
@@ -168,6 +170,8 @@ class Workload(Part):
     """The share of time in which each pod computes."""
     gpu_memory_mib: int | None = Field(default=None, ge=0)
     """What each pod holds of its GPU's memory."""
+    priority: int | None = None
+    """Of its pods, by a PriorityClass of the workload's name."""
     volume_zone: str | None = None
     """Its pods mount a PersistentVolume that exists in this zone alone."""
     at: Seconds = 0

@@ -120,6 +120,7 @@ class Director:
         yield from outcome.unsaid(self.scenario.expect, self._world.region.said)
         yield from outcome.uncounted(self.scenario.expect, self._plot.messages_in)
         yield from outcome.too_fast(self.scenario.expect, self._world.wire_record)
+        yield from outcome.out_of_order(self.scenario.expect, self._world.wire_record)
 
     def _is_over(self) -> bool:
         """All moments are past, everything expected has ended, well or badly, and nothing runs any more."""

@@ -4,6 +4,7 @@ What the observer forbids is not this module's business: it holds in every scena
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from rehearsal.scenario import Expect, ExpectedExecution
 from rehearsal.stage.records import RUNNING, Record
 from rehearsal.wire import OUTSIDE
 
+CREATED = 201
+"""What the apiserver says to an eviction that is done."""
 ESCALATION = ("gpuops", "GPU Escalation")
 """Source and detail-type of the event by which the product calls a person."""
 
@@ -86,6 +89,23 @@ def too_fast(expect: Expect, wire: Path) -> Iterator[str]:
             yield f"at most {most} {action} in a second; there were {peak}"
         if not peak:
             yield f"a call of {action}, whose rate is limited; there was none"
+
+
+def out_of_order(expect: Expect, wire: Path) -> Iterator[str]:
+    """Say when pods were evicted in another order, or others, than expected."""
+    if not expect.evicted:
+        return
+    calls = [json.loads(line) for line in wire.read_text(encoding="utf-8").splitlines()]
+    done = [call for call in calls if call["action"] == "create pods/eviction" and call["status"] == CREATED]
+    pods = [call["resource"].split("/")[-2] for call in done]
+    fits = len(pods) == len(expect.evicted) and all(map(_is_of, pods, expect.evicted))
+    if not fits:
+        yield f"evicted in this order: {', '.join(expect.evicted)}; there were: {', '.join(pods) or 'none'}"
+
+
+def _is_of(pod: str, workload: str) -> bool:
+    """Whether a controller of that name made the pod."""
+    return re.fullmatch(rf"{re.escape(workload)}(-[a-z0-9]+){{1,2}}", pod) is not None
 
 
 def _fits(expected: ExpectedExecution, record: Record, start: float) -> bool:

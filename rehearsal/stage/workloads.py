@@ -37,6 +37,7 @@ def objects_of(workload: Workload) -> list[Object]:
     made = {"deployment": _deployment, "job": _job, "daemonset": _daemonset}[workload.kind](workload)
     before = [_plugin_configs(workload.namespace)] if workload.preset == "device_plugin" else []
     before += _volume(workload, workload.volume_zone) if workload.volume_zone else []
+    before += [] if workload.priority is None else [_priority(workload.name, workload.priority)]
     after = [] if workload.min_available is None else [_budget(workload, workload.min_available)]
     return [*before, made, *after]
 
@@ -77,6 +78,8 @@ def _template(workload: Workload, **spec: Any) -> Object:
         "nodeSelector": workload.node_selector,
         **spec,
     }
+    if workload.priority is not None:
+        pod["priorityClassName"] = workload.name
     if workload.volume_zone:
         pod["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": workload.name}}]
     told = {RUN_SECONDS: workload.run_seconds, BUSY: workload.gpu_busy, MEMORY_MIB: workload.gpu_memory_mib}
@@ -148,6 +151,12 @@ def _volume(workload: Workload, zone: str) -> list[Object]:
         {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"pv-{workload.name}"}, "spec": volume},
         {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": named, "spec": claim},
     ]
+
+
+def _priority(name: str, value: int) -> Object:
+    """Nobody is preempted for it: scenarios whose nodes are full would tell another story."""
+    made = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
+    return {**made, "value": value, "preemptionPolicy": "Never"}
 
 
 def _budget(workload: Workload, min_available: int) -> Object:

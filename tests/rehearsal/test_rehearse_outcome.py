@@ -12,7 +12,7 @@ import pytest
 
 from rehearsal.observer import Observed
 from rehearsal.scenario import Expect
-from rehearsal.stage.outcome import has_ended, too_fast, unheard, unmet, unsaid
+from rehearsal.stage.outcome import has_ended, out_of_order, too_fast, unheard, unmet, unsaid
 from rehearsal.stage.records import Record
 
 SEEN = Observed(
@@ -124,6 +124,21 @@ def test_calls_are_counted_within_each_simulated_second(tmp_path: Path) -> None:
         "at most 1 autoscaling:Describe in a second; there were 2"
     ]
     assert "there was none" in next(too_fast(Expect(peak_calls={"autoscaling:Other": 1}), wire))
+
+
+def test_evictions_are_expected_in_their_order(tmp_path: Path) -> None:
+    """Of the calls that were granted; a pod is told by its controller's name and nothing shorter."""
+    pods = [("web-6f9c4-x1", 201), ("web-db-6f9c4-x2", 201), ("web-6f9c4-x3", 429), ("train-x4", 201)]
+    call = {"action": "create pods/eviction"}
+    lines = [{**call, "status": s, "resource": f"/api/v1/namespaces/default/pods/{p}/eviction"} for p, s in pods]
+    wire = tmp_path / "wire.jsonl"
+    wire.write_text("".join(json.dumps(line) + "\n" for line in [{"action": "get nodes", "status": 200}, *lines]))
+
+    assert list(out_of_order(Expect(), wire)) == []
+    assert list(out_of_order(Expect(evicted=("web", "web-db", "train")), wire)) == []
+    for wrong in (("web-db", "web", "train"), ("web", "web-db"), ("web", "web", "train"), ("we", "web-db", "train")):
+        (told,) = out_of_order(Expect(evicted=wrong), wire)
+        assert "there were: web-6f9c4-x1, web-db-6f9c4-x2, train-x4" in told
 
 
 def test_what_the_observer_missed_is_unmet() -> None:
