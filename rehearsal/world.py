@@ -14,11 +14,11 @@ from rehearsal.kube import KubeApi, KubeError
 from rehearsal.kubelets import Kubelets
 from rehearsal.lambdas import Lambdas
 from rehearsal.premises import Premises
+from rehearsal.region.direct import session
 from rehearsal.region.eks.cluster import Cluster
 from rehearsal.region.eks.nodes import Nodes
 from rehearsal.region.fleet import Fleet
 from rehearsal.region.fleet_ports import REGION
-from rehearsal.region.kinds.base import session
 from rehearsal.region.server import Region
 from rehearsal.region.workspace import Workspace
 from rehearsal.rest import Mirror, Rest

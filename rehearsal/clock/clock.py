@@ -84,6 +84,17 @@ class Clock:
             if leases:
                 self._wait(0.0, key)
 
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What the thread does inside is nobody's: as another thread's would be, for which this one waits."""
+        local = self.baton.local
+        mine = local.leases, local.lineage
+        local.leases, local.lineage = [], None
+        try:
+            yield
+        finally:
+            local.leases, local.lineage = mine
+
     def sleep(self, seconds: float, key: str) -> None:
         """Wait in simulated time, without the caller's leases."""
         if seconds > 0:

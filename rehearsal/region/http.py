@@ -6,7 +6,6 @@ to pass must let it pass.
 
 from __future__ import annotations
 
-import functools
 import io
 import json
 import logging
@@ -15,12 +14,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.exceptions import InternalServerError
 from werkzeug.serving import ThreadedWSGIServer
 
 from rehearsal.clock import Clock
 from rehearsal.loopback import Loopback
+from rehearsal.region.dispatch import application
 
 _LOG = logging.getLogger(__name__)
 
@@ -125,15 +125,14 @@ def _waits(environ: dict[str, Any]) -> bool:
     return environ.get("HTTP_X_AMZ_TARGET") in WAITING_TARGETS
 
 
-@functools.cache
-def _application() -> Any:
-    """The application of moto holds no state, and takes a quarter of a second for each service to make."""
-    return DomainDispatcherApplication(create_backend_app)
-
-
 class HttpServer(Loopback):
     """The endpoint of every service."""
 
     def __init__(self, clock: Clock, port: int = 0, own: Mapping[str, Service] | None = None) -> None:
-        app = Leased(_application(), clock, {} if own is None else own)
-        super().__init__(_Server("127.0.0.1", port, app, _Handler), "region")
+        self._clock, self._app = clock, Leased(application(), clock, {} if own is None else own)
+        super().__init__(_Server("127.0.0.1", port, self._app, _Handler), "region")
+
+    def direct(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request without a socket, and all the same as one that a thread of the server answers."""
+        with self._clock.apart():
+            return self._app(environ, start_response)

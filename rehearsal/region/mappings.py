@@ -19,7 +19,8 @@ from moto.sqs.models import Queue
 from rehearsal.clock import Clock
 from rehearsal.lambdas import Lambdas
 from rehearsal.lambdas.sandbox import ACCOUNT, REGION
-from rehearsal.region.kinds.base import Mapping, session
+from rehearsal.region.direct import session
+from rehearsal.region.kinds.base import Mapping
 from rehearsal.region.patches import Patches
 
 POLL_SECONDS = 0.1

@@ -23,10 +23,11 @@ from rehearsal.clock import Clock
 from rehearsal.engine import Progress
 from rehearsal.lambdas import Lambdas
 from rehearsal.lambdas.sandbox import ACCOUNT, REGION
-from rehearsal.region import alarms, functions_api
+from rehearsal.region import alarms, dispatch, functions_api
 from rehearsal.region.alarm_events import AlarmEvents
 from rehearsal.region.asked import Asked
 from rehearsal.region.cloudformation import CloudFormation
+from rehearsal.region.direct import exchange
 from rehearsal.region.events import Bus
 from rehearsal.region.http import HttpServer, Service
 from rehearsal.region.kinds import AccessEntry, Account
@@ -51,7 +52,7 @@ class Region:
         self.patches = Patches()  # also for whoever answers for a service of its own, such as the fleet
         self.own: dict[str, Service] = {}  # by signing name, the services that moto lacks
         self._server = HttpServer(clock, port, self.own)
-        self.account = Account(self._server.url)
+        self.account = Account()
         self.targets = Targets(clock, lambda: self.url, lambdas.wire)
         self.bus = Bus(clock, self.targets)
         self.scheduler = Scheduler(clock, self.bus)
@@ -74,6 +75,7 @@ class Region:
         reset_model_data()
         mock_random.seed(self._clock.seed)
         self._install()
+        exchange().connect(self.url, self._server.direct)
         self._server.start()
 
     def stop(self) -> None:
@@ -108,6 +110,7 @@ class Region:
                 self.patches.item(default_user_config.setdefault(service, {}), key, value)
         # `sam deploy` compares the times of stack events with its own clock: CloudFormation keeps the wall clock.
         self.patches.everywhere(moto.core.utils.utcnow, self._utcnow, "moto.", but="moto.cloudformation")
+        dispatch.install(self.patches)
         functions_api.install(self.patches, self._lambdas)
         CloudFormation(self.account).install(self.patches)
         Asked(self.account).install(self.patches)

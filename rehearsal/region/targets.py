@@ -17,7 +17,7 @@ import botocore.exceptions
 from rehearsal.clock import Clock
 from rehearsal.lambdas import Wire
 from rehearsal.lambdas.sandbox import REGION
-from rehearsal.region.kinds.base import session
+from rehearsal.region.direct import session
 
 RETRY_SECONDS, RETRY_LIMIT_SECONDS = 10.0, 600.0
 MAX_ATTEMPTS, MAX_AGE_SECONDS = 185, 86_400

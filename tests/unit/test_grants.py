@@ -109,11 +109,11 @@ class Machines:
     ],
 )
 def test_a_machine_whose_role_lacks_what_step_functions_needs_is_not_made(
-    denied: str, *, sync: bool, logs: str, made: bool
+    monkeypatch: pytest.MonkeyPatch, denied: str, *, sync: bool, logs: str, made: bool
 ) -> None:
     """Its own rule for `.sync`, and the delivery of logs: no call of ours ever asks for them."""
-    account, machines = Account("http://127.0.0.1:9"), Machines()
-    account._clients["stepfunctions"] = machines
+    account, machines = Account(), Machines()
+    monkeypatch.setattr(account, "client", lambda _service: machines)
     account.refusal = lambda _role, action, _resource: "no" if action == denied else None
     resource = f"arn:aws:states:::states:startExecution{'.sync:2' if sync else ''}"
     properties = {"RoleArn": "r", "DefinitionString": resource, "LoggingConfiguration": {"Level": logs}}

@@ -7,16 +7,15 @@ prove a stack that AWS never gets.
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import boto3
-import botocore.config
+import botocore.exceptions
 
 from rehearsal.lambdas.sandbox import ACCOUNT, REGION
+from rehearsal.region.direct import exchange
 
 Properties = dict[str, Any]
 
@@ -49,32 +48,18 @@ class Product:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-@functools.cache
-def session() -> Any:
-    """One session for all clients: each reads and keeps its services' models, some of them megabytes."""
-    return boto3.session.Session(region_name=REGION)
-
-
 class Account:
     """The account that stacks are made in."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self) -> None:
         self.access_entries: list[AccessEntry] = []
         self.mappings: dict[str, Mapping] = {}
         self.refusal: Callable[[str, str, str], str | None] = lambda _role, _action, _resource: None
         """What IAM says against a role's right that no call asks for; the world has the wire answer."""
-        self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
         """A client of the region's own API, as CloudFormation itself would have."""
-        if service not in self._clients:
-            keys = {"aws_access_key_id": "cloudformation", "aws_secret_access_key": "cloudformation"}
-            config = botocore.config.Config(retries={"total_max_attempts": 1}, parameter_validation=True)
-            self._clients[service] = session().client(
-                service, region_name=REGION, endpoint_url=self.url, config=config, **keys
-            )
-        return self._clients[service]
+        return exchange().client(service)
 
 
 class Kind:

@@ -12,7 +12,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, iam_backends
 
 from rehearsal.lambdas.sandbox import ACCOUNT, REGION
-from rehearsal.region.kinds.base import Account, Kind, Product, Properties, document, ignoring, kind, pick
+from rehearsal.region.kinds.base import Account, Kind, Product, Properties, document, kind, pick
 
 AWS_MANAGED = ":iam::aws:policy/"
 
@@ -83,17 +83,18 @@ class Role(Kind):
         """The role, its trust, then its policies."""
         iam, trust = account.client("iam"), document(properties["AssumeRolePolicyDocument"])
         more = pick(properties, "Path", "Description", "Tags", "MaxSessionDuration", "PermissionsBoundary")
-        call = functools.partial(iam.create_role, RoleName=name, AssumeRolePolicyDocument=trust, **more)
-        ignoring("EntityAlreadyExists", call)
-        iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+        try:
+            role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **more)["Role"]
+        except iam.exceptions.EntityAlreadyExistsException:
+            iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+            role = iam.get_role(RoleName=name)["Role"]
         self._inline(name, properties, iam, old or {})
         before, after = ((p or {}).get("ManagedPolicyArns", []) for p in (old, properties))
         for policy_arn in after:
             attach(name, policy_arn)
         for policy_arn in set(before) - set(after):
             iam.detach_role_policy(RoleName=name, PolicyArn=policy_arn)
-        role = _iam().get_role(name)
-        return Product(name, {"Arn": role.arn, "RoleId": role.id})
+        return Product(name, {"Arn": role["Arn"], "RoleId": role["RoleId"]})
 
     @staticmethod
     def _inline(name: str, properties: Properties, iam: Any, old: Properties) -> None:
