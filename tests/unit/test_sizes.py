@@ -24,11 +24,16 @@ from gpuops.domain.errors import Invalid, Unavailable
 from gpuops.domain.plugin_config.check import check_plugin_config
 from gpuops.domain.policy import parse_policy
 from gpuops.domain.quantity import whole
+from gpuops.domain.rotation.gates import STATE_BYTES
+from gpuops.domain.rotation.order import NodeLoad
+from gpuops.domain.rotation.plan import decide_rotation
+from gpuops.domain.rotation.situation import Situation
 from gpuops.domain.smoke.logs import ailments, diagnosed, gpus_of
 from gpuops.domain.userdata import parse_user_data
 from gpuops.signals.read import parse_signal
 from rehearsal.control_plane import certificates
 from rehearsal.scenario.file import ScenarioError, parse
+from tests.fakes.rotation import OLD, POLICY, TARGET, group, instance
 from tests.fakes.serving import serving
 
 SERIES = 'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-1"} 1\n'
@@ -123,6 +128,31 @@ def test_a_long_exposition_is_not_parsed() -> None:
 def test_ten_thousand_pods_are_read_page_by_page(kube: Kube) -> None:
     """No page is longer than the bound, and none is left out."""
     assert len({pod.name for pod in Pods(kube).pods_on("n")}) == PODS
+
+
+def test_a_group_of_450_with_ten_thousand_pods_is_planned_whole() -> None:
+    """As many nodes as EKS lets a managed group have: each once, within what a state carries and a function holds."""
+    old = [instance(number) for number in range(450)]
+    loads = [
+        NodeLoad(one.id, one.zone, pods=1 + PODS // 450, jobs=1, gang=f"default/{n // 8:040}")
+        for n, one in enumerate(old)
+    ]
+    situation = Situation(
+        group=group(old),
+        policy=parse_policy(POLICY, "v1").groups[0],
+        target=TARGET,
+        template_amis=frozenset({OLD}),
+        loads=loads,
+        adds_startup_taint=True,
+        seen=NOW,
+    )
+
+    def plan() -> None:
+        decision = decide_rotation(situation, NOW)
+        assert (decision.status, len({node.instance for node in decision.nodes})) == ("roll", 450)
+        assert len(json.dumps(decision.model_dump(mode="json"))) < STATE_BYTES
+
+    assert peak(plan) < FUNCTION_BYTES / 8
 
 
 @pytest.mark.parametrize("text", DEEP, ids=range(5))
