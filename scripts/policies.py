@@ -17,6 +17,7 @@ GIVEN = {
     "<NodeRoleArn>": "arn:aws:iam::123456789012:role/gpu-nodes",
     "<ApprovalTopicArn>": "arn:aws:sns:us-east-1:123456789012:approvals",
     "<AlarmTopicArn>": "arn:aws:sns:us-east-1:123456789012:alarms",
+    "<PrometheusWorkspaceArn>": "arn:aws:aps:us-east-1:123456789012:workspace/ws-1",
     "<ClusterName>": "demo",
 }
 """Parameters as an operator gives them: a linter wants ARNs."""
@@ -26,6 +27,8 @@ LEFT = {
     ),
     ("RESOURCE_MISMATCH", "ssm:GetParameters"): "AWS's public parameters have no account in their ARN",
     ("RESOURCE_MISMATCH", "states:DescribeExecution"): "no machine of ours is an express one",
+    ("RESOURCE_MISMATCH", "ec2:CreateReplaceRootVolumeTask"): "the instance stands in a statement of its own, as above",
+    ("UNKNOWN_ACTION", "Unknown action cloudwatch:DescribeAlarmContributors"): "it is newer than the linter's list",
     ("RESOURCE_STAR", "cloudwatch:DescribeAlarms"): "composite alarms show only to whoever may see all",
     ("RESOURCE_STAR", "cloudwatch:DescribeAlarmHistory"): "as DescribeAlarms",
 }
