@@ -6,9 +6,11 @@ to pass must let it pass.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -84,6 +86,26 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc]
 class _Server(ThreadedWSGIServer):  # type: ignore[misc]
     daemon_threads = True
     block_on_close = False
+
+    def __init__(self, *args: Any) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(*args)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """End the threads of kept connections, too: each would keep its whole region in memory for ever."""
+        super().server_close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):  # the client was faster
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class Leased:

@@ -14,6 +14,7 @@ import moto.cloudformation.parsing  # imports every service, so that the patches
 import moto.core.utils
 import moto.scheduler.models
 import moto.sns.models
+import moto.sts.models  # too late it would be imported with this region's time, and keep it
 from moto.core.base_backend import BackendDict
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data

@@ -24,13 +24,12 @@ class Stage:
         if self._premises is None:
             self._say("starting a control plane")
             self._premises = self._stack.enter_context(Premises(find_or_build()))
+            gc.freeze()  # models of services and the like: they stay, and looking through them costs a tenth of a run
         try:
-            result = rehearse(scenario, out=out, premises=self._premises)
+            return rehearse(scenario, out=out, premises=self._premises)
         except Exception:
             self.close()
             raise
-        gc.freeze()  # models of services, parsed definitions: they stay, and looking through them costs a tenth
-        return result
 
     def close(self) -> None:
         """End them."""
