@@ -51,7 +51,7 @@ def judge(request: Repair, node: Node | None) -> Closed:
     if request.replace is not None:
         return Closed(status="repaired", reason=f"{name} was replaced: {told}")
     if request.evacuated or node is None or request.taken or request.released:
-        return left(request)
+        return left(request, node)
     if request.smoke is not None and request.error is None:
         done = request.repair.reason if request.repair else request.open.reason if request.open else ""
         return Closed(status="repaired", reason=f"{name} is proved and open again: {done}; {told}")
@@ -60,12 +60,14 @@ def judge(request: Repair, node: Node | None) -> Closed:
     return Closed(status="kept", reason=f"{name} {state_of(request)}: {why_kept(request)}")
 
 
-def left(request: Repair) -> Closed:
+def left(request: Repair, node: Node | None) -> Closed:
     """Of an instance that AWS takes, in time or not, and of one that somebody else has."""
     if request.evacuated:
         return Closed(status="evacuated", reason=f"{request.isolate.node} was emptied in time: {request.why}")
     if request.released and request.open is not None:
         return Closed(status="released", reason=f"{request.open.reason}; {request.why}")
+    if request.taken and node is not None and node.isolated_by not in {None, request.run.id}:
+        return Closed(status="gone", reason=f"{node.name} is left to run {node.isolated_by}: {request.why}")
     return Closed(status="gone", reason=f"{request.isolate.node} is gone")
 
 

@@ -74,7 +74,7 @@ def close(
     What AWS takes is emptied by then, whoever has it. What a person wishes of this run is asked for only where the stop
     holds it: there is time then. Raises: Refused when they cancelled it meanwhile.
     """
-    if other := at_work(node, run, world):
+    if (other := at_work(node, run, world)) and not fault.hurries:
         return known.model_copy(update={"status": "owned", "reason": f"run {other} is at work on {node.name}"})
     if node.held_by and fault.deadline is None:
         return known.model_copy(update={"status": "owned", "reason": f"{node.name} is left to {node.held_by}"})

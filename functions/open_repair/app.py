@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from gpuops.adapters.halting import why_held
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Conflict
 from gpuops.domain.faults.answers import Opened, Repair
 from gpuops.domain.faults.attempts import attempt_of
 from gpuops.domain.faults.turn import Sight, Turn, decide_turn, doubted
@@ -38,7 +37,7 @@ def handler(request: Repair, now: datetime) -> Opened:
 
 
 def open_repair(request: Repair, now: datetime, world: World) -> Opened:
-    """Raises: Conflict when another run closed the node in the same moment; Refused when a person cancelled this."""
+    """Raises: Refused when a person cancelled it; and what the adapters raise."""
     before = before_of(request, now)
     if before.status == "clear" and request.drain is not None:
         return in_drain(request, before, world)
@@ -103,8 +102,6 @@ def look(request: Repair, before: Opened, nodes: Sequence[Node], policy: Policy,
     group = world.groups.describe(run.group, lambda _: True)
     owners = {node.instance: node.isolated_by for node in nodes if node.isolated_by is not None}
     other = next((node.held_by for node in nodes if node.instance == instance), "")
-    if owners.get(instance, run.id) != run.id:
-        raise Conflict(f"{request.isolate.node} was closed by run {owners[instance]} in the same moment")
     slots = {slot.instance for slot in world.budgets.slots()}
     return Sight(
         instance=instance,
@@ -114,6 +111,7 @@ def look(request: Repair, before: Opened, nodes: Sequence[Node], policy: Policy,
         closed=slots - {instance},
         fleet=fleet,
         limit=policy.breaker(fleet),
+        taken_over=owner if (owner := owners.get(instance, run.id)) != run.id else "",
         roll=roll_before(request, world),
         eks=left_to_eks(policy.group(run.group), group.managed, world),
         other=other,

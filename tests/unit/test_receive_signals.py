@@ -113,6 +113,20 @@ def test_what_was_seen_before_the_end_is_late_and_what_came_after_it_is_new(worl
     assert [name for name, _ in world.started] == [NAME, f"{INSTANCE}-20261123T104005"]
 
 
+def test_an_interruption_waits_for_no_execution_that_knows_of_no_deadline(world: World) -> None:
+    """It has one of its own, once; what else is told joins that one."""
+    receive(world, metric_alarm())
+    world.executions_known[NAME] = Execution(running=True, ended=None)
+    later = SENT + timedelta(minutes=1)
+
+    first = receive(world, spot_warning(), sent=later)
+    world.executions_known[world.started[-1][0]] = Execution(running=True, ended=None)
+    again = receive(world, spot_warning(), metric_alarm(), sent=later)
+
+    assert (first.reason, again.reason) == ("1 started", "2 joined")
+    assert [input_["fault"]["kind"] for _, input_ in world.started] == ["xid", "interruption"]
+
+
 def test_an_incident_whose_execution_never_began_is_begun(world: World) -> None:
     """Whoever opened it died in between: the same name, so that it cannot become two."""
     receive(world, metric_alarm())

@@ -13,7 +13,6 @@ import pytest
 from moto import mock_aws
 
 from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Conflict
 from gpuops.domain.keys import FAULT, NVSENTINEL_STATE, QUARANTINE_KEY
 from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.apps import load_app
@@ -124,10 +123,24 @@ def test_of_two_that_close_a_node_in_one_moment_the_last_one_has_it(world: World
     state = repair(closed(world))
     world.connected.isolate(there(world), "fault-2", "Xid 48", "xid-48")
 
-    with pytest.raises(Conflict, match="fault-2"):
-        OPEN.open_repair(state, NOW, world)
+    answer = OPEN.open_repair(state, NOW, world)
+    left = CLOSE.close_repair(state.model_copy(update={"open": answer}), NOW, world)
 
+    assert (answer.status, "run fault-2 has the node" in answer.reason) == ("gone", True)
+    assert (left.status, f"{NAME} is left to run fault-2" in left.reason) == ("gone", True)
+    assert there(world).isolated_by == "fault-2", "its quarantine is not ours to lift"
+    assert world.escalated == []
     assert world.budgets.slots() == ()
+
+
+def test_an_interruption_takes_a_node_over_from_a_repair_that_knows_of_no_deadline(world: World) -> None:
+    """Two minutes are too short to ask whose it is."""
+    world.connected.isolate(there(world), "fault-0", "rebalance", "rebalance")
+    world.running = {ARN + "fault-0"}
+
+    assert isolate(world, kind="maintenance", xid=None, deadline=NOW + timedelta(days=9)).status == "owned"
+    assert isolate(world, kind="interruption", xid=None, deadline=NOW + timedelta(minutes=2)).status == "closed"
+    assert there(world).isolated_by == "fault-1"
 
 
 def test_the_global_stop_is_read_before_the_act(world: World) -> None:

@@ -76,7 +76,9 @@ def _open(fault: GpuFault, source: str, now: datetime, seen: Incident | None, wo
     """Write the incident before its execution is started: rather one that is resumed than two that run."""
     one = frozenset({source})
     name = name_of(fault.instance, now)
-    incident = Incident(instance=fault.instance, execution=name, opened=now, sources=one, ringing=one)
+    incident = Incident(
+        instance=fault.instance, execution=name, opened=now, sources=one, ringing=one, hurries=fault.hurries
+    )
     if not world.incidents.open(incident, seen):
         raise Conflict(f"another incident of {fault.instance} was opened just now")
     return incident

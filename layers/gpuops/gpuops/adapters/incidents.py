@@ -39,6 +39,7 @@ class Incidents:
             sources=frozenset(item["sources"]),
             ringing=frozenset(item.get("ringing", ())),
             quiet_at=item.get("quiet_at"),
+            hurries=bool(item.get("hurries")),
         )
 
     def open(self, incident: Incident, instead_of: Incident | None) -> bool:
@@ -49,6 +50,7 @@ class Incidents:
             "signals": incident.signals,
             "sources": set(incident.sources),
             "ringing": set(incident.ringing),
+            "hurries": int(incident.hurries),
             "ttl": int((incident.opened + KEPT).timestamp()),
         }
         seen = _by(instead_of.execution) if instead_of else NEW

@@ -31,6 +31,11 @@ class GpuFault(BaseModel):
     """When AWS takes the instance, where it says so."""
 
     @property
+    def hurries(self) -> bool:
+        """Whether AWS takes the instance so soon that nobody may be waited for."""
+        return self.kind == "interruption" and self.deadline is not None
+
+    @property
     def names_a_place(self) -> bool:
         """Whether anybody could find out which node it is about."""
         return bool(self.node or self.instance or self.uuid)

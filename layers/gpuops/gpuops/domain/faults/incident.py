@@ -4,7 +4,7 @@ EventBridge cannot coalesce, and an execution's name stays taken for 90 days: so
 execution that answers for it, and the name has the moment in it at which it was opened.
 
     nothing known          -> open
-    its execution runs     -> join: it is told, and nothing is started
+    its execution runs     -> join: it is told, and nothing is started; but an interruption, which cannot wait, -> open
     it was never started   -> resume: whoever opened it died in between; the same name makes two starts one
     it has ended           -> late, for a signal from before its end: that is what it answered; else open
 """
@@ -36,6 +36,8 @@ class Incident(BaseModel):
     """Those that have not taken it back."""
     quiet_at: AwareDatetime | None = None
     """When one of them last did."""
+    hurries: bool = False
+    """Whether it was opened by an interruption."""
 
     @property
     def recovered_at(self) -> datetime | None:
@@ -59,6 +61,8 @@ def coalesce(incident: Incident | None, execution: Execution | None, fault: GpuF
     """Return what the fault comes to; `execution` is that of the incident, as Step Functions has it."""
     if incident is None or execution is None:
         return Coalesced("open", "nothing is under way")
+    if execution.running and fault.hurries and not incident.hurries:
+        return Coalesced("open", f"{incident.execution} is under way and knows of no deadline")
     if execution.running:
         return Coalesced("join", f"{incident.execution} is under way")
     if execution.ended is None:

@@ -27,6 +27,8 @@ class Sight:
     fleet: int
     limit: int
     """How many nodes may be out, this one among them."""
+    taken_over: str = ""
+    """Another run that has closed the node since: AWS takes the instance, or both began at the same moment."""
     roll: str = ""
     """The run that changes the group and has this node before it, or is at work on it."""
     eks: str = ""
@@ -78,6 +80,8 @@ def _over(see: Sight) -> Turn | None:
     """Why there is nothing to repair any more."""
     if not see.there:
         return Turn("gone", f"{see.instance} is on its way out")
+    if see.taken_over:
+        return Turn("gone", f"run {see.taken_over} has the node now")
     if see.released:
         return Turn("released", "somebody opened the node while its repair waited: it is theirs")
     if see.quiet or see.given_back:
