@@ -13,7 +13,7 @@ Out: {"status": "claimed" | "taken" | "in_place" | "filled" | "waiting" | "gone"
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from pydantic import BaseModel
@@ -23,7 +23,7 @@ from gpuops.adapters.verdicts import why_condemned
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
 from gpuops.domain.policy import GroupPolicy
-from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, leaving, shortage, with_newcomer
+from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, leaving, shortage, unsettled, with_newcomer
 from gpuops.domain.rotation.claiming import Times
 from gpuops.domain.rotation.first import Limits, in_service, why_not_out
 from gpuops.domain.rotation.group import Group, Instance
@@ -35,6 +35,11 @@ from gpuops.in_place import come_back, in_place, take_in_place
 from gpuops.pairing import Pairing
 from gpuops.patience import Look, answer, begin, lacking, wait, wait_for_instance, wait_for_terminations
 from gpuops.successor import succeed
+
+EVEN = timedelta(minutes=5)
+"""How long a slot that gives back the surge waits for even zones: not for a Job that keeps a node for days."""
+AGAIN_SECONDS = 30
+"""Between two looks at that: a drain and a termination hardly end sooner."""
 
 
 class Admission(BaseModel):
@@ -102,6 +107,8 @@ def _take_turn(request: ClaimNode, look: Look) -> ClaimAnswer:
     look = replace(look, times=look.times.after_rest(look.now))
     if turn.old is None:
         return wait(turn.reason, look, group)
+    if request.decrement and look.now < look.times.started + EVEN and (why := unsettled(group, look.undo, look.claims)):
+        return answer("waiting", why, look.times, wait_seconds=AGAIN_SECONDS)
     wanted = Claim(
         group=group.name,
         run=look.run.id,

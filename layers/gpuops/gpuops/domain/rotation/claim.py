@@ -102,6 +102,20 @@ def leaving(group: Group, undo: Undo) -> str | None:
     return f"{len(olds)} old instances are still on their way out"
 
 
+def unsettled(group: Group, undo: Undo, claims: Iterable[Claim]) -> str | None:
+    """Say what a slot that gives back the surge should wait for a little, so that the zones end even.
+
+    Auto Scaling launches as a replaced instance goes, in the zone that is emptiest then. A node that left for good
+    before that would draw the launch after it. With one zone, or into another group, that makes no difference.
+    """
+    if undo.stage == "canary" or undo.move or len({instance.zone for instance in group.staying}) == 1:
+        return None
+    there = {instance.id for instance in group.staying}
+    going = sum(claim.old in there and not claim.decrement and claim.stage == undo.stage for claim in claims)
+    coming = going + max(0, group.desired - len(there))
+    return f"Auto Scaling has {coming} instances to launch, which evens out the zones" if coming else None
+
+
 def decide_turn(
     group: Group, undo: Undo, claims: Sequence[Claim], *, decrement: bool, bound: Collection[str] = ()
 ) -> Turn:
@@ -136,8 +150,9 @@ def select_old(group: Group, undo: Undo, olds: Sequence[Instance], taken: Collec
     """Return which of these old instances goes next; `taken` has those that are going already.
 
     The plan's order holds as long as every zone keeps a reserve of old instances: one where the surge is one. Then
-    the zones decide: a slot whose instance comes back takes from the emptiest zone, one of the `last`, that give back
-    the surge, from the fullest. A canary is one of the candidates, as long as there is one.
+    the zones decide: a slot whose instance comes back takes from the zone with most old ones, of those from the
+    emptiest; one of the `last`, that give back the surge, from the fullest. So what is left for these is spread as
+    evenly as the group itself. A canary is one of the candidates, as long as there is one.
 
     Why a surge of one ends balanced, whichever way ties fall, if all were old and balanced when it began: Auto
     Scaling launches in the emptiest zone. So with the surge the zones hold q or q + 1 instances, and do again after
@@ -157,7 +172,7 @@ def select_old(group: Group, undo: Undo, olds: Sequence[Instance], taken: Collec
     idle = [old for old in olds if old.id in undo.candidates] if undo.stage == "canary" else []
     reserve = -(-undo.surge // len({instance.zone for instance in group.staying}))
     spare = (old for old in idle or olds if left[old.zone] > reserve)
-    return next(spare, None) or min(idle or olds, key=lambda old: (sizes[old.zone], -left[old.zone]))
+    return next(spare, None) or min(idle or olds, key=lambda old: (-left[old.zone], sizes[old.zone]))
 
 
 def failed_admissions(undo: Undo, limit: int) -> str | None:
