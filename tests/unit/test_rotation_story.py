@@ -183,10 +183,26 @@ def test_the_slot_that_gives_back_the_surge_goes_last(world: World) -> None:
 
     early = claim(world, change, 1, decrement=True)
     others = [claim(world, change, number).instance for number in (0, 2)]
-    last = claim(world, change, 1, decrement=True)
+    uneven = claim(world, change, 1, decrement=True)
+    late = uneven.model_dump() | {"started": NOW - timedelta(minutes=5)}
+    last = claim(world, change, 1, decrement=True, claim=late)
 
     assert (early.status, early.reason) == ("waiting", "gives back the surge, after 2 slots without a claim yet")
+    assert (uneven.status, uneven.wait_seconds) == ("waiting", 30)
+    assert uneven.reason == f"until {', '.join(others)} went: their successors even the zones"
     assert sorted([*others, last.instance]) == [instance(number).id for number in range(3)]
+
+
+def test_the_last_slot_goes_once_the_others_old_nodes_went(world: World) -> None:
+    """What is launched for them then stands where the last old node is not needed."""
+    change = opened(world)
+    for number in (10, 11, 12):
+        launch(world, number)
+    for slot in (0, 2):
+        old = claim(world, change, slot).instance
+        leave(world, int(old.removeprefix("i-"), 16))
+
+    assert claim(world, change, 1, decrement=True).status == "claimed"
 
 
 def test_a_claim_prefers_the_zone_of_the_old_node(world: World) -> None:

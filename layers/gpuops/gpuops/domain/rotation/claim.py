@@ -18,6 +18,8 @@ from gpuops.domain.keys import ADMITTED
 from gpuops.domain.rotation.change import Stage, Undo
 from gpuops.domain.rotation.group import Group, Instance
 
+MOST_NAMED = 3
+
 
 class Claim(BaseModel):
     """One new instance, taken for one old one."""
@@ -106,14 +108,18 @@ def unsettled(group: Group, undo: Undo, claims: Iterable[Claim]) -> str | None:
     """Say what a slot that gives back the surge should wait for a little, so that the zones end even.
 
     Auto Scaling launches as a replaced instance goes, in the zone that is emptiest then. A node that left for good
-    before that would draw the launch after it. With one zone, or into another group, that makes no difference.
+    before that would draw the launch after it. Gangs are not kept waiting for that: all their nodes go together.
     """
-    if undo.stage == "canary" or undo.move or len({instance.zone for instance in group.staying}) == 1:
+    if undo.strategy != "surge" or undo.stage == "canary" or undo.move or undo.gangs:
         return None
     there = {instance.id for instance in group.staying}
-    going = sum(claim.old in there and not claim.decrement and claim.stage == undo.stage for claim in claims)
-    coming = going + max(0, group.desired - len(there))
-    return f"Auto Scaling has {coming} instances to launch, which evens out the zones" if coming else None
+    going = [claim.old for claim in claims if claim.stage == undo.stage and not claim.decrement and claim.old in there]
+    one_zone = len({instance.zone for instance in group.staying}) == 1
+    return (
+        None
+        if one_zone or not going
+        else f"until {', '.join(going[:MOST_NAMED])} went: their successors even the zones"
+    )
 
 
 def decide_turn(
