@@ -20,6 +20,7 @@ import typer
 from bench.rebalancing.cases import CASES
 from bench.rebalancing.chart import draw
 from bench.rebalancing.score import score
+from bench.rebalancing.subject import EVERY_MINUTES
 from bench.rebalancing.trace import Replay, arrivals_of, loads_of, read_pods, read_rows
 from bench.rebalancing.world import WEIGHTS
 
@@ -37,6 +38,7 @@ def rebalance(
     concurrent: Annotated[int, typer.Option(help="Pods at once, on average.")] = 120,
     gpu_memory_gib: Annotated[str, typer.Option(help="Sizes of a GPU's memory, with commas.")] = "48,80,141",
     seed: Annotated[int, typer.Option(help="Of which pod takes which container's load.")] = 1,
+    every: Annotated[int, typer.Option(min=1, help="Minutes between two looks of the planner.")] = EVERY_MINUTES,
     weights: Annotated[str, typer.Option(help="Five: GPU-hour, overload, OOM, pending, switch.")] = "",
     cases: Annotated[bool, typer.Option("--cases", help="Replay the generated adversarial cases as well.")] = False,
 ) -> dict[str, Any]:
@@ -51,14 +53,14 @@ def rebalance(
     loads = loads_of(*series, first, minutes)
     arrivals = arrivals_of(read_pods(pods), loads, minutes, concurrent, seed)
     replay = Replay(minutes, int(warm_up * 60), arrivals, loads)
-    sizes = [_measure("trace", replay, int(gib), priced) for gib in gpu_memory_gib.split(",")]
-    made = {name: _measure(name, make(seed), CASE_GIB, priced) for name, make in CASES.items()} if cases else {}
+    sizes = [_measure("trace", replay, int(gib), priced, every) for gib in gpu_memory_gib.split(",")]
+    made = {name: _measure(name, make(seed), CASE_GIB, priced, every) for name, make in CASES.items()} if cases else {}
     met = all(all(size["met"].values()) for size in sizes)
     return {"sizes": sizes, "cases": made, "met": met}
 
 
-def _measure(name: str, replay: Replay, gib: int, weights: tuple[float, ...]) -> dict[str, Any]:
-    size, courses = score(replay, gib, weights)
+def _measure(name: str, replay: Replay, gib: int, weights: tuple[float, ...], every: int) -> dict[str, Any]:
+    size, courses = score(replay, gib, weights, every)
     draw(OUT / f"{name}-{gib}.svg", f"{name}, {gib} GiB", courses, replay.warm_up)
     print(f"{name}, {gib} GiB: J {size['policies']['planner']['J']}, regret {size['regret']}", file=sys.stderr)
     return size

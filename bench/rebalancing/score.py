@@ -8,7 +8,7 @@ from typing import Any
 from bench.rebalancing.bound import Bound
 from bench.rebalancing.hindsight import BLOCK_MINUTES, hindsight
 from bench.rebalancing.policies import Decides, fresh, hpa, pending_only, run, scheduled, static, utilisation_only
-from bench.rebalancing.subject import Planner, policy_of
+from bench.rebalancing.subject import EVERY_MINUTES, Planner, policy_of
 from bench.rebalancing.trace import Replay
 from bench.rebalancing.world import World
 
@@ -54,14 +54,15 @@ def follow(replay: Replay, memory_mib: int, policy: Decides) -> tuple[World, Cou
     return world, course, bound
 
 
-def score(replay: Replay, gib: int, weights: Sequence[float]) -> tuple[dict[str, Any], dict[str, Course]]:
-    """Return the object of one size, and the courses of planner and optimum."""
+def score(
+    replay: Replay, gib: int, weights: Sequence[float], every: int = EVERY_MINUTES
+) -> tuple[dict[str, Any], dict[str, Course]]:
+    """Return the object of one size, and the courses of planner and optimum; the planner looks `every` minutes."""
     mib = gib * 1024
-    world, mine, bound = follow(replay, mib, Planner(policy_of(replay.warm_up)))
+    world, mine, bound = follow(replay, mib, Planner(policy_of(replay.warm_up), every))
     policies = {"planner": bill_of(world, weights)}
-    policies["planner_without_steering"] = bill_of(
-        run(replay, mib, Planner(policy_of(replay.warm_up, steer=False))), weights
-    )
+    unsteered = run(replay, mib, Planner(policy_of(replay.warm_up, steer=False), every))
+    policies["planner_without_steering"] = bill_of(unsteered, weights)
     policies |= {name: bill_of(run(replay, mib, make()), weights) for name, make in BASELINES.items()}
     best = hindsight(replay, mib, weights)
     _, theirs, _ = follow(replay, mib, scheduled(best.rungs, BLOCK_MINUTES))

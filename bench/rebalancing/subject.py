@@ -1,7 +1,8 @@
 """The planner that is judged: it reads text, as from the nodes' exporters, and decides by the product's own code.
 
 The policy is the product's with its defaults, but for what the replay has no days for: how long a workload must have
-been measured, and how often a day its shares may change. One node changes at a time, as rebalance_slicing has it.
+been measured, and how often a day its shares may change. It looks as often as the stack's schedule starts
+rebalance_slicing; what a look decided is carried out until the next one, one node at a time, as that machine does.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from gpuops.domain.slicing.pool import Demand, Pool, PoolNode, PoolPlan, PoolSta
 from gpuops.domain.slicing.profile import Profile, observe_all
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+EVERY_MINUTES = 1
+"""The template's RebalanceSchedule."""
 MOST_OF_IT = 0.75
 """Of the warm-up that a workload must have been measured: one that has no pod in its first minutes is not strange."""
 
@@ -28,17 +31,26 @@ def policy_of(warm_up: int, *, steer: bool = True) -> Rebalance:
 
 
 class Planner:
-    """Decides minute by minute, and remembers only what the product would have in its table."""
+    """Looks every so many minutes, and remembers only what the product would have in its table."""
 
-    def __init__(self, policy: Rebalance) -> None:
-        self._policy = policy
+    def __init__(self, policy: Rebalance, every: int = EVERY_MINUTES) -> None:
+        self._policy, self._every = policy, every
         self.profiles: Mapping[str, Profile] = {}
         self._state = PoolState()
+        self._changing = False
         self.last: PoolPlan | None = None
 
     def __call__(self, world: World, replay: Replay) -> None:
-        """Read the minute that was, plan, and change what the plan says."""
-        minute = world.minute - 1
+        """Read the minute that was if it is time to look, and bring the next node to what the last look said."""
+        if (world.minute - 1) % self._every == 0:
+            plan = self._look(world, replay, world.minute - 1)
+            if world.counts:
+                steer(world, plan)
+                self._changing = plan.status != "hold"
+        if self._changing:
+            self._changing = change_next(world)
+
+    def _look(self, world: World, replay: Replay, minute: int) -> PoolPlan:
         now = BEGIN + timedelta(minutes=minute)
         blocked = "" if world.counts else "the warm-up"
         nodes = [read_node(world, place, replay, minute, now) for place in range(len(world.nodes))]
@@ -48,8 +60,7 @@ class Planner:
         self._state, self.last = plan.state, plan
         hours = self._policy.history_hours
         world.profiled = frozenset(name for name, profile in self.profiles.items() if profile.known(hours))
-        if world.counts:
-            follow(world, plan)
+        return plan
 
 
 def read_node(world: World, place: int, replay: Replay, minute: int, now: datetime) -> PoolNode:
@@ -64,14 +75,16 @@ def read_node(world: World, place: int, replay: Replay, minute: int, now: dateti
     return PoolNode(name, read.replicas, read.gpus, marks=node.marks)
 
 
-def follow(world: World, plan: PoolPlan) -> None:
-    """Do what the plan says: soft taints at once, shares one node at a time, the canary first."""
+def steer(world: World, plan: PoolPlan) -> None:
+    """Set the soft taints, and the shares with which nodes are admitted from now on."""
     nodes = {f"node-{node.id}": node for node in world.nodes}
     world.target = plan.replicas
     for planned in plan.nodes:
         world.mark(nodes[planned.node], planned.marks)
-    switching = any(node.ready > world.minute and node.idle < node.ready for node in world.nodes)
-    changing = [planned for planned in plan.nodes if planned.action == "change"]
-    if changing and not switching:
-        first = min(changing, key=lambda planned: (not planned.canary, planned.node))
-        world.switch(nodes[first.node], first.replicas)
+
+
+def change_next(world: World) -> bool:
+    """Change one more node unless one is changing still; False where none is left that may be."""
+    if any(node.ready > world.minute and node.idle < node.ready for node in world.nodes):
+        return True
+    return any(world.switch(node, world.target) for node in world.nodes if node.ready <= world.minute)

@@ -1,16 +1,17 @@
 """Select the node that changes its configuration of the device plugin next: one where no pod would notice.
 
-Of several runs on one cluster the newest goes on, for it has the newest policy; the others are done.
+Of several runs on one cluster the newest goes on, for it has the newest policy; the others are done. Only a rebalancing
+that comes while one like it, with the same policy, is at work on a node leaves the rest to that: both read the table.
 
-In:  {"execution": {"id", "name", "machine"}, "apply": {"cluster", "policy"}, "select"?: <previous answer>,
-      "now": "..."}
+In:  {"execution": {"id", "name", "machine"}, "apply": {"cluster", "policy"}, "slicing"?: <rebalance_slicing's plan>,
+      "select"?: <previous answer>, "now": "..."}
 Out: {"status": "selected" | "waiting" | "overdue" | "held" | "done", "reason", "run": {...}, "node", "instance",
       "key", "turn", "started", "wait_seconds"}
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -49,6 +50,8 @@ class SelectNode(BaseModel):
 
     execution: Execution
     apply: Applied
+    slicing: dict[str, Any] | None = None
+    """Of a run that rebalances: it waits for nobody, since the next one soon looks again."""
     select: Selected | None = None
 
 
@@ -64,12 +67,23 @@ def select(request: SelectNode, now: datetime, world: World) -> Selected:
     holder, last = request.execution.id, world.turns.read(cluster)
     if request.select is not None and last is not None and last.holder != holder:
         return _relieved(request.select, cluster)
+    if request.slicing is not None and request.select is None and _at_work(last, request, world):
+        return Selected(status="done", reason="an earlier run is at a node, and goes on with the others")
     before = request.select or Selected(status="done", reason="", started=waits_since(last, version, now))
     answer = _select(request, before, now, world)
     going = answer.status in {"selected", "waiting"}
     turn = Turn(holder=holder, policy=version, at=now, started=answer.started if going else None)
     kept = world.turns.write(cluster, turn, relieve=request.select is None)
     return answer if kept else _relieved(before, cluster)
+
+
+def _at_work(last: Turn | None, request: SelectNode, world: World) -> bool:
+    """Whether the run whose turn it is has the same policy, and a group's lock for one of its nodes."""
+    if last is None or last.policy != request.apply.policy:
+        return False
+    groups = [g.group for g in world.policies.at(last.policy).groups if g.cluster == request.apply.cluster]
+    locks = [world.store.lock("lock", group) for group in groups]
+    return any(lock is not None and lock.owner == last.holder != request.execution.id for lock in locks)
 
 
 def _relieved(before: Selected, cluster: str) -> Selected:

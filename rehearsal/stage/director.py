@@ -27,7 +27,12 @@ LOOK_SECONDS = 30.0
 """Simulated seconds between two looks whether the story is over."""
 LOOKS_A_SAMPLE = 10
 """The observer compares groups and Nodes every so many looks: that costs calls."""
-STACK_PARAMETERS = {"Architecture": "x86_64", "NodeRoleArn": NODE_ROLE_ARN, "FaultSchedule": "rate(1 day)"}
+STACK_PARAMETERS = {
+    "Architecture": "x86_64",
+    "NodeRoleArn": NODE_ROLE_ARN,
+    "FaultSchedule": "rate(1 day)",
+    "RebalanceSchedule": "rate(15 minutes)",
+}
 """Most stories have no use for a look each minute; those that are about it say so."""
 
 OWN_NAMESPACES = ("default", "kube-system")

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 from typer.testing import CliRunner
 
 from bench.rebalancing.bound import l2
@@ -20,12 +21,13 @@ from bench.rebalancing.cases import CASES
 from bench.rebalancing.hindsight import hindsight
 from bench.rebalancing.policies import LADDER, Decides, run, scheduled, static, utilisation_only
 from bench.rebalancing.scheduler import Node, Pod, choose, put
-from bench.rebalancing.subject import Planner, policy_of
+from bench.rebalancing.subject import EVERY_MINUTES, Planner, policy_of
 from bench.rebalancing.trace import Arrival, Load, Replay
-from bench.rebalancing.world import WEIGHTS, World
+from bench.rebalancing.world import SWITCH_MINUTES, WEIGHTS, World
 from cli.main import app
 
 GIB = 1024
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
 def small(peak_from: int = 10_000) -> Replay:
@@ -56,6 +58,21 @@ def test_a_planner_that_ignores_memory_shows_out_of_memory() -> None:
     assert run(replay, 80 * GIB, utilisation_only()).bill.oom > 0
     mine = run(replay, 80 * GIB, Planner(policy_of(replay.warm_up)))
     assert mine.bill.oom == 0
+
+
+def test_the_planner_looks_as_often_as_the_stack_has_it_look() -> None:
+    """By the template's default; and what a look decided is carried out before the next."""
+    schedule = yaml_parse(TEMPLATE.read_text())["Parameters"]["RebalanceSchedule"]["Default"]
+    assert schedule == f"rate({EVERY_MINUTES} minute{'s' if EVERY_MINUTES > 1 else ''})"
+    replay, planner = small(), Planner(policy_of(20).model_copy(update={"history_hours": 0}), every=15)
+    world, plans, shared = World(80 * GIB, replay.warm_up), [], set()
+    while world.minute < 60:
+        world.step(replay)
+        planner(world, replay)
+        plans.append(planner.last)
+        shared |= {(world.minute, node.id) for node in world.nodes if node.ready == world.minute + SWITCH_MINUTES}
+    assert sum(a is not b for a, b in itertools.pairwise(plans)) == 3
+    assert len({minute for minute, _ in shared}) == len(shared), "one node at a time"
 
 
 def test_nothing_of_a_later_minute_is_used() -> None:

@@ -135,10 +135,10 @@ def make() -> Iterator[Callable[..., World]]:
         yield made
 
 
-def select(world: World, before: Any = None, minutes: int = 0, name: str = US.id) -> Any:
+def select(world: World, before: Any = None, minutes: int = 0, name: str = US.id, **more: Any) -> Any:
     """One call of select_node, by the run of that name."""
     execution = {"id": run(name).execution, "name": name, "machine": US.machine}
-    given = {"execution": execution, "apply": {"cluster": "train", "policy": "v1"}, "select": before}
+    given = {"execution": execution, "apply": {"cluster": "train", "policy": "v1"}, "select": before, **more}
     return SELECT.select(SELECT.SelectNode.model_validate(given), NOW + timedelta(minutes=minutes), world)
 
 
@@ -246,6 +246,20 @@ def test_the_newest_run_relieves_the_one_that_waits_and_inherits_its_waiting(mak
     assert [(a.status, "another run waits" in a.reason) for a in (relieved, again)] == [("done", True)] * 2
     assert select(world, newer, minutes=60, name="run-2").status == "overdue"
     assert select(world, minutes=61, name="run-3").status == "waiting", "its predecessor has ended"
+
+
+def test_a_rebalancing_leaves_the_nodes_to_the_one_that_is_at_work(make: Callable[..., World]) -> None:
+    """It comes each minute: would it relieve the other, nobody went on until the next. Between nodes it does."""
+    world = make()
+    first = select(world, slicing={})
+    world.store.take("lock", US, NOW)
+
+    newer = select(world, minutes=1, name="run-2", slicing={})
+    assert (newer.status, "goes on with the others" in newer.reason) == ("done", True)
+    world.store.release("lock", US)
+    assert select(world, first, minutes=2, slicing={}).status == "selected"
+    assert select(world, minutes=3, name="run-3", slicing={}).status == "selected"
+    assert select(world, first, minutes=4, slicing={}).status == "done", "it was relieved"
 
 
 def test_a_dead_run_hands_its_waiting_to_nobody(make: Callable[..., World]) -> None:

@@ -232,6 +232,26 @@ def test_others_keep_away_from_training_on_a_shared_gpu() -> None:
         assert [n.marks for n in after(pool, {}, 0, steered).nodes] == [marks]
 
 
+def test_pods_keep_away_from_what_is_still_exclusive_in_a_pool_that_shares() -> None:
+    """The next pod would keep it so. Where training runs, exclusive nodes are left for more of it."""
+    steered = POLICY.model_copy(update={"steer": True})
+    profiles = {"default/web": known("default/web", 20_000)}
+    found = [node("a", web(20_000), replicas=2), node("b", web(20_000)), node("c")]
+    pool = Pool("p", found, PoolState(rung=2))
+    assert [n.marks for n in after(pool, profiles, 0, steered).nodes] == [OPEN, FULL, FULL]
+    training = node("d", Tenant("default/Job/train", 10_000, 0.9, "it is training"))
+    marks = [n.marks for n in after(replace(pool, nodes=[*found, training]), profiles, 0, steered).nodes]
+    assert marks == [OPEN, OPEN, REST, OPEN]
+
+
+def test_of_empty_nodes_that_nobody_shares_the_later_half_goes_first() -> None:
+    """Pods that go to any of them would keep all of them alive in turn; a single one is no spare."""
+    steered = POLICY.model_copy(update={"steer": True})
+    pool = Pool("p", [node("a", web()), *(node(name) for name in "bcde")], PoolState(rung=1))
+    assert [n.marks for n in after(pool, {}, 0, steered).nodes] == [OPEN, REST, REST, FULL, FULL]
+    assert [n.marks for n in after(replace(pool, nodes=pool.nodes[:2]), {}, 0, steered).nodes] == [OPEN, REST]
+
+
 def test_a_node_without_a_plan_loses_its_soft_taints() -> None:
     """Unless a plan is missing that may want them; and not all of many nodes at once."""
     assert changes_of({"a": 1, "b": 2}, {"a": 1, "b": 0, "c": 1}, all_known=True) == {"b": 2, "c": 0}

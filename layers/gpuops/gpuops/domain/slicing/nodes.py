@@ -10,7 +10,7 @@ from gpuops.domain.slicing.brakes import why_sick, why_silent
 from gpuops.domain.slicing.pool import NodePlan, Pool, PoolNode
 from gpuops.domain.slicing.profile import Profile
 from gpuops.domain.slicing.rungs import pods_by_workload
-from gpuops.domain.slicing.steer import OPEN, Need, marks_of, needs_of, typical
+from gpuops.domain.slicing.steer import OPEN, marks_of, outlook_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def plan_nodes(
     nodes = {node.name: node for node in pool.nodes}
     changing = sorted((p for p in plans if p.action == "change"), key=lambda p: (nodes[p.node].used, p.node))
     canary = changing[0].node if changing else None
-    marks = _marks(pool, plans, profiles) if policy.steer and step.status != "hold" else {}
+    marks = _marks(pool, plans, step.rung, profiles) if policy.steer and step.status != "hold" else {}
     for plan in plans:
         kept = nodes[plan.node].marks if policy.steer else OPEN
         yield plan.model_copy(update={"canary": plan.node == canary, "marks": marks.get(plan.node, kept)})
@@ -71,10 +71,9 @@ def _why_wait(node: PoolNode, wanted: int) -> str:
     return f"{node.used} shares of a GPU are in use, of {wanted} to be" if wanted < node.used else ""
 
 
-def _marks(pool: Pool, plans: list[NodePlan], profiles: Mapping[str, Profile]) -> dict[str, int]:
+def _marks(pool: Pool, plans: list[NodePlan], rung: int, profiles: Mapping[str, Profile]) -> dict[str, int]:
     """Soft taints by node; a node that is not the pool's to judge gets none."""
-    pods = pods_by_workload(pool)
-    needs = needs_of({name: profiles[name] for name in pods if name in profiles})
-    newcomer: Need = typical(needs, pods)
     judged = {plan.node for plan in plans if plan.action in {"keep", "change", "wait"}}
-    return {node.name: marks_of(node, node.replicas, needs, newcomer) for node in pool.nodes if node.name in judged}
+    nodes = [node for node in pool.nodes if node.name in judged]
+    outlook = outlook_of(nodes, rung, profiles, pods_by_workload(pool))
+    return {node.name: marks_of(node, outlook) for node in nodes}

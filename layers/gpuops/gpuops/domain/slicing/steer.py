@@ -4,11 +4,12 @@ Its default scoring sends a pod to the emptiest node, and on EKS nobody can chan
 an autoscaler finds none to take away. A PreferNoSchedule taint weighs more there than emptiness, and two weigh more
 than one (TaintToleration counts three times, NodeResourcesFit once: pkg/scheduler/apis/config/v1/default_plugins.go).
 Cluster Autoscaler marks the nodes that it may take away in the same way. A soft taint leaves no pod pending.
-Others are to stay away from a shared GPU on which training runs, too: it cannot be made exclusive under a pod.
+Others are to stay away from a shared GPU on which training runs, too: it cannot be made exclusive under a pod. And from
+a node that is still exclusive in a pool that shares: it would stay so for as long as the next pod lives.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,7 +18,7 @@ from gpuops.domain.slicing.profile import Profile
 from gpuops.domain.slicing.rungs import peak_of
 
 OPEN, REST, FULL = 0, 1, 2
-"""How many soft taints: none, on an empty node, on a GPU where another peak would not fit."""
+"""How many soft taints: none, on an empty node, on one that pods had better not come to at all."""
 MOST_CHANGES = 200
 """At one look: an answer travels through every state of the machine, and the others follow at the next."""
 CAUTION = 1.5
@@ -41,14 +42,44 @@ def needs_of(profiles: Mapping[str, Profile]) -> dict[str, Need]:
     return needs
 
 
-def marks_of(node: PoolNode, replicas: int, needs: Mapping[str, Need], newcomer: Need) -> int:
-    """How many soft taints the node should bear, once it has so many shares of each GPU."""
+@dataclass(frozen=True)
+class Outlook:
+    """What decides about the soft taints of all nodes of a pool."""
+
+    rung: int
+    """Shares of each GPU that the pool is to have."""
+    trains: bool
+    """Whether training runs in it: then exclusive nodes are left for more of it."""
+    needs: Mapping[str, Need]
+    newcomer: Need
+    spare: frozenset[str]
+    """Empty nodes of a pool that does not share which are to be taken away first."""
+
+
+def outlook_of(
+    nodes: Sequence[PoolNode], rung: int, profiles: Mapping[str, Profile], pods: Mapping[str, int]
+) -> Outlook:
+    """Return it for the nodes of a pool and the pods on them, by workload.
+
+    Of nodes that stand empty in a pool of one share the second half by name is spare: a pod that may go to any of them
+    would keep all of them alive in turn.
+    """
+    needs = needs_of({name: profiles[name] for name in pods if name in profiles})
+    empty = sorted(node.name for node in nodes if not node.used) if rung == 1 else []
+    trains = any(node.exclusive for node in nodes)
+    return Outlook(rung, trains, needs, typical(needs, pods), frozenset(empty[(len(empty) + 1) // 2 :]))
+
+
+def marks_of(node: PoolNode, outlook: Outlook) -> int:
+    """How many soft taints the node should bear."""
+    if node.exclusive:
+        return OPEN if node.replicas == 1 else FULL
+    if node.name in outlook.spare or (node.replicas == 1 < outlook.rung and not outlook.trains):
+        return FULL
     if not any(True for _ in node.tenants):
         return REST
-    if node.exclusive:
-        return OPEN if replicas == 1 else FULL
-    roomy = [gpu for gpu in node.gpus if len(gpu.tenants) < replicas]
-    if not roomy or replicas == 1 or any(fits_one_more(gpu, needs, newcomer) for gpu in roomy):
+    roomy = [gpu for gpu in node.gpus if len(gpu.tenants) < node.replicas]
+    if not roomy or node.replicas == 1 or any(fits_one_more(gpu, outlook) for gpu in roomy):
         return OPEN
     return FULL
 
@@ -66,9 +97,10 @@ def changes_of(wanted: Mapping[str, int], found: Mapping[str, int], *, all_known
     return dict(islice(other.items(), MOST_CHANGES))
 
 
-def fits_one_more(gpu: Gpu, needs: Mapping[str, Need], newcomer: Need) -> bool:
+def fits_one_more(gpu: Gpu, outlook: Outlook) -> bool:
     """Whether the peaks of its pods and of one like the others of the pool fit together."""
-    all_of_them = [newcomer, *(needs.get(tenant.workload, newcomer) for tenant in gpu.tenants)]
+    newcomer = outlook.newcomer
+    all_of_them = [newcomer, *(outlook.needs.get(tenant.workload, newcomer) for tenant in gpu.tenants)]
     beyond = math.sqrt(sum(need.beyond**2 for need in all_of_them))
     free = (gpu.sample.memory_total_mib or 0) - (gpu.sample.memory_reserved_mib or 0)
     return sum(need.usual for need in all_of_them) + CAUTION * beyond <= free
