@@ -2,6 +2,7 @@
 
 Several texts of one node are looks at it, one after the other. Whatever the texts do not say is not guessed: without
 their own times the looks are taken for an interval apart, the last one now, and a pod's name stands for who owns it.
+`saved` is what the plan is worth in an hour, in GPU-hours and dollars.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,10 +19,12 @@ from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.errors import Invalid, Unavailable
 from gpuops.domain.policy import GroupPolicy, Policy
 from gpuops.domain.policy.rebalance import Rebalance
+from gpuops.domain.rotation.cost import prices
 from gpuops.domain.slicing.gather import looks_of, node_of
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import RUNG_OF, Demand, Pool, PoolPlan
 from gpuops.domain.slicing.profile import Profile, observe_all
+from gpuops.domain.slicing.saving import Saved, in_an_hour
 
 INTERVAL = timedelta(seconds=30)
 Nodes = dict[str, dict[str, GpuSample]]
@@ -33,6 +36,7 @@ def slicing(
     more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="Further such files.")] = None,
     group: Annotated[str | None, typer.Option(help="Name of the group; not given: the first in the policy.")] = None,
     pending: Annotated[int, typer.Option(help="Pods that wait for a GPU.")] = 0,
+    instance_type: Annotated[str, typer.Option(help="Of the group's nodes, for the price.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")] = False,
 ) -> None:
     """Print the plan for one group's GPUs and each of its nodes, with reasons; nothing is changed."""
@@ -43,14 +47,15 @@ def slicing(
         looks = [_samples(file) for file in files]
     except (OSError, UnicodeDecodeError, Invalid, Unavailable) as error:
         give_up(f"plan slicing: {error}", as_json=as_json)
-    plan = plan_offline(looks, chosen, fleet, pending)
-    _tell(plan)
+    pool, plan = plan_offline(looks, chosen, fleet, pending)
+    saved = in_an_hour(pool, plan, instance_type, prices())
+    _tell(plan, saved)
     if as_json:
-        answer(plan.model_dump(mode="json"))
+        answer(plan.model_dump(mode="json") | {"saved": saved.model_dump(mode="json")})
 
 
-def plan_offline(looks: Sequence[Nodes], group: GroupPolicy, fleet: Policy, pending: int) -> PoolPlan:
-    """Return the plan after all looks; each adds to what is known of the workloads."""
+def plan_offline(looks: Sequence[Nodes], group: GroupPolicy, fleet: Policy, pending: int) -> tuple[Pool, PoolPlan]:
+    """Return pool and plan after all looks; each adds to what is known of the workloads."""
     replicas = replicas_of(group, fleet)
     policy = group.rebalance or Rebalance()
     profiles: Mapping[str, Profile] = {}
@@ -62,7 +67,7 @@ def plan_offline(looks: Sequence[Nodes], group: GroupPolicy, fleet: Policy, pend
         seen = Pool(group.group, [node_of(name, replicas, gpus, {}) for name, gpus in look.items()])
         profiles = observe_all(profiles, looks_of(seen), at)
     pool = Pool(group.group, [node_of(name, replicas, gpus, {}) for name, gpus in sorted(nodes.items())])
-    return plan_pool(pool, profiles, Demand(pending), policy, now)
+    return pool, plan_pool(pool, profiles, Demand(pending), policy, now)
 
 
 def replicas_of(group: GroupPolicy, fleet: Policy) -> int:
@@ -86,9 +91,10 @@ def _last(looks: Iterable[Nodes]) -> datetime | None:
     return max(times, default=None)
 
 
-def _tell(plan: PoolPlan) -> None:
+def _tell(plan: PoolPlan, saved: Saved) -> None:
     """The plan for a person."""
     say(f"{plan.pool}: {plan.status}, {plan.now} -> {plan.replicas} shares of each GPU: {plan.reason}")
+    say(f"  {saved.reason}")
     for rung, why in plan.fits.items():
         say(f"  {rung:<4} {why or 'fits'}")
     for node in plan.nodes:

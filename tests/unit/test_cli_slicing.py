@@ -1,7 +1,7 @@
 """`gpuops plan slicing`, and the bench of its planner.
 
 Covered: a plan from the exporters' texts and a policy, its hash, a text that is none, a group that is not there, the
-reasons of each node, the rungs of a policy's own profile; `bench plan`.
+reasons of each node, the rungs of a policy's own profile, what a plan would save; `bench plan`.
 """
 
 import json
@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from bench.plan import plan
 from cli.main import app
+from gpuops.domain.rotation.cost import prices
 
 FLEET = """
 defaults: {cluster: demo}
@@ -70,6 +71,20 @@ def test_a_group_without_rebalance_is_planned_by_the_defaults(files: list[str]) 
     printed = decided(*files, "--group", "other")
     assert printed["status"] in {"keep", "hold"}
     assert printed["replicas"] == 1
+
+
+def test_a_plan_says_what_it_would_save(tmp_path: Path) -> None:
+    """Six pods hold three GPUs at two shares, and two at three: one GPU-hour an hour, at the price of its instance."""
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    for host in "abc":
+        (tmp_path / f"{host}.prom").write_text(exposition(host))
+    given = ["--policy", str(tmp_path / "fleet.yaml"), "--dcgm", *(str(tmp_path / f"{h}.prom") for h in "abc")]
+    grown = decided(*given, "--pending", "1", "--instance-type", "g6.xlarge")
+    assert (grown["now"], grown["replicas"]) == (2, 3)
+    assert (grown["saved"]["gpus"], grown["saved"]["gpu_hours"]) == (1, 1.0)
+    assert grown["saved"]["dollars"] == pytest.approx(prices().hourly("g6.xlarge"), abs=0.01)
+    assert decided(*given, "--pending", "1")["saved"]["dollars"] is None
+    assert decided(*given, "--group", "other")["saved"]["gpus"] == 0
 
 
 @pytest.mark.parametrize("given", [["--group", "nobody"], ["--dcgm", "/nonexistent"]])

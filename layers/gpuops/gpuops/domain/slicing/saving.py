@@ -44,11 +44,17 @@ def fewer_gpus(pool: Pool, plan: PoolPlan) -> int:
     return max(0, math.ceil(held / plan.now) - math.ceil(held / plan.replicas))
 
 
+def in_an_hour(pool: Pool, plan: PoolPlan, kind: str, table: Prices) -> Saved:
+    """Return what the plan is worth in an hour in which nothing else changes, where no looks can be added up."""
+    gpus = fewer_gpus(pool, plan)
+    dollars, money = _money(float(gpus), kind, _gpus_a_node(pool), table)
+    reason = f"would save {gpus} GPUs: {gpus} GPU-hours ({money}) an hour"
+    return Saved(gpus=gpus, gpu_hours=float(gpus), dollars=dollars, reason=reason)
+
+
 def worth(advised: Advised, kind: str, gpus: int, table: Prices) -> Saved:
     """Return it in dollars: `kind` is the instance type of the pool's nodes, which have so many `gpus` each."""
-    hourly = table.hourly(kind)
-    dollars = None if hourly is None or not gpus else round(advised.gpu_hours * hourly / gpus, 2)
-    money = f"no price of {kind or 'its instances'}" if dollars is None else f"about ${dollars:.2f}"
+    dollars, money = _money(advised.gpu_hours, kind, gpus, table)
     told = f"would have saved {advised.gpu_hours:.1f} GPU-hours ({money}) since {advised.since.isoformat()}"
     return Saved(
         gpus=advised.gpus,
@@ -56,3 +62,16 @@ def worth(advised: Advised, kind: str, gpus: int, table: Prices) -> Saved:
         dollars=dollars,
         reason=f"{told}, and would save {advised.gpus} GPUs now",
     )
+
+
+def _gpus_a_node(pool: Pool) -> int:
+    """Of the first node that was measured; the nodes of a pool are alike."""
+    return next((len(node.gpus) for node in pool.members if node.gpus), 0)
+
+
+def _money(gpu_hours: float, kind: str, gpus: int, table: Prices) -> tuple[float | None, str]:
+    hourly = table.hourly(kind)
+    if hourly is None or not gpus:
+        return None, f"no price of {kind or 'its instances'}"
+    dollars = round(gpu_hours * hourly / gpus, 2)
+    return dollars, f"about ${dollars:.2f}"
