@@ -65,7 +65,7 @@ def score(
     policies["planner_without_steering"] = bill_of(unsteered, weights)
     policies |= {name: bill_of(run(replay, mib, make()), weights) for name, make in BASELINES.items()}
     best = hindsight(replay, mib, weights)
-    _, theirs, _ = follow(replay, mib, scheduled(best.rungs, BLOCK_MINUTES))
+    knowing, theirs, their_bound = follow(replay, mib, scheduled(best.rungs, BLOCK_MINUTES))
     mine_j = policies["planner"]["J"]
     size = {
         "gpu_memory_gib": gib,
@@ -73,9 +73,15 @@ def score(
         "hindsight": bill_of(best.world, weights) | {"method": best.method, "rungs": list(best.rungs)},
         "placement_bound_gpu_hours": round(bound.placement_minutes / 60, 1),
         "resident_bound_gpu_hours": round(bound.resident_minutes / 60, 1),
+        "over_placement_bound": {"planner": over(world, bound), "hindsight": over(knowing, their_bound)},
         "regret": round(mine_j - best.cost, 1),
     }
     return size | {"met": met_of(size)}, {"planner": mine, "optimum": theirs}
+
+
+def over(world: World, bound: Bound) -> float:
+    """How many times the GPU-hours of the placement bound of its own pods a run took."""
+    return round(world.bill.gpu_minutes / bound.placement_minutes, 2) if bound.placement_minutes else 1.0
 
 
 def met_of(size: Mapping[str, Any]) -> dict[str, bool]:

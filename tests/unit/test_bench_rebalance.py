@@ -172,6 +172,9 @@ def test_the_command_replays_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert size["policies"].keys() >= {"static_1", "static_8", "utilisation_only", "pending_only", "hpa"}
     assert size["regret"] == pytest.approx(size["policies"]["planner"]["J"] - size["hindsight"]["J"], abs=0.11)
     assert size["placement_bound_gpu_hours"] <= size["policies"]["planner"]["gpu_hours"]
+    times = size["policies"]["planner"]["gpu_hours"] / size["placement_bound_gpu_hours"]
+    assert size["over_placement_bound"]["planner"] == pytest.approx(times, rel=0.05)
+    assert size["over_placement_bound"]["hindsight"] >= 1
     assert (tmp_path / "out" / "bench" / "rebalance" / "trace-80.svg").read_text().startswith("<svg")
 
 
