@@ -3,7 +3,8 @@
 Printed: {"sizes": [{"gpu_memory_gib", "policies": {NAME: {"J", "gpu_hours", "overload", "oom", "oom_profiled",
 "pending", "switches", "marks"}}, "hindsight": {…, "method", "rungs"}, "placement_bound_gpu_hours",
 "resident_bound_gpu_hours", "over_placement_bound": {"planner", "hindsight"}, "regret", "met"}], "cases": {NAME: …},
-"met"}. J is in GPU-hours; what it adds up is in `rebalancing/world.py`, the replay's rules in `rebalancing/{trace,scheduler,world}.py`, the bounds in `bound.py`.
+"met"}. J is in GPU-hours; what it adds up is in `rebalancing/world.py`, the replay's rules in
+`rebalancing/{trace,scheduler,world}.py`, the bounds in `bound.py`.
 `hindsight` is the best uniform R(t), exact or as its `method` says; `regret` is what the planner cost more. It may cost
 less, since it also steers pods by soft taints, which no uniform R(t) can: `planner_without_steering` is it without.
 `over_placement_bound`: GPU-hours as a multiple of that bound; what the hindsight needs more is no planner's doing.
