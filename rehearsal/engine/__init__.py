@@ -10,6 +10,7 @@ Left out: Distributed Map, Express and synchronous executions, activities, http:
 from collections.abc import Callable
 
 from moto.core.config import default_user_config
+from moto.stepfunctions.parser.utils import TMP_THREADS
 
 from rehearsal.clock import Clock
 from rehearsal.engine import bindings
@@ -62,6 +63,7 @@ def install(
     authorise: may the role invoke the function? (`invoke` does not pass the wire, where other calls are judged.)
     listener: told of every execution's start, states and end, in order.
     """
+    TMP_THREADS.clear()  # moto remembers every thread, and with it the whole world that it ran in
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     first = bindings.current is None
     bindings.current = Bindings(clock, invoke, client_for, authorise, listener)

@@ -18,6 +18,7 @@ import moto.sts.models  # too late it would be imported with this region's time,
 from moto.core.base_backend import BackendDict
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
+from moto.ec2.models.subnets import Subnet
 from moto.moto_api._internal import mock_random
 
 from rehearsal.clock import Clock
@@ -74,6 +75,7 @@ class Region:
         """An empty account, from now on."""
         BackendDict.reset()
         reset_model_data()
+        Subnet._base_avail_ip_iterator.cache_clear()  # noqa: SLF001 - it keeps instances, and so a whole region
         mock_random.seed(self._clock.seed)
         self._install()
         exchange().connect(self.url, self._server.direct)

@@ -6,11 +6,13 @@ defect that only shows where several things go wrong is found and shrunk, once i
 a run that breaks is a finding; the page.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from weakref import ref
 
 import pytest
 
@@ -26,6 +28,7 @@ from rehearsal.sweep.sweep import sweep
 from rehearsal.sweep.tally import Tally, Violation
 from rehearsal.sweep.trial import SEQUENCE, Trial, sequences, shrunk, trials
 from rehearsal.sweep.verdict import Verdict, judge
+from rehearsal.world import World
 
 SWEEP = SCENARIOS / "sweep"
 RUNS = 2
@@ -259,12 +262,20 @@ def premises() -> Iterator[Premises]:
 
 @pytest.mark.cluster
 def test_a_world_on_kept_premises_is_what_a_cold_one_is(premises: Premises, tmp_path: Path) -> None:
-    """The same states in the same second, under the same observer; the second one finds no trace of the first."""
-    scenario = load("rotate", SWEEP).model_copy(update={"aftermath_seconds": 60})
+    """The same states in the same second, under the same observer; the second one finds no trace of the first.
 
-    cold = rehearse(scenario, out=tmp_path / "cold")
-    kept = [rehearse(scenario, out=tmp_path / f"kept{n}", premises=premises) for n in range(RUNS)]
+    Nor does memory: a sweep of some hundred runs would fill it.
+    """
+    scenario, worlds = load("rotate", SWEEP).model_copy(update={"aftermath_seconds": 60}), []
 
+    def beside(world: World) -> None:
+        worlds.append(ref(world))
+
+    cold = rehearse(scenario, out=tmp_path / "cold", beside=beside)
+    kept = [rehearse(scenario, out=tmp_path / f"kept{n}", premises=premises, beside=beside) for n in range(RUNS)]
+    gc.collect()
+
+    assert [world() is None for world in worlds] == [True] * RUNS + [False]
     for again in kept:
         assert again.status == "passed", (again.unmet, again.observed)
         assert again.executions == cold.executions
