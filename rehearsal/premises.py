@@ -11,6 +11,7 @@ from rehearsal.broom import Broom
 from rehearsal.control_plane import ControlPlane, Identity, PodNetwork, scratch_directory, silence
 from rehearsal.kube import Json, KubeApi
 from rehearsal.lambdas.warm import Warm
+from rehearsal.probe import watched
 from rehearsal.registry import Registry
 from rehearsal.scenario import Workload, collection
 from rehearsal.standing import Standing
@@ -39,10 +40,14 @@ class Premises(Standing):
     def move_in(self, workloads: Iterable[Workload], authenticate: Authenticate) -> None:
         """A world begins: its images are in the registry, its callers are let in, and the cluster is empty.
 
-        Raises: TimeoutError with what of the last world's could not be removed.
+        The scheduler starts anew: among equal nodes it begins with the one after that which the last pod made it look
+        at, so that each story would depend on those before it (seen with 1.36).
+        Raises: TimeoutError with what of the last world's could not be removed, or when no scheduler works.
         """
         if self._used and self._broom:
             self._broom.sweep()
+            self.plane.restart("kube-scheduler")
+        watched(self._admin)
         self._authenticate = authenticate
         self.registry.stock(workloads)
 

@@ -6,8 +6,10 @@ loses patience is started anew.
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
+import signal
 import socket
 import ssl
 import time
@@ -74,6 +76,19 @@ class ControlPlane:
         """Kill the processes and remove the directory."""
         self._end_processes()
         self._webhook.stop()
+
+    def restart(self, name: str) -> None:
+        """Start a component anew, once the old one is gone; it forgets what it drew by lot.
+
+        Raises: ChildProcessError when the control plane is not up.
+        """
+        if name not in self.pids:
+            raise ChildProcessError(f"cannot start {name} anew: it does not run")
+        old = self.pids[name]
+        os.kill(old, signal.SIGKILL)
+        while is_alive(old):
+            time.sleep(0.01)
+        self._run(name, self._commands[name])
 
     def _end_processes(self) -> None:
         if self._guard:

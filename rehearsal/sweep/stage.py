@@ -1,4 +1,4 @@
-"""Where a sweep's runs take place: premises that are kept from run to run."""
+"""Where the runs of a sweep, and those of the tests, take place: premises that are kept from run to run."""
 
 import gc
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 from rehearsal.control_plane import find_or_build
 from rehearsal.premises import Premises
 from rehearsal.report import Result
-from rehearsal.run import rehearse
+from rehearsal.run import View, rehearse
 from rehearsal.scenario import Scenario
 
 
@@ -19,14 +19,14 @@ class Stage:
         self._say, self._stack = say, ExitStack()
         self._premises: Premises | None = None
 
-    def rehearse(self, scenario: Scenario, out: Path) -> Result:
+    def rehearse(self, scenario: Scenario, out: Path, view: View | None = None) -> Result:
         """Rehearse on kept premises. Raises: what `rehearse` does."""
         if self._premises is None:
             self._say("starting a control plane")
             self._premises = self._stack.enter_context(Premises(find_or_build()))
             gc.freeze()  # models of services and the like: they stay, and looking through them costs a tenth of a run
         try:
-            return rehearse(scenario, out=out, premises=self._premises)
+            return rehearse(scenario, out=out, view=view, premises=self._premises)
         except Exception:
             self.close()
             raise

@@ -10,6 +10,7 @@ from rehearsal.chronicle import Chronicle
 from rehearsal.report import Result
 from rehearsal.run import rehearse
 from rehearsal.scenario import Scenario
+from rehearsal.sweep.stage import Stage
 from rehearsal.world import World
 
 Json = dict[str, Any]
@@ -54,7 +55,13 @@ class Rehearsed:
 
 
 def run(scenario: Scenario, out: Path, beside: Callable[[World], None] = lambda _: None) -> Rehearsed:
-    """One rehearsal in this process."""
+    """One rehearsal in this process, on premises of its own."""
     witness = Witness()
     result = rehearse(scenario, out=out, view=witness, beside=beside)
     return Rehearsed(result, witness.chronicle, out)
+
+
+def run_on(stage: Stage, scenario: Scenario, out: Path) -> Rehearsed:
+    """One rehearsal on premises that are kept; a rehearsal that breaks ends them, one that fails does not."""
+    witness = Witness()
+    return Rehearsed(stage.rehearse(scenario, out, witness), witness.chronicle, out)

@@ -20,7 +20,8 @@ import pytest
 import yaml
 
 from rehearsal.scenario import load, names
-from tests.rehearsal.rehearsed import Rehearsed, run
+from rehearsal.sweep.stage import Stage
+from tests.rehearsal.rehearsed import Rehearsed, run, run_on
 
 LONG = {"launch_storm": 1200}
 """Seconds that a large scenario may take on a busy machine; the others have the usual limit."""
@@ -51,16 +52,18 @@ def of(*names: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(scope="module")
-def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
-    """Runs a scenario when it is asked for the first time."""
+def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+    """Runs a scenario when it is asked for the first time, where the one before left off (ADR 0031)."""
     played: dict[str, Rehearsed] = {}
+    stage = Stage(lambda _: None)
 
     def once(name: str) -> Rehearsed:
         if name not in played:
-            played[name] = run(load(name), tmp_path_factory.mktemp("rehearsed") / name)
+            played[name] = run_on(stage, load(name), tmp_path_factory.mktemp("rehearsed") / name)
         return played[name]
 
-    return once
+    yield once
+    stage.close()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

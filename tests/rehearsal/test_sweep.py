@@ -204,7 +204,7 @@ class Breaks(Stage):
     def __init__(self) -> None:
         super().__init__(lambda _: None)
 
-    def rehearse(self, scenario: object, out: Path) -> Result:
+    def rehearse(self, scenario: object, out: Path, view: object = None) -> Result:
         """Raises: ChildProcessError."""
         raise ChildProcessError("the apiserver died")
 
@@ -228,7 +228,7 @@ class Planted(Stage):
     def __init__(self) -> None:
         super().__init__(lambda _: None)
 
-    def rehearse(self, scenario: Scenario, out: Path) -> Result:
+    def rehearse(self, scenario: Scenario, out: Path, view: object = None) -> Result:
         """As the defect has it."""
         throttled = any(moment.fault and moment.fault.kind == "throttle" for moment in scenario.timeline)
         aborted = any(moment.interrupt for moment in scenario.timeline)
