@@ -53,7 +53,8 @@ class Story:
         least, broken = trial, verdict
         if trial.fault == SEQUENCE:
             least = shrunk(trial, lambda fewer: bool(self._try(fewer).violations))
-            broken = self._try(least) if least is not trial else verdict
+            broken = self._try(least)  # the last try may have been one that passed, and what is kept is what it left
+            broken = broken if broken.violations else verdict
         file = self._keep(self._with(least))
         return verdict, [
             Violation(self.workflow, trial.fault, least.moments, *each, file) for each in broken.violations
