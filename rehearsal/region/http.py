@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import socket
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -89,6 +90,7 @@ class _Server(ThreadedWSGIServer):  # type: ignore[misc]
 
     def __init__(self, *args: Any) -> None:
         self._open: set[socket.socket] = set()
+        self._closed = False
         super().__init__(*args)
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -102,10 +104,16 @@ class _Server(ThreadedWSGIServer):  # type: ignore[misc]
 
     def server_close(self) -> None:
         """End the threads of kept connections, too: each would keep its whole region in memory for ever."""
+        self._closed = True
         super().server_close()
         for connection in list(self._open):
             with contextlib.suppress(OSError):  # the client was faster
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nobody waits any more for an answer that the end has cut off."""
+        if not (self._closed and isinstance(sys.exception(), OSError)):
+            super().handle_error(request, client_address)
 
 
 class Leased:

@@ -130,7 +130,7 @@ def world(call: Call) -> Iterator[World]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    urllib3.request("POST", f"http://{host}:{port}/moto-api/reset")
+    urllib3.request("POST", f"http://{host}:{port}/moto-api/reset", timeout=60)  # it imports every service
     world = World(f"http://{host}:{port}", call)
     yield world
     world.clear()
