@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from gpuops.adapters.kube import MERGE, Kube, on_node
@@ -68,10 +70,16 @@ class Pods:
         raise error_of(status)(f"evict {pod.title}: HTTP {status}: {message}")
 
     def evict_all(self, pods: Iterable[Pod]) -> dict[Pod, str | None]:
-        """Evict side by side: one pass over a full node must fit a function's timeout."""
-        pods = tuple(pods)
+        """Evict side by side: one pass over a full node must fit a function's timeout.
+
+        Those that come first and have another priority are through before the next: a budget may not be enough for all.
+        """
+        answers: dict[Pod, str | None] = {}
         with ThreadPoolExecutor(EVICTIONS_AT_ONCE) as pool:
-            return dict(zip(pods, pool.map(self.evict, pods), strict=True))
+            for _, peers in groupby(pods, key=attrgetter("priority")):
+                equal = tuple(peers)
+                answers.update(zip(equal, pool.map(self.evict, equal), strict=True))
+        return answers
 
     def ask_checkpoint(self, pod: Pod, now: datetime) -> None:
         """Write on the pod that it is asked to save its work; one that is gone meanwhile needs no asking.
