@@ -11,7 +11,6 @@ The goals and their sources: `loading/figures.py`. Memory is that of the real pr
 rehearsal imports once for all functions; a second is simulated, in which everything that happens at one moment falls.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from rehearsal.engine.histories import history_sizes
 from rehearsal.report import Result
 from rehearsal.run import rehearse
 from rehearsal.scenario import Scenario
+from rehearsal.wire import read_record
 
 OUT = Path("out") / "bench"
 
@@ -110,5 +110,4 @@ def _measure(story: Scenario) -> Load:
         witness.stop()
     if result.status != "passed":
         raise LoadFailedError(f"{story.name}: {'; '.join(result.missed)}; see {out}/report.html")
-    calls = [json.loads(line) for line in (out / "wire.jsonl").read_text(encoding="utf-8").splitlines()]
-    return Load(result, calls, dict(witness.peaks), history_sizes())
+    return Load(result, read_record(out / "wire.jsonl"), dict(witness.peaks), history_sizes())

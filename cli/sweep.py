@@ -12,8 +12,6 @@ import typer
 
 from cli.output import answer, give_up, only_the_result, say
 from rehearsal.sweep.tally import Tally
-from rehearsal.sweep.trial import sequences as only_sequences
-from rehearsal.sweep.trial import trials
 
 SECONDS_A_MINUTE = 60
 
@@ -44,6 +42,8 @@ def command(
 ) -> None:
     """Break every call, invocation and state of a small story once, each in a run of its own, then several at once."""
     from rehearsal.sweep.sweep import sweep  # noqa: PLC0415 - it imports moto, which takes seconds
+    from rehearsal.sweep.trial import sequences as only_sequences  # noqa: PLC0415 - it imports the wire
+    from rehearsal.sweep.trial import trials  # noqa: PLC0415 - as above
 
     if sequences and limit is None and minutes is None:
         give_up("sequences have no end: say --minutes or --limit", as_json=as_json)

@@ -19,6 +19,7 @@ from rehearsal.scenario import ExpectedObject, Scenario, collection
 from rehearsal.stage.director import Director
 from rehearsal.stage.perform import perform
 from rehearsal.stage.records import Records
+from rehearsal.wire import read_record
 from rehearsal.world import World
 
 PASSED = (
@@ -178,8 +179,7 @@ def _write(result: Result, chronicle: Chronicle, journal: list[dict[str, Any]], 
 def _calls(wire: Path) -> list[tuple[str, int, int]]:
     """Count the calls of each caller, and those that were refused."""
     calls, refused = Counter[str](), Counter[str]()
-    for line in wire.read_text(encoding="utf-8").splitlines():
-        call = json.loads(line)
+    for call in read_record(wire):
         calls[call["caller"]] += 1
         refused[call["caller"]] += not call["allowed"]
     return [(caller, count, refused[caller]) for caller, count in sorted(calls.items())]

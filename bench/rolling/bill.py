@@ -13,7 +13,6 @@ nodes: it reads the claims of the whole group, a third of a kilobyte each, and a
 EventBridge, and the surge's instances, which cost a hundred times as much as all the rest.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 
 from rehearsal.lambdas import CHARGE_SECONDS
 from rehearsal.report import ExecutionResult
+from rehearsal.wire import read_record
 
 MACHINES = {
     "rotate_ami": "RotateAmi",
@@ -60,7 +60,7 @@ class Bill:
 def bill_of(executions: Iterable[ExecutionResult], wire: Path, nodes: int) -> Bill:
     """Count what the four machines of a roll entered, and what their functions asked of AWS and the cluster."""
     transitions = sum(len(execution.states) for execution in executions if execution.machine in MACHINES)
-    calls = [json.loads(line) for line in wire.read_text(encoding="utf-8").splitlines()]
+    calls = read_record(wire)
     invoked = Counter(call["resource"].rpartition(":")[2] for call in calls if _invokes(call))
     asked = [call for call in calls if call["caller"] in invoked]
     units = UNITS | {"Query": READ * ceil(nodes / CLAIMS_A_UNIT)}

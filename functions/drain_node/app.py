@@ -12,14 +12,14 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel
 
 from gpuops.adapters.cluster import Cluster
-from gpuops.adapters.halting import why_held
+from gpuops.adapters.halting import why_at_rest
 from gpuops.adapters.world import World
 from gpuops.closing import Closing
 from gpuops.domain.cluster import Node
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.drain import Clock, decide_drain, drain_state, named
 from gpuops.domain.rotation.evacuation import decide_evacuation
-from gpuops.domain.rotation.halt import Halt, Rest, halt_of_stop
+from gpuops.domain.rotation.halt import Halt, Rest
 from gpuops.domain.rotation.hold import Held, Hold, decide_hold
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.run import Run
@@ -83,7 +83,7 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     if node is None:
         gone = f"{request.instance} has no node any more"
         return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})
-    if halt := why_held(request.run, world) if request.faulty else halt_of_stop(world.wishes.stop()):
+    if halt := why_at_rest(request.run, world, repairs=request.faulty):
         return _resting(before, halt, now)
     before = _after_rest(before, now)
     if request.terminates and node.silent:

@@ -24,7 +24,7 @@ from gpuops.domain.rotation.cost import prices
 from gpuops.domain.run import Execution, Mode
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import Advised, Demand, NodePlan, Pool, PoolPlan, PoolState
-from gpuops.domain.slicing.saving import Saved, advise, worth
+from gpuops.domain.slicing.saving import Saved, advise, first_measured, worth
 from gpuops.domain.slicing.steer import changes_of
 from gpuops.entry import entry
 from gpuops.pools import Here, look_around, measure_pool, remember, why_blocked
@@ -150,8 +150,8 @@ def _plan_group(group: GroupPolicy, here: Here, now: datetime) -> Planned:
 
 
 def _worth(advised: Advised, pool: Pool, here: Here) -> Saved:
-    """By the instance type of the first node that was measured; the nodes of a pool are alike."""
-    node = next((node for node in pool.members if node.gpus), None)
+    """By the instance type of the first node that was measured."""
+    node = first_measured(pool)
     labels = next((known.labels for known in here.nodes.values() if node and known.name == node.name), {})
     return worth(advised, labels.get(INSTANCE_TYPE, ""), len(node.gpus) if node else 0, prices())
 

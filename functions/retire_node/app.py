@@ -13,10 +13,10 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from gpuops.adapters.halting import why_held
+from gpuops.adapters.halting import why_at_rest
 from gpuops.adapters.world import World
 from gpuops.domain.errors import Refused
-from gpuops.domain.rotation.halt import Halt, Rest, halt_of_stop
+from gpuops.domain.rotation.halt import Halt, Rest
 from gpuops.domain.rotation.messages import Change
 from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
@@ -114,7 +114,7 @@ def _retire(request: RetireNode, name: str, now: datetime, world: World) -> Reti
     run = request.run
     times = request.retire or Deadline(deadline=now + PATIENCE)
     group = world.groups.describe(run.group, lambda _: True)
-    if group.instance(name) and (halt := _halt(request, world)):
+    if group.instance(name) and (halt := why_at_rest(run, world, repairs=request.change is None)):
         return _resting(times, halt, now)
     deadline = times.deadline + times.lost(now)
     if group.instance(name):
@@ -134,11 +134,6 @@ def _retire(request: RetireNode, name: str, now: datetime, world: World) -> Reti
         return RetireAnswer(status="retiring", reason=waiting, deadline=deadline, wait_seconds=pause)
     world.store.stop(run, f"{name}: {waiting} until {deadline.isoformat()}")
     return RetireAnswer(status="overdue", reason=f"{waiting} until {deadline.isoformat()}", deadline=deadline)
-
-
-def _halt(request: RetireNode, world: World) -> Halt | None:
-    """What keeps the drained instance; of a repair, which has no other node in hand, a person's wish does as well."""
-    return halt_of_stop(world.wishes.stop()) if request.change else why_held(request.run, world)
 
 
 def _resting(times: Deadline, halt: Halt, now: datetime) -> RetireAnswer:

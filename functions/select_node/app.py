@@ -79,11 +79,11 @@ def select(request: SelectNode, now: datetime, world: World) -> Selected:
 
 def _at_work(last: Turn | None, request: SelectNode, world: World) -> bool:
     """Whether the run whose turn it is has the same policy, and a group's lock for one of its nodes."""
-    if last is None or last.policy != request.apply.policy:
+    if last is None or last.policy != request.apply.policy or last.holder == request.execution.id:
         return False
-    groups = [g.group for g in world.policies.at(last.policy).groups if g.cluster == request.apply.cluster]
-    locks = [world.store.lock("lock", group) for group in groups]
-    return any(lock is not None and lock.owner == last.holder != request.execution.id for lock in locks)
+    groups = (g.group for g in world.policies.at(last.policy).groups if g.cluster == request.apply.cluster)
+    locks = (world.store.lock("lock", group) for group in groups)
+    return any(lock is not None and lock.owner == last.holder for lock in locks)
 
 
 def _relieved(before: Selected, cluster: str) -> Selected:

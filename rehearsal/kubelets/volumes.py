@@ -15,7 +15,7 @@ from rehearsal.kubelets.run import Run
 from rehearsal.kubelets.world import World, unless_gone
 from rehearsal.rest import Seen
 from rehearsal.rest.reading import is_deleting
-from rehearsal.rest.volumes import attachments_of, is_attached, used_name, volumes_of
+from rehearsal.rest.volumes import attachments_of, is_attached, used_name, volume_of, volumes_of
 
 ATTACH_SECONDS: Final = 5.0
 DETACH_SECONDS: Final = 10.0
@@ -82,7 +82,7 @@ class Volumes:
             return
         self._asked.add(key)
         act = self._attach if verb == "attach" else self._detach
-        volume, name = attachment["spec"]["source"]["persistentVolumeName"], attachment["metadata"]["name"]
+        volume, name = volume_of(attachment), attachment["metadata"]["name"]
         self._world.later(delay, f"volume/{volume}@{_node(attachment)}/{verb}", lambda: act(name))
 
     def _attach(self, name: str) -> None:

@@ -30,7 +30,12 @@ def has_claims(pod: Json) -> bool:
 def attachments_of(mirror: Mirror, volume: str) -> list[Json]:
     """Where a volume is attached, or is to be."""
     found = list(mirror.objects["attachment"].values())
-    return [one for one in found if one["spec"]["source"]["persistentVolumeName"] == volume]
+    return [one for one in found if volume_of(one) == volume]
+
+
+def volume_of(attachment: Json) -> str:
+    """The PersistentVolume that it is about."""
+    return str(attachment["spec"]["source"]["persistentVolumeName"])
 
 
 def is_attached(attachment: Json) -> bool:
@@ -45,7 +50,7 @@ def used_name(volume: str) -> str:
 
 def attachment_debt(mirror: Mirror, attachment: Json) -> str | None:
     """Detached once no pod of its node needs it, and the kubelet does not use it or is certainly dead."""
-    name, volume = attachment["spec"]["nodeName"], attachment["spec"]["source"]["persistentVolumeName"]
+    name, volume = attachment["spec"]["nodeName"], volume_of(attachment)
     node = mirror.nodes.get(name)
     if node is None or is_deleting(attachment) or not is_attached(attachment):
         return None

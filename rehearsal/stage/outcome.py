@@ -3,7 +3,6 @@
 What the observer forbids is not this module's business: it holds in every scenario, and nobody has to ask for it.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from rehearsal.observer import Observed
 from rehearsal.scenario import Expect, ExpectedExecution
 from rehearsal.stage.records import RUNNING, Record
-from rehearsal.wire import OUTSIDE
+from rehearsal.wire import OUTSIDE, read_record
 
 CREATED = 201
 """What the apiserver says to an eviction that is done."""
@@ -79,8 +78,7 @@ def too_fast(expect: Expect, wire: Path) -> Iterator[str]:
     if not expect.peak_calls:
         return
     seconds = Counter[tuple[str, int]]()
-    for line in wire.read_text(encoding="utf-8").splitlines():
-        call = json.loads(line)
+    for call in read_record(wire):
         if call["caller"] != OUTSIDE:
             seconds[f"{call['service']}:{call['action']}", int(call["at"])] += 1
     for action, most in expect.peak_calls.items():
@@ -95,8 +93,9 @@ def out_of_order(expect: Expect, wire: Path) -> Iterator[str]:
     """Say when pods were evicted in another order, or others, than expected."""
     if not expect.evicted:
         return
-    calls = [json.loads(line) for line in wire.read_text(encoding="utf-8").splitlines()]
-    done = [call for call in calls if call["action"] == "create pods/eviction" and call["status"] == CREATED]
+    done = [
+        call for call in read_record(wire) if call["action"] == "create pods/eviction" and call["status"] == CREATED
+    ]
     pods = [call["resource"].split("/")[-2] for call in done]
     fits = len(pods) == len(expect.evicted) and all(map(_is_of, pods, expect.evicted))
     if not fits:

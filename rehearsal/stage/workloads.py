@@ -7,6 +7,7 @@ exporter of GPU metrics, or NVIDIA's GPU Operator, which brings both of its own.
 from typing import Any
 
 from rehearsal.registry import image_of
+from rehearsal.rest.volumes import DRIVER
 from rehearsal.scenario import Workload
 
 Object = dict[str, Any]
@@ -143,7 +144,7 @@ def _volume(workload: Workload, zone: str) -> list[Object]:
         **shared,
         "capacity": {"storage": "1Gi"},
         "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **named},
-        "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": f"pv-{workload.name}"},
+        "csi": {"driver": DRIVER, "volumeHandle": f"pv-{workload.name}"},
         "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [place]}]}},
     }
     claim = {**shared, "resources": {"requests": {"storage": "1Gi"}}, "volumeName": f"pv-{workload.name}"}

@@ -1,6 +1,5 @@
 """One workflow's scenario under the sweep: what can go wrong in it, and what becomes of it when something does."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rehearsal.sweep.stage import Stage
 from rehearsal.sweep.tally import Violation
 from rehearsal.sweep.trial import SEQUENCE, Trial, shrunk
 from rehearsal.sweep.verdict import Verdict, judge
+from rehearsal.wire import read_record
 
 WORKFLOWS = {
     "rotate": "rotate_ami",
@@ -87,8 +87,7 @@ class Story:
         return case.fault == "twice" or any(call["fault"] for call in self._calls())
 
     def _calls(self) -> list[dict[str, Any]]:
-        lines = (self._run / "wire.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return read_record(self._run / "wire.jsonl")
 
     def _keep(self, scenario: Scenario) -> str:
         """Write the scenario, and beside it what the last run left."""

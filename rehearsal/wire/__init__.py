@@ -2,6 +2,7 @@
 
 from rehearsal.wire.faults import Fault
 from rehearsal.wire.gates import Gates
+from rehearsal.wire.record import read_record
 from rehearsal.wire.wire import OUTSIDE, Credentials, Wire
 
-__all__ = ["OUTSIDE", "Credentials", "Fault", "Gates", "Wire"]
+__all__ = ["OUTSIDE", "Credentials", "Fault", "Gates", "Wire", "read_record"]

@@ -7,6 +7,7 @@ import json
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Line:
     fault: str | None = None
     keys: tuple[str, ...] = ()
     """Partition keys of the DynamoDB items that it touched."""
+
+
+def read_record(path: Path) -> list[dict[str, Any]]:
+    """Return every line of a record, each with the fields of `Line`."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 class Record:

@@ -38,3 +38,11 @@ def why_held(run: Run, world: World) -> Halt | None:
     if wish and wish.wish == "cancel":
         raise Refused(wish.said)
     return halt_of_stop(world.wishes.stop()) or halt_of_wish(wish)
+
+
+def why_at_rest(run: Run, world: World, *, repairs: bool) -> Halt | None:
+    """Return what holds the node in hand: the global stop; of a repair, which has no other node, a person's wish, too.
+
+    Raises: as `why_held` for a repair; Unavailable.
+    """
+    return why_held(run, world) if repairs else halt_of_stop(world.wishes.stop())

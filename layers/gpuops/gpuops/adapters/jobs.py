@@ -102,16 +102,20 @@ def _over_since(raw: Mapping[str, Any]) -> str:
     """The apiserver's time of its end; nothing of a Job that still runs, or is going already."""
     if "deletionTimestamp" in raw["metadata"]:
         return ""
-    ends = (c for c in raw.get("status", {}).get("conditions", ()) if c["status"] == "True" and c["type"] in OVER)
-    return max((str(condition.get("lastTransitionTime", "")) for condition in ends), default="")
+    return max((str(condition.get("lastTransitionTime", "")) for condition in _ends(raw)), default="")
+
+
+def _ends(raw: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The conditions that say that it is over."""
+    conditions = raw.get("status", {}).get("conditions", ())
+    return (each for each in conditions if each["status"] == "True" and each["type"] in OVER)
 
 
 def job_state(raw: Mapping[str, Any]) -> JobState:
     """Return how far the Job of one item of the API is."""
-    for condition in raw.get("status", {}).get("conditions", ()):
-        if condition["status"] == "True" and condition["type"] in OVER:
-            reason = f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")
-            return JobState("complete" if condition["type"] == "Complete" else "failed", clean(reason))
+    for condition in _ends(raw):
+        reason = f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")
+        return JobState("complete" if condition["type"] == "Complete" else "failed", clean(reason))
     return JobState("running")
 
 

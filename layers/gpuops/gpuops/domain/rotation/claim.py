@@ -17,8 +17,7 @@ from gpuops.domain.cluster import Node
 from gpuops.domain.keys import ADMITTED
 from gpuops.domain.rotation.change import Stage, Undo
 from gpuops.domain.rotation.group import Group, Instance
-
-MOST_NAMED = 3
+from gpuops.domain.rotation.order import few
 
 
 class Claim(BaseModel):
@@ -112,14 +111,11 @@ def unsettled(group: Group, undo: Undo, claims: Iterable[Claim]) -> str | None:
     """
     if undo.strategy != "surge" or undo.stage == "canary" or undo.move or undo.gangs:
         return None
+    if len({instance.zone for instance in group.staying}) == 1:
+        return None
     there = {instance.id for instance in group.staying}
     going = [claim.old for claim in claims if claim.stage == undo.stage and not claim.decrement and claim.old in there]
-    one_zone = len({instance.zone for instance in group.staying}) == 1
-    return (
-        None
-        if one_zone or not going
-        else f"until {', '.join(going[:MOST_NAMED])} went: their successors even the zones"
-    )
+    return f"until {few(going)} went: their successors even the zones" if going else None
 
 
 def decide_turn(

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from gpuops.domain.pods import Pod
 from gpuops.domain.rotation.drain import must_go
-
-MAX_NAMED = 3
+from gpuops.domain.rotation.order import few
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,7 @@ class Unit:
     @property
     def title(self) -> str:
         """How messages name it."""
-        more = len(self.gangs) - MAX_NAMED
-        return ", ".join(self.gangs[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return few(self.gangs)
 
 
 class Gangs:

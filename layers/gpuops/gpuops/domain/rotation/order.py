@@ -47,14 +47,14 @@ class NodeLoad:
             what = f"{self.jobs} training pods, the youngest since {self.jobs_since or 'unknown'}"
         elif self.pods:
             what = f"{self.pods} pods to move"
-        works = f" ({_few(self.works)})" if self.works else ""
-        kept = f"; protected: {_few(self.kept)}" if self.kept else ""
+        works = f" ({few(self.works)})" if self.works else ""
+        kept = f"; protected: {few(self.kept)}" if self.kept else ""
         unit = f"; one of {self.nodes} nodes that go together" if self.gang else ""
         return f"{self.zone}, {what}{works}{unit}{kept}"
 
 
-def _few(names: Sequence[str]) -> str:
-    """Name the first ones: the plan travels through every state."""
+def few(names: Sequence[str]) -> str:
+    """Name the first ones, and say how many more there are: what a state says travels through every one after it."""
     more = len(names) - MAX_NAMED
     return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 
 from gpuops.domain.rotation.cost import Prices
-from gpuops.domain.slicing.pool import SILENCE, Advised, Pool, PoolPlan
+from gpuops.domain.slicing.pool import SILENCE, Advised, Pool, PoolNode, PoolPlan
 
 HOUR = timedelta(hours=1)
 
@@ -47,7 +47,8 @@ def fewer_gpus(pool: Pool, plan: PoolPlan) -> int:
 def in_an_hour(pool: Pool, plan: PoolPlan, kind: str, table: Prices) -> Saved:
     """Return what the plan is worth in an hour in which nothing else changes, where no looks can be added up."""
     gpus = fewer_gpus(pool, plan)
-    dollars, money = _money(float(gpus), kind, _gpus_a_node(pool), table)
+    node = first_measured(pool)
+    dollars, money = _money(float(gpus), kind, len(node.gpus) if node else 0, table)
     reason = f"would save {gpus} GPUs: {gpus} GPU-hours ({money}) an hour"
     return Saved(gpus=gpus, gpu_hours=float(gpus), dollars=dollars, reason=reason)
 
@@ -64,9 +65,9 @@ def worth(advised: Advised, kind: str, gpus: int, table: Prices) -> Saved:
     )
 
 
-def _gpus_a_node(pool: Pool) -> int:
-    """Of the first node that was measured; the nodes of a pool are alike."""
-    return next((len(node.gpus) for node in pool.members if node.gpus), 0)
+def first_measured(pool: Pool) -> PoolNode | None:
+    """Return the node that stands for all: the nodes of a pool are alike."""
+    return next((node for node in pool.members if node.gpus), None)
 
 
 def _money(gpu_hours: float, kind: str, gpus: int, table: Prices) -> tuple[float | None, str]:
