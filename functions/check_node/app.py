@@ -6,7 +6,7 @@ Out: {"status": "ready" | "waiting" | "unconfigured" | "overdue", "reason", "gpu
       "resource", "wait_seconds"}
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
@@ -17,7 +17,8 @@ from gpuops.adapters.memory import Memory
 from gpuops.domain.admission.answers import Checked, Configured, Found
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.node import decide_check
-from gpuops.domain.admission.pace import GPUS, SHORTEST, beats, boot_seen, poll_seconds
+from gpuops.domain.admission.pace import GPUS, SHORTEST, beats, boot_seen, in_time, poll_seconds
+from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Invalid
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.shape import Shape
@@ -48,7 +49,7 @@ class Request(BaseModel):
         return None if self.check is None or self.check.status == "unconfigured" else self.check
 
 
-def check(request: Request, now: datetime, cluster: Cluster, instances: Instances) -> Checked:
+def check(request: Request, now: datetime, cluster: Cluster, instances: Instances, *, memory: Memory) -> Checked:
     """Compare what the node offers with what its instance type has."""
     found, before = request.find, request.before
     if request.configure.status == "unconfigured" and request.apply is None:
@@ -62,6 +63,8 @@ def check(request: Request, now: datetime, cluster: Cluster, instances: Instance
     if found.hook is not None and keeps_waiting(found.hook, decision.status, beat, now):
         instances.heartbeat(found.hook, found.instance)
         beat = now
+    if node is not None and decision.status == "ready":
+        remember(node, request, memory)
     return Checked(
         status=decision.status,
         reason=decision.reason,
@@ -70,7 +73,7 @@ def check(request: Request, now: datetime, cluster: Cluster, instances: Instance
         replicas=decision.shape.replicas,
         resource=decision.shape.resource,
         beat=beat,
-        wait_seconds=pause(found, now, first=before is None),
+        wait_seconds=pause(found, node, now, first=before is None),
     )
 
 
@@ -84,25 +87,36 @@ def keeps_waiting(hook: Hook, status: str, beat: datetime | None, now: datetime)
     return status == "ready" or (status == "waiting" and beats(beat, now, hook.heartbeat_seconds))
 
 
-def pause(found: Subject, now: datetime, *, first: bool) -> int:
-    """Seconds before the next look: soon after the first one, which mostly comes before the device plugin's word."""
+def pause(found: Subject, node: Node | None, now: datetime, *, first: bool) -> int:
+    """Seconds before the next look: when it should be complete; later soon after the first one, then more seldom."""
     heartbeat = found.hook.heartbeat_seconds if found.hook else None
+    ready = ready_by(node, found.settling) if node else None
+    if ready is not None and ready + GPUS > now:
+        return in_time(ready + GPUS - now, now, found.deadline, heartbeat)
     since = now if first else found.since or now
     shortest = GPUS if first else SHORTEST
     return poll_seconds(found.instance, since, now, found.deadline, heartbeat, shortest=shortest)
 
 
-def remember(answer: Checked, request: Request, now: datetime, memory: Memory) -> Checked:
-    """Keep how long a launched node took until it was complete: the next one of its group is looked for then."""
+def ready_by(node: Node, settling: int | None) -> datetime | None:
+    """When the node got Ready, or usually would; None where nobody knows."""
+    if node.ready or node.registered is None or settling is None:
+        return node.ready_since
+    return node.registered + timedelta(seconds=settling)
+
+
+def remember(node: Node, request: Request, memory: Memory) -> None:
+    """Keep how long a launched node took until it was Ready: the next one of its group is looked for then."""
     found, group = request.find, request.run.group
-    if answer.status == "ready" and found.boots and found.since is not None:
-        heartbeat = found.hook.heartbeat_seconds if found.hook else None
-        memory.keep_usual_boot(group, boot_seen(memory.usual_boot(group), now - found.since, heartbeat))
-    return answer
+    if not found.boots or found.since is None or node.registered is None or node.ready_since is None:
+        return
+    booted, settled = node.ready_since - found.since, node.ready_since - node.registered
+    heartbeat = found.hook.heartbeat_seconds if found.hook else None
+    memory.keep_usual_boot(group, boot_seen(memory.usual_boot(group), booted, settled, heartbeat))
 
 
 @entry(Request)
 def handler(request: Request, now: datetime) -> Checked:
     """Check the node that find_node found."""
-    answer = check(request, now, Cluster.connect(request.run.cluster), Instances.from_env())
-    return remember(answer, request, now, Memory.from_env())
+    cluster = Cluster.connect(request.run.cluster)
+    return check(request, now, cluster, Instances.from_env(), memory=Memory.from_env())

@@ -71,6 +71,7 @@ def find(
 
 def later(launch: Launch, run: Run, group: GroupPolicy, now: datetime, memory: Memory) -> Found:
     """Ask nobody about an instance that has just begun to boot; look when nodes of its group usually are there."""
+    usual = memory.usual_boot(run.group)
     return Found(
         status="waiting",
         reason=f"{launch.instance} has just been launched",
@@ -80,7 +81,8 @@ def later(launch: Launch, run: Run, group: GroupPolicy, now: datetime, memory: M
         deadline=now + timedelta(minutes=group.admission.deadline_minutes),
         since=now,
         beat=now,
-        wait_seconds=first_seconds(launch.instance, memory.usual_boot(run.group)),
+        settling=usual.settling if usual else None,
+        wait_seconds=first_seconds(launch.instance, usual),
     )
 
 
@@ -147,6 +149,7 @@ def look(
         deadline=deadline,
         since=since,
         beat=beat,
+        settling=request.find.settling if request.find else None,
         hint=hint,
         wait_seconds=poll_seconds(launch.instance, since, now, deadline, patience),
     )

@@ -145,7 +145,7 @@ def check(cluster: FakeCluster, instances: FakeInstances, now: datetime = NOW) -
     """One call of check_node."""
     configure = {"reason": "r", "config": "exclusive", "replicas": 1}
     request = CHECK.Request.model_validate({"run": RUN, "find": FOUND, "configure": configure})
-    return CHECK.check(request, now, cluster, instances)
+    return CHECK.check(request, now, cluster, instances, memory=FakeMemory())
 
 
 def test_check_counts_gpus_and_keeps_the_hook_waiting() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from gpuops.domain.admission.answers import Checked
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.pace import Boot
+from gpuops.domain.cluster import Node
 from gpuops.domain.keys import BOOT_BEFORE, QUARANTINED
 from gpuops.domain.policy import Policy
 from tests.fakes.admission import FakeCluster, FakeInstances, FakeMemory
@@ -193,26 +193,51 @@ def test_a_node_that_never_restarts_is_overdue(event: Any) -> None:
     assert (overdue.status, overdue.hook) == ("overdue", None)
 
 
-def test_the_next_launch_of_the_group_is_looked_at_when_this_one_was_found() -> None:
-    """What was seen is kept once the node is complete, with the hook's timeout, where an event told of the launch."""
+def test_the_next_launch_of_the_group_is_looked_at_when_this_one_was_complete() -> None:
+    """By its own word, however late it is looked at; with the hook's timeout, where an event told of the launch."""
     memory, instances, empty, there = FakeMemory(), Counted(), FakeCluster(), FakeCluster(NODE)
     first = look(instances, empty, EVENT, memory=memory)
-    found = look(instances, there, EVENT, 200, find=first.model_dump(), memory=memory)
+    found = look(instances, there, EVENT, 230, find=first.model_dump(), memory=memory)
     asked = look(instances, there, {"group": "gpu", "instance": INSTANCE}, memory=memory)
     assert (found.status, asked.status, found.boots, asked.boots) == ("found", "found", True, False)
 
-    for of, status in ((asked, "ready"), (found, "waiting")):
-        remember(of, status, memory)
+    for of, node in ((asked, BOOTED), (found, NODE), (found, replace(BOOTED, gpus=0))):
+        check(of, node, memory)
         assert memory.usual_boot("gpu") is None
-    remember(found, "ready", memory)
+    assert check(found, BOOTED, memory).status == "ready"
 
-    assert memory.usual_boot("gpu") == Boot(215, 900)
-    assert look(instances, empty, EVENT, memory=memory).wait_seconds >= 200 > first.wait_seconds
+    assert memory.usual_boot("gpu") == Boot(200, 20, 900)
+    known = look(instances, empty, EVENT, memory=memory)
+    assert (known.settling, known.wait_seconds >= 200 > first.wait_seconds) == (20, True)
+    assert look(instances, there, EVENT, 230, find=known.model_dump(), memory=memory).settling == 20
 
 
-def remember(found: Any, status: str, memory: FakeMemory) -> None:
-    """check_node saw the node 215 seconds after its launch."""
-    answer = Checked.model_validate({"status": status, "reason": "r", "gpus": 1, "allocatable": 1})
+def test_a_node_that_gets_ready_is_looked_at_when_it_should_be_complete() -> None:
+    """Ten seconds after it is Ready, or usually is; as soon and often as before where nobody knows when that is."""
+    memory, instances = FakeMemory(), Counted()
+    memory.keep_usual_boot("gpu", Boot(200, 20, 900))
+    first = look(instances, FakeCluster(), EVENT, memory=memory)
+    found = look(instances, FakeCluster(NODE), EVENT, 205, find=first.model_dump(), memory=memory)
+    booting = replace(NODE, ready=False, registered=NOW + timedelta(seconds=190))
+
+    def pause(node: Node, settling: int | None = 20) -> int:
+        """After a look at 205 seconds at this node."""
+        seconds = check(found.model_copy(update={"settling": settling}), node, memory, at=205).wait_seconds
+        assert isinstance(seconds, int)
+        return seconds
+
+    assert pause(booting) == 190 + 20 + 10 - 205
+    assert pause(replace(booting, ready=True, ready_since=NOW + timedelta(seconds=200), gpus=0)) == 5
+    assert 10 <= pause(booting, settling=None) <= 15
+    assert 10 <= pause(replace(booting, registered=NOW)) <= 15
+
+
+BOOTED = replace(NODE, registered=NOW + timedelta(seconds=180), ready_since=NOW + timedelta(seconds=200))
+
+
+def check(found: Any, node: Node, memory: FakeMemory, at: int = 230) -> Any:
+    """check_node looks at the node so many seconds after its launch."""
     configure = {"reason": "r", "config": "exclusive", "replicas": 1}
     given = {"run": found.run, "find": found.model_dump(), "configure": configure}
-    CHECK.remember(answer, CHECK.Request.model_validate(given), NOW + timedelta(seconds=215), memory)
+    request, now = CHECK.Request.model_validate(given), NOW + timedelta(seconds=at)
+    return CHECK.check(request, now, FakeCluster(node), Counted(), memory=memory)

@@ -11,7 +11,7 @@ from gpuops.domain.keys import PLUGIN_CONFIG_LABEL
 from gpuops.domain.policy import ClusterPolicy
 from gpuops.domain.slicing.configured import shape_of
 from gpuops.domain.slicing.shape import Shape
-from tests.fakes.admission import FakeCluster, FakeInstances
+from tests.fakes.admission import FakeCluster, FakeInstances, FakeMemory
 from tests.fakes.apps import load_app
 from tests.unit.test_admission_functions import FOUND, NAME, NODE, NOW, RUN
 
@@ -120,7 +120,7 @@ def check(node: Node, **configured: object) -> Any:
     """One call of check_node after that answer of configure_node."""
     configure = {"reason": "r", "config": "c", "replicas": 1, **configured}
     request = CHECK.Request.model_validate({"run": RUN, "find": FOUND, "configure": configure})
-    return CHECK.check(request, NOW, FakeCluster(node), FakeInstances(gpus=2))
+    return CHECK.check(request, NOW, FakeCluster(node), FakeInstances(gpus=2), memory=FakeMemory())
 
 
 def test_check_counts_shares_under_the_name_that_was_configured() -> None:

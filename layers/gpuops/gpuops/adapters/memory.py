@@ -5,6 +5,7 @@ A failure is counted as a name in a set, so that a repeated call counts once and
 
 import os
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Self
 
@@ -33,13 +34,18 @@ class Memory:
     # When nodes of a group usually are there.
 
     def usual_boot(self, group: str) -> Boot | None:
-        """Return how the group's last nodes came, or None where none was found yet."""
+        """Return how the group's last nodes came, or None where none was found yet.
+
+        An item from before `settling` tells when nodes were seen, which is too late: it counts for none.
+        """
         item = self._table.get(f"boot#{group}")
-        return Boot(item["seconds"], item["heartbeat"]) if item else None
+        if item is None or "settling" not in item:
+            return None
+        return Boot(item["seconds"], item["settling"], item["heartbeat"])
 
     def keep_usual_boot(self, group: str, boot: Boot) -> None:
         """Remember it; of two at once either is as good."""
-        self._table.put(f"boot#{group}", ONE, {"seconds": boot.seconds, "heartbeat": boot.heartbeat})
+        self._table.put(f"boot#{group}", ONE, asdict(boot))
 
     # Failures in a row.
 

@@ -42,6 +42,8 @@ class Found(_Answer):
     since: AwareDatetime | None = None
     boots: bool = False
     """Whether `since` is when it was launched: then how long it took tells when the next one is there."""
+    settling: int | None = None
+    """Seconds from registration until nodes of its group are usually Ready; None where nobody knows."""
     beat: AwareDatetime | None = None
     """When the hook last heard of us."""
     hint: str | None = None

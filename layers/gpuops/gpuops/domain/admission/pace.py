@@ -14,9 +14,11 @@ from hashlib import sha256
 
 FIRST, FIRST_SPREAD = timedelta(seconds=60), timedelta(seconds=30)
 """A GPU instance registers a minute after its launch at the earliest: nothing is lost by not looking before."""
-USUAL_SHARE, USUAL_SPREAD = 0.95, timedelta(seconds=10)
-"""A little before the usual time, or a group that was slow once would be thought slow for ever."""
+USUAL_SPREAD = timedelta(seconds=5)
+"""At the usual time half of the nodes are complete; a look at which most are makes nearly all of them late."""
 USUAL_LONGEST = timedelta(minutes=10)
+NEWEST_SHARE = 0.25
+"""One boot's share in what is usual."""
 SHORTEST, LONGEST = timedelta(seconds=15), timedelta(seconds=60)
 SHARE = 10
 """What is looked at again is noticed at most a tenth of the time late that it was waited for, and a half of that."""
@@ -32,7 +34,9 @@ class Boot:
     """How the group's last nodes came."""
 
     seconds: int
-    """From an instance's launch event until its node was seen to be complete."""
+    """From an instance's launch event until its Node was Ready, by the Node's own word: a look comes later."""
+    settling: int
+    """Of these, from the Node's registration on."""
     heartbeat: int
     """The timeout of the hook that waited meanwhile; 0 without one. No event tells it."""
 
@@ -41,16 +45,22 @@ def first_seconds(who: str, usual: Boot | None = None) -> int:
     """Return the pause before the first look: until nodes of the group usually are there, and in time for its hook."""
     if usual is None:
         return math.ceil((FIRST + FIRST_SPREAD * _chance(who)).total_seconds())
-    pause = min(timedelta(seconds=usual.seconds * USUAL_SHARE), USUAL_LONGEST) + USUAL_SPREAD * _chance(who)
+    pause = min(timedelta(seconds=usual.seconds), USUAL_LONGEST) + GPUS - USUAL_SPREAD * _chance(who)
     if usual.heartbeat:
         pause = min(pause, timedelta(seconds=usual.heartbeat) / BEATS)
     return math.ceil(pause.total_seconds())
 
 
-def boot_seen(before: Boot | None, found: timedelta, heartbeat: int | None) -> Boot:
-    """Return what is usual from now on: the mean of what was and of what was seen."""
-    seen = found.total_seconds()
-    return Boot(math.ceil(seen if before is None else (before.seconds + seen) / 2), heartbeat or 0)
+def boot_seen(before: Boot | None, booted: timedelta, settled: timedelta, heartbeat: int | None) -> Boot:
+    """Return what is usual from now on: of what was three quarters, of what was seen a quarter."""
+    seen = Boot(math.ceil(booted.total_seconds()), math.ceil(settled.total_seconds()), heartbeat or 0)
+    if before is None:
+        return seen
+    return Boot(_moved(before.seconds, seen.seconds), _moved(before.settling, seen.settling), seen.heartbeat)
+
+
+def _moved(usual: int, seen: int) -> int:
+    return round(usual + (seen - usual) * NEWEST_SHARE)
 
 
 def poll_seconds(
@@ -64,6 +74,11 @@ def poll_seconds(
 ) -> int:
     """Return the pause before the next look: never past the deadline, and in time for the hook's next heartbeat."""
     pause = min(max(shortest, (now - since) / SHARE), LONGEST) * (1 + SPREAD * _chance(f"{who}/{now.isoformat()}"))
+    return in_time(pause, now, deadline, heartbeat)
+
+
+def in_time(pause: timedelta, now: datetime, deadline: datetime, heartbeat: int | None) -> int:
+    """Return a pause cut to the deadline and to the hook's next heartbeat: whole seconds, at least one."""
     if heartbeat is not None:
         pause = min(pause, timedelta(seconds=heartbeat) / BEATS)
     if now < deadline:
