@@ -15,7 +15,7 @@ from hashlib import sha256
 FIRST, FIRST_SPREAD = timedelta(seconds=60), timedelta(seconds=30)
 """A GPU instance registers a minute after its launch at the earliest: nothing is lost by not looking before."""
 USUAL_SPREAD = timedelta(seconds=5)
-"""At the usual time half of the nodes are complete; a look at which most are makes nearly all of them late."""
+"""Soon after the usual time, when half of the nodes are complete: a look at which all are makes each of them late."""
 USUAL_LONGEST = timedelta(minutes=10)
 NEWEST_SHARE = 0.25
 """One boot's share in what is usual."""
@@ -45,7 +45,7 @@ def first_seconds(who: str, usual: Boot | None = None) -> int:
     """Return the pause before the first look: until nodes of the group usually are there, and in time for its hook."""
     if usual is None:
         return math.ceil((FIRST + FIRST_SPREAD * _chance(who)).total_seconds())
-    pause = min(timedelta(seconds=usual.seconds), USUAL_LONGEST) + GPUS - USUAL_SPREAD * _chance(who)
+    pause = min(timedelta(seconds=usual.seconds), USUAL_LONGEST) + GPUS + USUAL_SPREAD * _chance(who)
     if usual.heartbeat:
         pause = min(pause, timedelta(seconds=usual.heartbeat) / BEATS)
     return math.ceil(pause.total_seconds())
