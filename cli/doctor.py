@@ -14,6 +14,7 @@ from cli.checks import stack as stacks
 from cli.checks.agents import judge_exporter, judge_metrics, judge_plugin, judge_reach
 from cli.checks.facts import Check, Inside, NodeGroup, Sight, Stack, Unseen, look
 from cli.checks.group import judge_group, judge_quotas, vcpus_needed
+from cli.checks.launched import judge_role
 from cli.output import answer, give_up, say
 from gpuops.adapters.kube import Kube
 from gpuops.domain.policy import ClusterPolicy, GroupPolicy, Policy
@@ -68,6 +69,7 @@ def judge(
         yield Check("groups", ok=False, found=f"the policy has no group of cluster {cluster}", mend=mend)
     for name, group in groups.items():
         yield from judge_group(sight.groups[name], group)
+    yield from judge_role(sight.groups, sight.stack)
     yield from judge_quotas(vcpus_needed(sight.groups, groups), sight.quotas)
     of_cluster = ClusterPolicy(cluster=cluster) if isinstance(policy, Unseen) else policy.cluster(cluster)
     yield judge_plugin(sight.inside, of_cluster)

@@ -1,10 +1,12 @@
 """Looks at an AWS account with the caller's own rights; reads only."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cli.checks.facts import Cluster, Hook, Managed, NodeGroup, Stack, Template, Unseen, look
+from cli.checks.managed import TAG
 from gpuops.adapters.aws import client
 from gpuops.adapters.groups import Groups
 from gpuops.adapters.policies import Policies
@@ -121,12 +123,15 @@ def see_group(name: str) -> NodeGroup:
     hooks = autoscaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
     launching = (h for h in hooks if h["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING")
     versions = [Templates.from_env().read(template) for template in templates_of(group.launch)]
+    managed = look(lambda: _managed(group)) if group.managed else None
     return NodeGroup(
         group=group,
         hooks=tuple(Hook(h["LifecycleHookName"], h["DefaultResult"], h["HeartbeatTimeout"]) for h in launching),
         templates=tuple(_template(version) for version in versions),
         cpus=_cpus(_types(group, versions)),
-        managed=look(lambda: _managed(group)) if group.managed else None,
+        managed=managed,
+        marks=look(lambda: _marks([instance.id for instance in group.instances])),
+        role=managed.role if isinstance(managed, Managed) else managed or look(lambda: _role(versions)),
     )
 
 
@@ -135,7 +140,30 @@ def _managed(group: Group) -> Managed:
     named = {"clusterName": group.tags["eks:cluster-name"], "nodegroupName": group.managed}
     found = client("eks").describe_nodegroup(**named)["nodegroup"]
     taints = frozenset(str(taint["key"]) for taint in found.get("taints") or ())
-    return Managed(str(found["nodegroupArn"]), found.get("tags") or {}, taints)
+    return Managed(str(found["nodegroupArn"]), found.get("tags") or {}, taints, str(found["nodeRole"]))
+
+
+def _marks(instances: list[str]) -> dict[str, str | None]:
+    """Return the cluster that each instance's tag names."""
+    if not instances:
+        return {}
+    pages = client("ec2").get_paginator("describe_instances").paginate(InstanceIds=instances)
+    found = (each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"])
+    return {each["InstanceId"]: _mark(each.get("Tags", ())) for each in found}
+
+
+def _mark(tags: Iterable[Mapping[str, str]]) -> str | None:
+    return next((tag["Value"] for tag in tags if tag["Key"] == TAG), None)
+
+
+def _role(versions: list[TemplateVersion]) -> str | None:
+    """Return the role of the profile that the first template names; a group's templates share one."""
+    profile = next((p for version in versions if (p := version.data.get("IamInstanceProfile"))), None)
+    if profile is None:
+        return None
+    name = profile.get("Name") or str(profile["Arn"]).rpartition("/")[2]
+    roles = client("iam").get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
+    return str(roles[0]["Arn"]) if roles else None
 
 
 def _template(version: TemplateVersion) -> Template:

@@ -102,6 +102,7 @@ class Managed:
     tags: Mapping[str, str]
     taints: frozenset[str]
     """Keys of the taints that its nodes register with."""
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,10 @@ class NodeGroup:
     """vCPUs of each instance type that it may launch."""
     managed: Managed | Unseen | None = None
     """None where EKS did not make it."""
+    marks: Mapping[str, str | None] | Unseen = field(default_factory=dict)
+    """The cluster that each instance's own tag names, by instance id; None where it has none."""
+    role: str | Unseen | None = None
+    """ARN of the role that its instances are launched with; None for none."""
 
 
 @dataclass(frozen=True)

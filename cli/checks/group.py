@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from cli.checks.facts import Check, Hook, NodeGroup, Template, Unseen
+from cli.checks.launched import judge_marks
 from cli.checks.managed import TAG, judge_managed
 from gpuops.domain.errors import Invalid
 from gpuops.domain.keys import HOOK_PREFIX, STARTUP_TAINT, STARTUP_TAINT_KEY
@@ -21,6 +22,7 @@ def judge_group(seen: NodeGroup | Unseen, policy: GroupPolicy) -> Iterator[Check
         mend = f"aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names {name}"
         yield Check(f"{name}: group", ok=False, found=f"cannot read: {seen.reason}", mend=mend)
         return
+    yield judge_marks(seen, policy)
     if seen.group.managed:
         yield from judge_managed(seen, policy)
         return

@@ -28,12 +28,14 @@ SCENARIO = ROOT / "tests/fixtures/doctor.yaml"
 GROUP, CLUSTER = "gpu-inference", "demo"
 CHECKS = [
     "credentials", "stack", "cluster", "endpoint", "access entries", "your access", "rbac", "policy",
-    f"{GROUP}: tag of the group", f"{GROUP}: tag of the launch template", f"{GROUP}: startup taint",
-    f"{GROUP}: launch hook", "quota G and VT instances", "device plugin", "exporter", "metrics on port 9400", "alarms",
+    f"{GROUP}: tag of its instances", f"{GROUP}: tag of the group", f"{GROUP}: tag of the launch template",
+    f"{GROUP}: startup taint", f"{GROUP}: launch hook", f"{GROUP}: node role", "quota G and VT instances",
+    "device plugin", "exporter", "metrics on port 9400", "alarms",
 ]  # fmt: skip
 MENDS = {
     "access entries": ("aws eks create-access-entry", "--kubernetes-groups gpuops-drainers"),
     "rbac": ("gpuops rbac --policy fleet.yaml", "kubectl apply --server-side -f -"),
+    f"{GROUP}: tag of its instances": ("aws ec2 create-tags --resources i-", "Key=gpuops:cluster,Value=demo"),
     f"{GROUP}: tag of the group": ("aws autoscaling create-or-update-tags", "Key=gpuops:cluster,Value=demo"),
     f"{GROUP}: startup taint": ("aws ec2 create-launch-template-version", '{"UserData": "', "$Latest"),
     f"{GROUP}: launch hook": ("put-lifecycle-hook", "--heartbeat-timeout 900 --default-result CONTINUE"),
@@ -77,13 +79,14 @@ def client(world: World, service: str) -> Any:
 
 
 def break_group(world: World) -> None:
-    """No tag, a hook that abandons too soon, and a launch template without our taint."""
+    """No tag of the group and of one instance, a hook that abandons too soon, a launch template without our taint."""
     autoscaling, ec2 = client(world, "autoscaling"), client(world, "ec2")
     tag = {"Key": "gpuops:cluster", "ResourceId": GROUP, "ResourceType": "auto-scaling-group"}
     autoscaling.delete_tags(Tags=[tag])
     hook = {"AutoScalingGroupName": GROUP, "LifecycleHookName": "gpuops-admit"}
     autoscaling.put_lifecycle_hook(**hook, HeartbeatTimeout=60, DefaultResult="ABANDON")
     found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
+    ec2.delete_tags(Resources=[found["Instances"][0]["InstanceId"]], Tags=[{"Key": "gpuops:cluster"}])
     template = found["LaunchTemplate"]["LaunchTemplateId"]
     ec2.create_launch_template_version(
         LaunchTemplateId=template, SourceVersion="1", LaunchTemplateData={"UserData": _untainted(ec2, template)}

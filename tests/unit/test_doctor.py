@@ -28,6 +28,7 @@ from cli.checks.facts import (
 )
 from cli.checks.group import judge_group, judge_quotas, vcpus_needed
 from cli.checks.inside import contains
+from cli.checks.launched import judge_role
 from cli.checks.stack import (
     judge_alarms,
     judge_approvals,
@@ -52,6 +53,7 @@ spec:
     flags: ["--register-with-taints={taints}"]
 """
 ROLE = "arn:aws:iam::123456789012:role/gpuops-DrainNode"
+NODE_ROLE = "arn:aws:iam::123456789012:role/gpu-nodes"
 STACK = Stack(
     name="gpuops",
     status="UPDATE_COMPLETE",
@@ -87,7 +89,7 @@ def group(*taints: str, hooks: tuple[Hook, ...] = (Hook("gpuops-admit", "CONTINU
     template = Template("lt-1", "3", {"gpuops:cluster": tag}, data, look(lambda: parse_user_data(data)))
     launch = {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "3"}}
     described = Group(name="gpu", max=4, desired=2, instances=(), launch=launch, tags={"gpuops:cluster": tag})
-    return NodeGroup(described, hooks, (template,), {"g4dn.xlarge": 4})
+    return NodeGroup(described, hooks, (template,), {"g4dn.xlarge": 4}, marks={"i-1": tag}, role=NODE_ROLE)
 
 
 def of_group(seen: NodeGroup | Unseen) -> dict[str, Check]:
@@ -148,7 +150,13 @@ def test_a_group_that_lacks_nothing_has_only_ok_lines() -> None:
     """Tags, taint and hook."""
     checks = of_group(group(str(STARTUP_TAINT)))
     assert all(check.ok for check in checks.values())
-    assert list(checks) == ["tag of the group", "tag of the launch template", "startup taint", "launch hook"]
+    assert list(checks) == [
+        "tag of its instances",
+        "tag of the group",
+        "tag of the launch template",
+        "startup taint",
+        "launch hook",
+    ]
 
 
 def test_the_command_for_the_startup_taint_makes_the_very_version_that_registers_it() -> None:
@@ -181,6 +189,7 @@ def test_tags_must_name_this_cluster_and_a_group_that_is_not_seen_is_one_line() 
     """The stack's roles are tied to the tag's value."""
     checks = of_group(group(str(STARTUP_TAINT), tag="another"))
     assert [name for name, check in checks.items() if not check.ok] == [
+        "tag of its instances",
         "tag of the group",
         "tag of the launch template",
     ]
@@ -310,3 +319,40 @@ def test_a_managed_group_that_cannot_be_read_is_not_well() -> None:
     checks = of_managed(UNSEEN)
 
     assert (checks["node group"].ok, checks["tag and taint of the node group"].ok) == (True, False)
+
+
+def test_instances_without_the_tag_are_named_with_the_command_that_gives_it() -> None:
+    """Those that were launched before the group propagated it can be neither rebooted nor fenced at night."""
+    mixed = replace(group(), marks={"i-1": "demo", "i-2": None, "i-3": "other"})
+    many = replace(group(), marks={f"i-{number}": None for number in range(7)})
+    unseen = replace(group(), marks=UNSEEN)
+
+    check = of_group(mixed)["tag of its instances"]
+    assert (check.ok, check.found) == (False, "not gpuops:cluster=demo: i-2, i-3")
+    assert check.mend == "aws ec2 create-tags --resources i-2 i-3 --tags Key=gpuops:cluster,Value=demo"
+    assert of_group(many)["tag of its instances"].found.endswith("i-4 and 2 more")
+    assert "cannot read: AccessDenied" in of_group(unseen)["tag of its instances"].found
+    assert of_group(replace(group(), marks={}))["tag of its instances"].ok
+
+
+@pytest.mark.parametrize(
+    ("given", "role", "ok"),
+    [(NODE_ROLE, NODE_ROLE, True), ("", NODE_ROLE, False), (ROLE, NODE_ROLE, False), (NODE_ROLE, UNSEEN, False)],
+    ids=["the same", "not given", "another", "unreadable"],
+)
+def test_the_role_of_the_nodes_must_be_the_one_that_the_stack_may_pass_on(
+    given: str, role: str | Unseen, *, ok: bool
+) -> None:
+    """Or the first roll ends where it gives the group its new version."""
+    stack = replace(STACK, parameters={"ClusterName": "demo", "NodeRoleArn": given})
+
+    (check,) = judge_role({"gpu": replace(group(), role=role)}, stack)
+
+    assert (check.name, check.ok) == ("gpu: node role", ok)
+    assert ok or isinstance(role, Unseen) or f"NodeRoleArn={NODE_ROLE}" in check.mend
+
+
+def test_no_role_is_judged_where_none_is_passed_or_nothing_is_seen() -> None:
+    """What cannot be read at all has its own line."""
+    assert list(judge_role({"gpu": replace(group(), role=None), "lost": UNSEEN}, STACK)) == []
+    assert list(judge_role({"gpu": group()}, UNSEEN)) == []
