@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -121,6 +122,15 @@ def world(*, seed: str = "1", clients: Mapping[str, Any] | None = None) -> Itera
             yield made
         finally:
             clock.stop()
+            _await_rest(clock)
+
+
+def _await_rest(clock: Clock) -> None:
+    """An execution that was in the middle of something goes on until it next waits: not in the next test's world."""
+    deadline = time.monotonic() + 15
+    while holders := clock.stats()["holders"]:
+        assert time.monotonic() < deadline, holders
+        time.sleep(0.001)
 
 
 def chain(states: dict[str, Any], **options: Any) -> dict[str, Any]:
