@@ -12,6 +12,7 @@ from bench.rebalancing.trace import Arrival
 
 NODE_CPU_MILLI, NODE_MEMORY_MIB = 192_000, 2_097_152
 SPREAD, AVOID, WHOLE = 2.0, 3.0, 100.0
+CLOSED = 3
 
 
 @dataclass(slots=True)
@@ -40,14 +41,14 @@ class Node:
     """Minute since which it has no pods."""
     pods: list[Pod] = field(default_factory=list)
     marks: int = 0
-    """Soft taints: the more, the rather pods go elsewhere while there is an elsewhere."""
+    """Taints: the more, the rather pods go elsewhere while there is an elsewhere; the third one is hard."""
     cpu: int = 0
     memory: int = 0
 
     @property
     def free(self) -> int:
-        """Shares that nobody holds."""
-        return max(0, self.replicas - len(self.pods))
+        """Shares that a pod may have still."""
+        return max(0, self.replicas - len(self.pods)) if self.marks < CLOSED else 0
 
     def may_become(self, replicas: int) -> bool:
         """As the product decides: exclusive and shared change places on an empty node only."""

@@ -1,9 +1,9 @@
-"""Have nodes bear as many soft taints as the plan says, none where no plan wants any.
+"""Have nodes bear as many taints as the plan says, none where no plan wants any.
 
-They only make kube-scheduler prefer other nodes: no pod waits because of them, and none has to go. That is why nobody
-takes a lock, closes a node or proves it afterwards.
+The first two only make kube-scheduler prefer other nodes; with the third no further pod comes. No pod has to go for any
+of them, which is why nobody takes a lock, closes a node or proves it afterwards.
 
-In:  {"slicing": {"cluster", "marks": {node: soft taints}}, "now": "..."}
+In:  {"slicing": {"cluster", "marks": {node: taints}}, "now": "..."}
 Out: {"status": "marked" | "stopped", "reason"}
 """
 
@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gpuops.adapters.world import World
-from gpuops.domain.keys import SOFT_KEYS
+from gpuops.domain.keys import MARKS
 from gpuops.entry import entry
 
 
@@ -21,7 +21,7 @@ class Wanted(BaseModel):
     """What plan_slicing said."""
 
     cluster: str
-    marks: dict[str, Annotated[int, Field(ge=0, le=len(SOFT_KEYS))]]
+    marks: dict[str, Annotated[int, Field(ge=0, le=len(MARKS))]]
 
 
 class MarkNodes(BaseModel):
@@ -53,4 +53,4 @@ def mark(wanted: Wanted, world: World) -> Marked:
     cluster = world.cluster(wanted.cluster)
     for name, marks in sorted(wanted.marks.items()):
         cluster.mark(name, marks)
-    return Marked(status="marked", reason=f"{len(wanted.marks)} nodes bear other soft taints than before")
+    return Marked(status="marked", reason=f"{len(wanted.marks)} nodes bear other taints than before")

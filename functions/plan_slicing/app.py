@@ -1,12 +1,12 @@
 """Measure the pools of one cluster and plan the shares of their GPUs; where plans are applied, say so in the table.
 
-No node is touched here: select_node brings nodes to what the table says, mark_nodes sets the soft taints. After a
+No node is touched here: select_node brings nodes to what the table says, mark_nodes sets the taints. After a
 failure the machine asks once more, and every pool that this run moved gets its old rung back, so that the nodes that
 changed already return.
 
 In:  {"event": {"cluster"}, "execution": {...}, "slicing"?: <previous answer>, "error"?: {...}, "now": "..."}
 Out: {"status": "changed" | "kept" | "held" | "restored", "reason", "cluster", "policy",
-      "marks": {<node>: <soft taints that it is to bear from now on>},
+      "marks": {<node>: <taints that it is to bear from now on, the third of which is hard>},
       "pools": [{"group", "mode", "status", "now", "replicas", "reason", "hash", "spared_gpus", "saved", "nodes"}]}
 """
 
@@ -54,7 +54,7 @@ class Planned(BaseModel):
     saved: Saved | None = None
     """By plans that were only recommended."""
     marks: dict[str, int] | None = Field(default=None, exclude=True)
-    """Soft taints by node; None where the pool should be steered, and could not be looked at."""
+    """Taints by node; None where the pool's plans are applied, and it could not be looked at."""
     nodes: tuple[NodePlan, ...] = ()
 
 
@@ -102,7 +102,7 @@ def plan(name: str, now: datetime, world: World) -> Slicing:
 
 
 def _steer(name: str, pools: list[Planned], here: Here, *, steered: bool) -> dict[str, int]:
-    """Which nodes are to bear other soft taints; the table says first that some may, so that none is forgotten."""
+    """Which nodes are to bear other taints; the table says first that some may, so that none is forgotten."""
     wanted = {node: marks for pool in pools for node, marks in (pool.marks or {}).items()}
     found = {node.name: node.marks for node in here.nodes.values()}
     changes = changes_of(wanted, found, all_known=all(pool.marks is not None for pool in pools))
@@ -134,7 +134,7 @@ def _plan_group(group: GroupPolicy, here: Here, now: datetime) -> Planned:
         found = measure_pool(group, here, now)
     except EXPECTED as fault:
         told = {"status": "hold", "now": 1, "replicas": 1, "reason": str(fault)}
-        return Planned(group=group.group, mode=wanted.mode, marks=None if acts and wanted.steer else {}, **told)
+        return Planned(group=group.group, mode=wanted.mode, marks=None if acts else {}, **told)
     frozen = world.pools.frozen(group.group, now)
     pool = Pool(group.group, found, state or PoolState(), why_blocked(group.group, world), frozen)
     profiles = remember(pool, here, now)
@@ -146,7 +146,7 @@ def _plan_group(group: GroupPolicy, here: Here, now: datetime) -> Planned:
     if not world.pools.keep_state(group.group, kept, state):
         raise Conflict(f"another run plans the shares of {group.group}")
     told = _told(planned, wanted.mode, _worth(advised, pool, here) if advised else None)
-    return told.model_copy(update={"marks": {p.node: p.marks for p in planned.nodes} if acts and wanted.steer else {}})
+    return told.model_copy(update={"marks": {p.node: p.marks for p in planned.nodes} if acts else {}})
 
 
 def _worth(advised: Advised, pool: Pool, here: Here) -> Saved:

@@ -23,11 +23,12 @@ from gpuops.domain.keys import (
     FAULT_RUN,
     FAULT_SETTLED,
     KEPT_FOR,
+    MARK_KEYS,
+    MARKS,
     PLUGIN_CONFIG_LABEL,
     QUARANTINE_KEY,
     QUARANTINED,
     SCALE_DOWN_DISABLED,
-    SOFT_KEYS,
     Taint,
 )
 
@@ -119,8 +120,8 @@ class FakeCluster(Cluster):
         """See Cluster."""
         node = self.known.get(name)
         if node is not None:
-            ours = (Taint(key=key, effect="PreferNoSchedule") for key in SOFT_KEYS[:marks])
-            self._set(node, {}, taints=(*(taint for taint in node.taints if taint.key not in SOFT_KEYS), *ours))
+            kept = (taint for taint in node.taints if taint.key not in MARK_KEYS)
+            self._set(node, {}, taints=(*kept, *MARKS[:marks]))
 
     def mark_admitted(self, node: Node, now: datetime, seen: dict[str, str]) -> None:
         """See Cluster."""

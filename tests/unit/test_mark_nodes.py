@@ -40,7 +40,7 @@ def test_every_node_bears_what_the_plan_says() -> None:
     for _ in range(2):
         answer = MARK.mark(wanted, world)
         assert (answer.status, world.marked) == ("marked", {"a": 2, "b": 0})
-    assert answer.reason == "2 nodes bear other soft taints than before"
+    assert answer.reason == "2 nodes bear other taints than before"
 
 
 def test_nothing_is_marked_while_the_stack_is_stopped() -> None:
@@ -50,7 +50,7 @@ def test_nothing_is_marked_while_the_stack_is_stopped() -> None:
     assert (answer.status, answer.reason, world.marked) == ("stopped", "stopped by ops", {})
 
 
-def test_more_than_two_is_no_wish() -> None:
+def test_more_than_three_is_no_wish() -> None:
     """There are no more keys."""
     with pytest.raises(ValidationError):
-        MARK.Wanted(cluster="demo", marks={"a": 3})
+        MARK.Wanted(cluster="demo", marks={"a": 4})

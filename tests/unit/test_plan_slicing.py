@@ -20,7 +20,7 @@ from gpuops.adapters.store import Store
 from gpuops.domain.dcgm.readings import Readings, read_exporter
 from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.errors import Conflict, Unavailable
-from gpuops.domain.keys import SOFT_KEYS
+from gpuops.domain.keys import MARKS
 from gpuops.domain.policy import Policy, parse_policy
 from gpuops.domain.rotation.cost import prices
 from gpuops.domain.slicing.owners import census_of, workload_of
@@ -57,7 +57,7 @@ def pod(name: str, node: str = "", **more: Any) -> dict[str, Any]:
 
 def raw_node(place: int, marks: int = 0) -> dict[str, Any]:
     """A Ready node of the group."""
-    taints = [{"key": key, "effect": "PreferNoSchedule"} for key in SOFT_KEYS[:marks]]
+    taints = [taint.model_dump() for taint in MARKS[:marks]]
     return {
         "metadata": {
             "name": f"n{place}",

@@ -1,8 +1,9 @@
 """The plan for a pool's shares, story by story.
 
 Covered: an idle pool grows after a longer look, memory keeps it, heat freezes it, a hot one shrinks, training keeps its
-node, a silent exporter holds, an Xid leaves one node out, a workload without history, or one that declares its memory,
-what one pod of many uses where nobody tells them apart, soft taints, histograms that forget, a stored profile.
+node and nobody joins it, a silent exporter holds, an Xid leaves one node out, a workload without history, one that
+declares its memory, what one pod of many uses where nobody tells them apart, taints soft and hard, histograms that
+forget, a stored profile.
 """
 
 from dataclasses import replace
@@ -19,7 +20,7 @@ from gpuops.domain.slicing.odds import Spread, odds_above
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import Demand, Gpu, Pool, PoolNode, PoolPlan, PoolState, Tenant
 from gpuops.domain.slicing.profile import Profile, observe
-from gpuops.domain.slicing.steer import FULL, MOST_CHANGES, OPEN, REST, changes_of
+from gpuops.domain.slicing.steer import CLOSED, FULL, MOST_CHANGES, OPEN, REST, changes_of
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TOTAL = 80 * 1024
@@ -217,19 +218,41 @@ def test_soft_taints_keep_empty_nodes_empty_and_full_ones_alone() -> None:
     profiles = {"default/web": known("default/web", 20_000), "default/big": known("default/big", 64_000)}
     big = Tenant("default/big", 64_000, 0.1)
     found = [node("a", web(20_000), replicas=2), node("b", replicas=2), node("c", big, replicas=2)]
-    pool = Pool("p", found, PoolState(rung=2))
+    rare = [node(f"d{place}", web(20_000), web(20_000), replicas=2) for place in range(150)]
+    pool = Pool("p", [*found, *rare], PoolState(rung=2))
     marks = {n.node: n.marks for n in after(pool, profiles, 0, POLICY.model_copy(update={"steer": True})).nodes}
-    assert marks == {"a": OPEN, "b": REST, "c": FULL}
+    assert [marks[name] for name in "abc"] == [OPEN, REST, FULL]
     assert {n.marks for n in after(pool, profiles, 0).nodes} == {0}
 
 
-def test_others_keep_away_from_training_on_a_shared_gpu() -> None:
+TRAINING = Tenant("default/Job/train", 10_000, 0.9, "it is training")
+
+
+@pytest.mark.parametrize("steer", [True, False])
+@pytest.mark.parametrize(("replicas", "marks"), [(2, CLOSED), (1, OPEN)])
+def test_nobody_joins_training_on_a_shared_gpu(replicas: int, marks: int, *, steer: bool) -> None:
     """It cannot be made exclusive under the pod; one that is exclusive already needs no taint."""
-    training = Tenant("default/Job/train", 10_000, 0.9, "it is training")
-    steered = POLICY.model_copy(update={"steer": True})
-    for replicas, marks in ((2, FULL), (1, OPEN)):
-        pool = Pool("p", [node("a", training, replicas=replicas)])
-        assert [n.marks for n in after(pool, {}, 0, steered).nodes] == [marks]
+    policy = POLICY.model_copy(update={"steer": steer})
+    pool = Pool("p", [node("a", TRAINING, replicas=replicas)], PoolState(rung=2))
+    assert [n.marks for n in after(pool, {}, 0, policy).nodes] == [marks]
+
+
+def test_a_closed_node_opens_when_training_has_gone_and_not_because_nobody_knows() -> None:
+    """A node that is not of the pool any more needs no taint of ours, either."""
+    pool = Pool("p", [replace(node("a", replicas=2), marks=CLOSED)], PoolState(rung=2))
+    assert [n.marks for n in after(pool, {}, 0).nodes] == [OPEN]
+    held = replace(pool, blocked="a roll")
+    assert [n.marks for n in after(held, {}, 0).nodes] == [CLOSED]
+    gone = replace(pool, nodes=[replace(pool.nodes[0], apart="MIG cuts it"), node("b")])
+    assert [n.marks for n in after(gone, {}, 0).nodes] == [OPEN, OPEN]
+
+
+def test_whoever_comes_to_a_share_that_is_to_go_would_be_too_many() -> None:
+    """A pool has been given fewer shares: a node that must wait for its pods takes no further ones beyond them."""
+    profiles = {"default/web": known("default/web", 25_000)}
+    found = [node("a", *[web(25_000)] * 3, replicas=4), node("b", web(25_000), replicas=4)]
+    plan = after(Pool("p", found, PoolState(rung=2)), profiles, 0)
+    assert [(n.action, n.replicas, n.marks) for n in plan.nodes] == [("wait", 2, CLOSED), ("change", 2, OPEN)]
 
 
 def test_pods_keep_away_from_what_is_still_exclusive_in_a_pool_that_shares() -> None:

@@ -26,13 +26,14 @@ from gpuops.domain.keys import (
     FAULT_SETTLED,
     FIELD_MANAGER,
     KEPT_FOR,
+    MARK_KEYS,
+    MARKS,
     PLUGIN_CONFIG_LABEL,
     QUARANTINE_KEY,
     QUARANTINED,
     RESET_BEFORE,
     RESET_LABEL,
     SCALE_DOWN_DISABLED,
-    SOFT_KEYS,
     Taint,
     label_of,
 )
@@ -170,9 +171,9 @@ class Cluster(Pods):
         change_taints(self.kube, name, lambda old: [taint for taint in old if taint["key"] != key])
 
     def mark(self, name: str, marks: int) -> None:
-        """Have the node bear so many of our soft taints, and leave all other taints as they are."""
-        ours = [{"key": key, "value": "", "effect": "PreferNoSchedule"} for key in SOFT_KEYS[:marks]]
-        change_taints(self.kube, name, lambda old: [*(taint for taint in old if taint["key"] not in SOFT_KEYS), *ours])
+        """Have the node bear so many of these taints of ours, and leave all others as they are."""
+        ours = [taint.model_dump() for taint in MARKS[:marks]]
+        change_taints(self.kube, name, lambda old: [*(taint for taint in old if taint["key"] not in MARK_KEYS), *ours])
 
     def _apply(self, node: Node, purpose: str, annotations: dict[str, str], **fields: Any) -> None:
         """Apply one purpose's fields. The uid keeps an apply from creating a node that went away meanwhile."""

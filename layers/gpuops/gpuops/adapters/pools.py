@@ -1,7 +1,7 @@
 """What is remembered of pools and workloads: `pool#<group>`, `workload#<group>/<owner>`, one item each.
 
 Beside a pool stands an item for each of its nodes that is being relieved of heat, or for want of power. Of a cluster,
-`pool#/<cluster>` says whether its nodes bear soft taints.
+`pool#/<cluster>` says whether its nodes bear taints for it.
 
 Two looks at once must not undo each other, so each is written only over the item that was read.
 """
@@ -41,7 +41,7 @@ class Pools:
         return self._put(f"pool#{group}", state.model_dump_json(), before.model_dump_json() if before else None)
 
     def steered(self, cluster: str) -> bool:
-        """Return whether nodes of the cluster may bear soft taints of ours."""
+        """Return whether nodes of the cluster may bear taints of ours for their pools."""
         item = self._table.get(f"pool#/{cluster}")
         return item is not None and item["body"] == "steered"
 

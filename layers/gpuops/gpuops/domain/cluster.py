@@ -16,6 +16,7 @@ from gpuops.domain.keys import (
     FAULT_RUN,
     GPU_RESOURCE,
     KEPT_FOR,
+    MARK_KEYS,
     MIG_LABELS,
     MIG_PREFIX,
     NVSENTINEL_CORDONED,
@@ -23,7 +24,6 @@ from gpuops.domain.keys import (
     PLUGIN_CONFIG_LABEL,
     QUARANTINED,
     SHARED_GPU_RESOURCE,
-    SOFT_KEYS,
     STARTUP_TAINT_KEY,
     ZONE_LABEL,
     Taint,
@@ -80,8 +80,8 @@ class Node:
 
     @property
     def marks(self) -> int:
-        """Soft taints of ours on it."""
-        return sum(taint.key in SOFT_KEYS for taint in self.taints)
+        """Taints of ours on it by which pods are packed, or kept away."""
+        return sum(taint.key in MARK_KEYS for taint in self.taints)
 
     def offers(self, resource: str) -> int:
         """How many GPUs it offers under one of the device plugin's two names."""

@@ -37,8 +37,6 @@ FAULT_SETTLED = "gpuops/fault-settled"
 """When that one ended and left it closed on purpose; without it, reconcile looks after the node."""
 QUARANTINE_KEY = "gpuops/quarantine"
 """The taint of a node in quarantine; its value names the fault."""
-SOFT_KEYS = ("gpuops/rather-not", "gpuops/rather-not-at-all")
-"""Soft taints, by which the pods of a pool are packed: the first one, or both."""
 RESET_LABEL = "gpuops/reset"
 """Of a node whose GPUs are being reset: our own DaemonSets keep away from it."""
 RESET_BEFORE = "gpuops/reset-before"
@@ -100,6 +98,16 @@ class Taint(BaseModel):
 
 STARTUP_TAINT_KEY = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops"
 STARTUP_TAINT = Taint(key=STARTUP_TAINT_KEY, value="pending", effect="NoSchedule")
+MARKS = (
+    Taint(key="gpuops/rather-not", effect="PreferNoSchedule"),
+    Taint(key="gpuops/rather-not-at-all", effect="PreferNoSchedule"),
+    Taint(key="status-taint.cluster-autoscaler.kubernetes.io/gpuops", value="full", effect="NoSchedule"),
+)
+"""On a node of a pool: the first, the first two, by which pods are packed; or all, and then no further pod comes.
+
+Cluster Autoscaler takes a node with such a prefix for ready and full, and a new one of its group for free of the taint
+(its FAQ, "status taints", from 1.29 on)."""
+MARK_KEYS = frozenset(taint.key for taint in MARKS)
 OUT_OF_SERVICE = Taint(key="node.kubernetes.io/out-of-service", value="nodeshutdown", effect="NoExecute")
 """Kubernetes' own word that a node is surely off: it lets go of the node's pods and volumes."""
 REBALANCE_ALARM = "gpuops-rebalance-"

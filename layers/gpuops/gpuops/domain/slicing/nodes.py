@@ -10,7 +10,7 @@ from gpuops.domain.slicing.brakes import why_sick, why_silent
 from gpuops.domain.slicing.pool import NodePlan, Pool, PoolNode
 from gpuops.domain.slicing.profile import Profile
 from gpuops.domain.slicing.rungs import pods_by_workload
-from gpuops.domain.slicing.steer import OPEN, marks_of, outlook_of
+from gpuops.domain.slicing.steer import CLOSED, OPEN, marks_of, outlook_of
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ def plan_nodes(
     nodes = {node.name: node for node in pool.nodes}
     changing = sorted((p for p in plans if p.action == "change"), key=lambda p: (nodes[p.node].used, p.node))
     canary = changing[0].node if changing else None
-    marks = _marks(pool, plans, step.rung, profiles) if policy.steer and step.status != "hold" else {}
+    marks = _marks(pool, step, plans, profiles, policy) if step.status != "hold" else {}
     for plan in plans:
-        kept = nodes[plan.node].marks if policy.steer else OPEN
+        kept = _kept(nodes[plan.node], steer=policy.steer)
         yield plan.model_copy(update={"canary": plan.node == canary, "marks": marks.get(plan.node, kept)})
 
 
@@ -71,9 +71,28 @@ def _why_wait(node: PoolNode, wanted: int) -> str:
     return f"{node.used} shares of a GPU are in use, of {wanted} to be" if wanted < node.used else ""
 
 
-def _marks(pool: Pool, plans: list[NodePlan], rung: int, profiles: Mapping[str, Profile]) -> dict[str, int]:
-    """Soft taints by node; a node that is not the pool's to judge gets none."""
-    judged = {plan.node for plan in plans if plan.action in {"keep", "change", "wait"}}
+def _kept(node: PoolNode, *, steer: bool) -> int:
+    """Taints of a node that is not judged now: those that it has. One that is not of the pool needs none of ours."""
+    return node.marks if not node.apart and (steer or node.marks == CLOSED) else OPEN
+
+
+def _marks(
+    pool: Pool, step: Step, plans: list[NodePlan], profiles: Mapping[str, Profile], policy: Rebalance
+) -> dict[str, int]:
+    """Taints by node: soft ones where the policy steers, and a hard one where no further pod may come."""
+    judged = {plan.node: plan for plan in plans if plan.action in {"keep", "change", "wait"}}
     nodes = [node for node in pool.nodes if node.name in judged]
-    outlook = outlook_of(nodes, rung, profiles, pods_by_workload(pool))
-    return {node.name: marks_of(node, outlook) for node in nodes}
+    outlook = outlook_of(nodes, step.rung, profiles, pods_by_workload(pool))
+    soft = {node.name: marks_of(node, outlook) if policy.steer else OPEN for node in nodes}
+    return soft | {node.name: CLOSED for node in nodes if _closes(node, judged[node.name])}
+
+
+def _closes(node: PoolNode, plan: NodePlan) -> bool:
+    """Whether it waits for pods to leave before it gets fewer shares, and has as many pods as it may have then.
+
+    That is so where training runs on a GPU that is shared, which nobody can make exclusive under it, and in a pool that
+    has been given fewer shares: whoever came to a share that is to go would be one pod too many.
+    """
+    if plan.action != "wait" or plan.replicas >= node.replicas:
+        return False
+    return bool(node.exclusive) or all(len(gpu.tenants) >= plan.replicas for gpu in node.gpus)

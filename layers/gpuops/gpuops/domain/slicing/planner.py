@@ -113,7 +113,7 @@ def _step(pool: Pool, facts: Facts, demand: Demand, policy: Rebalance, now: date
         return Step("shrink", lower, why)
     higher = next((step for step in LADDER if step > rung), rung)
     if why := _why_not_grow(higher, facts, policy, now):
-        return Step("keep", rung, why)
+        return Step("keep", rung, f"{demand.pending} pods wait; {why}" if demand.pending else why)
     if cooling:
         return Step("keep", rung, f"its shares changed at {cooling[-1].isoformat()}: it cools down")
     if len([at for at in pool.state.changed if now - at < DAY]) >= policy.changes_per_day:

@@ -53,7 +53,7 @@ class PoolNode:
     apart: str = ""
     """Why it is not of the pool (MIG, somebody else's device plugin, a cordon); empty where it is."""
     marks: int = 0
-    """Soft taints of ours on it."""
+    """Taints of ours on it, by which pods are packed or kept away."""
 
     @property
     def tenants(self) -> Iterator[Tenant]:
@@ -166,7 +166,8 @@ class NodePlan(BaseModel):
     replicas: int
     """Shares of each GPU that it is to have."""
     marks: int = 0
-    """Soft taints that it is to bear: 1 for an empty node that need not fill, 2 where another peak would not fit."""
+    """Taints that it is to bear: 1 for an empty node that need not fill, 2 where another peak would not fit, 3 where
+    no further pod may come; only the third is a hard one."""
     canary: bool = False
     """The first to change: the others follow once it has proved itself."""
     reason: str

@@ -4,8 +4,8 @@ Its default scoring sends a pod to the emptiest node, and on EKS nobody can chan
 an autoscaler finds none to take away. A PreferNoSchedule taint weighs more there than emptiness, and two weigh more
 than one (TaintToleration counts three times, NodeResourcesFit once: pkg/scheduler/apis/config/v1/default_plugins.go).
 Cluster Autoscaler marks the nodes that it may take away in the same way. A soft taint leaves no pod pending.
-Others are to stay away from a shared GPU on which training runs, too: it cannot be made exclusive under a pod. And from
-a node that is still exclusive in a pool that shares: it would stay so for as long as the next pod lives.
+Others are to stay away from a node that is still exclusive in a pool that shares, too: it would stay so for as long as
+the next pod lives. What keeps pods away altogether is decided in `nodes.py`.
 """
 
 import math
@@ -17,8 +17,9 @@ from gpuops.domain.slicing.pool import Gpu, PoolNode
 from gpuops.domain.slicing.profile import Profile
 from gpuops.domain.slicing.rungs import peak_of
 
-OPEN, REST, FULL = 0, 1, 2
-"""How many soft taints: none, on an empty node, on one that pods had better not come to at all."""
+OPEN, REST, FULL, CLOSED = 0, 1, 2, 3
+"""How many taints: none, on an empty node, on one that pods had better not come to at all; and a hard one, which keeps
+them away."""
 MOST_CHANGES = 200
 """At one look: an answer travels through every state of the machine, and the others follow at the next."""
 CAUTION = 1.5
@@ -71,9 +72,9 @@ def outlook_of(
 
 
 def marks_of(node: PoolNode, outlook: Outlook) -> int:
-    """How many soft taints the node should bear."""
+    """How many taints the node should bear, where nothing closes it."""
     if node.exclusive:
-        return OPEN if node.replicas == 1 else FULL
+        return OPEN
     if node.name in outlook.spare or (node.replicas == 1 < outlook.rung and not outlook.trains):
         return FULL
     if not any(True for _ in node.tenants):
@@ -85,7 +86,7 @@ def marks_of(node: PoolNode, outlook: Outlook) -> int:
 
 
 def changes_of(wanted: Mapping[str, int], found: Mapping[str, int], *, all_known: bool) -> dict[str, int]:
-    """Return the nodes that are to bear other soft taints than they were found with, not too many at one look.
+    """Return the nodes that are to bear other taints than they were found with, not too many at one look.
 
     A node that no plan speaks of bears none, unless one of the plans could not be made.
     """
