@@ -307,3 +307,15 @@ def test_a_profile_is_stored_and_read_back() -> None:
     assert Profile.model_validate_json(body) == profile
     assert '"version":1' in body
     assert len(body) < 100_000
+
+
+def test_a_new_workload_counts_with_the_minutes_that_it_has_been_seen() -> None:
+    """Its first five minutes are not over, and the policy asks for no history: two of its pods do not fit one GPU."""
+    profile = observe(None, "default/web", NOW, 50_000, 0.1)
+    pool = Pool("p", [node("a", web(50_000)), node("b", web(50_000)), node("c")], PoolState(rung=1))
+    eager = POLICY.model_copy(
+        update={"history_hours": 0, "grow_minutes": 0, "crowded_minutes": 0, "cool_down_minutes": 0}
+    )
+    plan = plan_pool(pool, {"default/web": profile}, Demand(1), eager, NOW)
+    assert (plan.status, plan.replicas) == ("keep", 1)
+    assert plan.reason.startswith("1 pods wait; 2 pods exceed 100% of a GPU's memory")

@@ -122,8 +122,11 @@ def _mixed(parts: Iterable[tuple[Mapping[float, float], float]]) -> dict[float, 
 
 
 def _peaks(profile: Profile) -> dict[float, float]:
-    """A workload that declares its memory is taken at its word, unless it was seen to need more."""
-    measured = values_of(profile.memory.value)
+    """A workload that declares its memory is taken at its word, unless it was seen to need more.
+
+    Of one that is new the five minutes that are not over are all that is known: without them anything would fit.
+    """
+    measured = values_of(profile.memory.value) or {profile.peak_mib: 1.0}
     declared = profile.declared_mib
     return measured if declared is None else {max(float(declared), *measured, 0.0): 1.0}
 
