@@ -1,7 +1,7 @@
 """What the dcgm-exporter of a node of the replayed pool would answer: the text that the product's parser reads.
 
 With virtual GPUs, as gpuops runs the exporter: the device's own series, and beside them one for each pod, whose
-GPU_UTIL and FB_USED are its own.
+GPU_UTIL and FB_USED are its own. A pod that was killed holds its share until it is back, and uses nothing.
 """
 
 from collections.abc import Iterator
@@ -39,8 +39,9 @@ def _lines(node: Node, replay: Replay, minute: int, memory_mib: int) -> Iterator
         "DCGM_FI_DEV_XID_ERRORS": 0,
     }
     yield from (f"{name}{{{device}}} {value}" for name, value in own.items())
-    for place, (pod, load) in enumerate(loads):
+    lives = [(pod, load.busy[minute] or 0.0, load.memory_mib[minute] or 0) for pod, load in loads]
+    for place, (pod, part, mib) in enumerate([*lives, *((pod, 0.0, 0) for pod in node.fallen)]):
         name = pod_name(pod.spec.workload, pod.spec.id)
         who = f'{device},vgpu="{place}",pod="{name}",namespace="{NAMESPACE}",container="main",pod_uid="{pod.spec.id}"'
-        yield f"DCGM_FI_DEV_GPU_UTIL{{{who}}} {round((load.busy[minute] or 0.0) * 100)}"
-        yield f"DCGM_FI_DEV_FB_USED{{{who}}} {load.memory_mib[minute] or 0}"
+        yield f"DCGM_FI_DEV_GPU_UTIL{{{who}}} {round(part * 100)}"
+        yield f"DCGM_FI_DEV_FB_USED{{{who}}} {mib}"

@@ -40,6 +40,8 @@ class Node:
     idle: int
     """Minute since which it has no pods."""
     pods: list[Pod] = field(default_factory=list)
+    fallen: list[Pod] = field(default_factory=list)
+    """Killed in the minute that was."""
     marks: int = 0
     """Taints: the more, the rather pods go elsewhere while there is an elsewhere; the third one is hard."""
     cpu: int = 0
@@ -58,7 +60,8 @@ class Node:
     def clone(self) -> "Node":
         """An equal one with pods of its own."""
         pods = [pod.clone() for pod in self.pods]
-        return Node(self.id, self.replicas, self.ready, self.idle, pods, self.marks, self.cpu, self.memory)
+        fallen = [pod.clone() for pod in self.fallen]
+        return Node(self.id, self.replicas, self.ready, self.idle, pods, fallen, self.marks, self.cpu, self.memory)
 
 
 def choose(pod: Pod, nodes: Sequence[Node]) -> Node | None:

@@ -13,10 +13,10 @@ from bench.rebalancing.trace import Replay
 from bench.rebalancing.world import World
 from gpuops.domain.dcgm.parse import read_samples
 from gpuops.domain.policy.rebalance import Rebalance
-from gpuops.domain.slicing.gather import Owner, looks_of, node_of
+from gpuops.domain.slicing.gather import Owner, falls_of, looks_of, node_of
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import Demand, Pool, PoolNode, PoolPlan, PoolState
-from gpuops.domain.slicing.profile import Profile, observe_all
+from gpuops.domain.slicing.profile import Profile, fall, observe_all
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 EVERY_MINUTES = 1
@@ -55,7 +55,10 @@ class Planner:
         blocked = "" if world.counts else "the warm-up"
         nodes = [read_node(world, place, replay, minute, now) for place in range(len(world.nodes))]
         pool = Pool("replayed", nodes, self._state, blocked)
-        self.profiles = observe_all(self.profiles, looks_of(pool), now)
+        profiles = observe_all(self.profiles, looks_of(pool), now)
+        for name, free in falls_of(pool).items():
+            profiles[name] = fall(profiles.get(name), name, now, free)
+        self.profiles = profiles
         plan = plan_pool(pool, self.profiles, Demand(len(world.pending)), self._policy, now)
         self._state, self.last = plan.state, plan
         hours = self._policy.history_hours
@@ -70,7 +73,10 @@ def read_node(world: World, place: int, replay: Replay, minute: int, now: dateti
     if node.ready > world.minute:
         return PoolNode(name, node.replicas, apart="it boots, or its shares are being changed", marks=node.marks)
     samples = read_samples(exposition(node, replay, minute, world.memory_mib), name, now)
-    titles = {f"{NAMESPACE}/{pod_name(p.spec.workload, p.spec.id)}": Owner(p.spec.workload) for p in node.pods}
+    titles = {
+        f"{NAMESPACE}/{pod_name(pod.spec.workload, pod.spec.id)}": Owner(pod.spec.workload, fell=pod in node.fallen)
+        for pod in [*node.pods, *node.fallen]
+    }
     read = node_of(name, node.replicas, samples, titles)
     return PoolNode(name, read.replicas, read.gpus, marks=node.marks)
 

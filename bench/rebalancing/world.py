@@ -137,6 +137,7 @@ class World:
     def _run(self, replay: Replay) -> None:
         """Every GPU for one minute."""
         for node in self.nodes:
+            node.fallen.clear()
             if node.pods:
                 self._kill(node, replay)
                 self._work(node, replay)
@@ -151,6 +152,7 @@ class World:
                 self.bill.oom += 1
                 self.bill.oom_profiled += all(pod.spec.workload in self.profiled for pod in node.pods)
             self.away.append((self.minute + BACK_MINUTES, node.pods[newest]))
+            node.fallen.append(node.pods[newest])
             take(node, node.pods[newest])
             del used[newest]
 

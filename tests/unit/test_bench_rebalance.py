@@ -52,6 +52,12 @@ def test_a_planner_that_peeks_scores_better() -> None:
     assert all(knowing <= run(replay, 80 * GIB, static(rung)).bill.cost(WEIGHTS) for rung in LADDER)
 
 
+def test_a_model_that_nobody_could_measure_falls_a_few_times_and_not_for_ever() -> None:
+    """Its pods are gone before a look can see what they use; that they fell is seen."""
+    replay = CASES["sudden_model"](2)
+    assert 0 < run(replay, 80 * GIB, Planner(policy_of(replay.warm_up))).bill.oom <= 10
+
+
 def test_a_planner_that_ignores_memory_shows_out_of_memory() -> None:
     """And the one that minds it does not, though every workload was known."""
     replay = CASES["meeting_peaks"](1)

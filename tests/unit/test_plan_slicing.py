@@ -3,7 +3,7 @@
 Covered: a pool that may grow says so in the table and only then, a recommendation moves nothing and says what it
 would have saved, what the next look knows of workloads, an exporter that is gone, a roll that is under way, a failure
 that takes the rung back, a second run at the same moment, whose pods they are and who must be alone,
-which nodes bear soft taints and when they go.
+which nodes bear soft taints and when they go, a workload whose pods fall before anybody can measure them.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from gpuops.domain.errors import Conflict, Unavailable
 from gpuops.domain.keys import MARKS
 from gpuops.domain.policy import Policy, parse_policy
 from gpuops.domain.rotation.cost import prices
-from gpuops.domain.slicing.owners import census_of, workload_of
+from gpuops.domain.slicing.owners import census_of, has_fallen, workload_of
 from gpuops.domain.slicing.pool import Advised, Gpu, Pool, PoolNode, PoolPlan, PoolState, Tenant
 from gpuops.domain.slicing.saving import fewer_gpus, worth
 from tests.fakes.apps import load_app
@@ -314,3 +314,47 @@ def test_a_prometheus_that_fails_holds_the_pool(world: World) -> None:
     world.told = Told(fault=Unavailable("Prometheus answers with a part only"))
     answer = plan(world)
     assert (answer.status, answer.pools[0].reason) == ("held", "Prometheus answers with a part only")
+
+
+def ended(code: int, reason: str = "Error") -> dict[str, Any]:
+    """How a container ended."""
+    return {"terminated": {"exitCode": code, "reason": reason}}
+
+
+BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff"}}
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "fell"),
+    [
+        (BACK_OFF, ended(1), True),
+        (ended(134), {}, True),
+        (BACK_OFF, ended(137, "OOMKilled"), False),
+        (BACK_OFF, ended(0, "Completed"), False),
+        ({"running": {}}, ended(1), False),
+        ({"waiting": {"reason": "ContainerCreating"}}, {}, False),
+        ({}, {}, False),
+    ],
+)
+def test_a_pod_fell_while_a_container_of_it_is_down_by_an_error(
+    now: dict[str, Any], last: dict[str, Any], *, fell: bool
+) -> None:
+    """The kernel's `OOMKilled` is about the node's memory; one that runs again tells of an old story."""
+    raw = pod("web-a", "n0")
+    raw["status"]["containerStatuses"] = [{"state": now, "lastState": last}]
+    assert has_fallen(raw) is fell
+
+
+def test_a_pod_that_falls_before_anybody_measures_it_is_remembered(world: World) -> None:
+    """Beside another one, on a GPU with 14,000 MiB left: its workload needs more than that."""
+    raw = pod("big-a", "n0")
+    raw["metadata"]["ownerReferences"] = [{"controller": True, "kind": "StatefulSet", "name": "big"}]
+    raw["status"]["containerStatuses"] = [{"state": BACK_OFF, "lastState": ended(1)}]
+    world.pods.append(raw)
+    share = 'gpu="0",UUID="GPU-0",vgpu="1",pod="big-a",namespace="default",container="c"'
+    first = text(0, 2000) + text(0, 2000, "web-a").replace('UUID="GPU-0"', 'UUID="GPU-0",vgpu="0"')
+    world.texts = {"n0": first + f"DCGM_FI_DEV_FB_USED{{{share}}} 0\n"}
+    plan(world)
+    name = "default/StatefulSet/big"
+    kept = world.pools.profiles(world.groups.group.name, [name])[name]
+    assert kept.short_mib == pytest.approx(1.2 * 14_000)

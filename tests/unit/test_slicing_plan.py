@@ -2,8 +2,8 @@
 
 Covered: an idle pool grows after a longer look, memory keeps it, heat freezes it, a hot one shrinks, training keeps its
 node and nobody joins it, a silent exporter holds, an Xid leaves one node out, a workload without history, one that
-declares its memory, what one pod of many uses where nobody tells them apart, taints soft and hard, histograms that
-forget, a stored profile.
+declares its memory, what one pod of many uses where nobody tells them apart, taints soft and hard, a workload that
+fell where too little was free, histograms that forget, a stored profile.
 """
 
 from dataclasses import replace
@@ -14,12 +14,12 @@ import pytest
 
 from gpuops.domain.dcgm.sample import GpuSample, PodShare
 from gpuops.domain.policy.rebalance import Rebalance
-from gpuops.domain.slicing.gather import looks_of, node_of, workload_named
+from gpuops.domain.slicing.gather import falls_of, looks_of, node_of, workload_named
 from gpuops.domain.slicing.histogram import Histogram
 from gpuops.domain.slicing.odds import Spread, odds_above
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import Demand, Gpu, Pool, PoolNode, PoolPlan, PoolState, Tenant
-from gpuops.domain.slicing.profile import Profile, observe
+from gpuops.domain.slicing.profile import Profile, fall, observe
 from gpuops.domain.slicing.steer import CLOSED, FULL, MOST_CHANGES, OPEN, REST, changes_of
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -319,3 +319,34 @@ def test_a_new_workload_counts_with_the_minutes_that_it_has_been_seen() -> None:
     plan = plan_pool(pool, {"default/web": profile}, Demand(1), eager, NOW)
     assert (plan.status, plan.replicas) == ("keep", 1)
     assert plan.reason.startswith("1 pods wait; 2 pods exceed 100% of a GPU's memory")
+
+
+FELL = Tenant("default/large", 0, 0.0, fell=True)
+
+
+def test_a_fall_beside_others_says_how_much_was_too_little() -> None:
+    """Not one alone on its GPU, which had all of it; a pod that fell measures nothing."""
+    pool = Pool("p", [node("a", web(20_000), FELL, replicas=4), node("b", FELL)])
+    assert falls_of(pool) == {"default/large": TOTAL - 20_000}
+    assert set(looks_of(pool)) == {"default/web"}
+    silent = replace(pool, nodes=[replace(pool.nodes[0], silent="no exporter")])
+    assert falls_of(silent) == {}
+
+
+def test_a_workload_needs_more_than_what_it_fell_with() -> None:
+    """The most of it that was too little counts; one that was seen to live with less fell for another reason."""
+    short = fall(fall(None, "default/large", NOW, 44_000), "default/large", NOW, 30_000)
+    assert short.short_mib == pytest.approx(1.2 * 44_000)
+    assert fall(known("default/web", 10_000), "default/web", NOW, 44_000).short_mib == 0.0
+    assert fall(known("default/web", 50_000), "default/web", NOW, 44_000).short_mib == pytest.approx(1.2 * 44_000)
+
+
+def test_a_pool_gets_fewer_shares_once_a_workload_fell_in_it_and_only_until_it_is_known() -> None:
+    """Nobody could measure its pods, which live for seconds; measured for long, its peaks are all that counts."""
+    found = [node(f"n{place}", web(20_000), replicas=3) for place in range(4)]
+    pool = Pool("p", [*found, node("z", web(20_000), FELL, replicas=3)], PoolState(rung=3))
+    learnt = {"default/web": known("default/web", 20_000), "default/large": fall(None, "default/large", NOW, 60_000)}
+    plan = after(pool, learnt, 0)
+    assert (plan.status, plan.replicas) == ("shrink", 2)
+    later = known("default/large", 20_000).model_copy(update={"short_mib": 72_000.0})
+    assert after(pool, {**learnt, "default/large": later}, 0).status == "keep"

@@ -10,10 +10,10 @@ from gpuops.domain.cluster import Node, read_node
 from gpuops.domain.dcgm.readings import Readings
 from gpuops.domain.policy import GroupPolicy, Policy
 from gpuops.domain.slicing.change import out_of_reach
-from gpuops.domain.slicing.gather import looks_of, node_of
+from gpuops.domain.slicing.gather import falls_of, looks_of, node_of
 from gpuops.domain.slicing.owners import Census, census_of
 from gpuops.domain.slicing.pool import Pool, PoolNode, shares_of
-from gpuops.domain.slicing.profile import Profile, observe
+from gpuops.domain.slicing.profile import Profile, fall, observe
 from gpuops.gauges import Gauges
 
 if TYPE_CHECKING:
@@ -81,11 +81,12 @@ def why_blocked(group: str, world: World) -> str:
 
 def remember(pool: Pool, here: Here, now: datetime) -> dict[str, Profile]:
     """Add this look to what is known of the pool's workloads, and return that."""
-    looks = looks_of(pool)
-    before = here.world.pools.profiles(pool.name, looks)
+    looks, falls = looks_of(pool), falls_of(pool)
+    before = here.world.pools.profiles(pool.name, {**looks, **falls})
     profiles = {}
-    for name, (memory, busy) in looks.items():
-        seen = observe(before.get(name), name, now, memory, busy)
+    for name in {**looks, **falls}:
+        seen = observe(before.get(name), name, now, *looks[name]) if name in looks else before.get(name)
+        seen = seen if seen is not None and name not in falls else fall(seen, name, now, falls[name])
         profiles[name] = seen.model_copy(update={"declared_mib": here.census.declared.get(name)})
         here.world.pools.keep_profile(pool.name, profiles[name], before.get(name))
     return profiles

@@ -22,6 +22,8 @@ class Owner:
 
     workload: str
     exclusive: str = ""
+    fell: bool = False
+    """Whether a container of it ended by an error, and does not run now."""
 
 
 def gpu_of(sample: GpuSample, owners: Mapping[str, Owner]) -> Gpu:
@@ -39,7 +41,7 @@ def node_of(name: str, replicas: int, samples: Mapping[str, GpuSample], owners: 
 
 def _tenant(share: PodShare, owners: Mapping[str, Owner]) -> Tenant:
     owner = owners.get(share.title) or Owner(workload_named(share.namespace, share.pod))
-    return Tenant(owner.workload, share.memory_used_mib, share.busy_ratio, owner.exclusive)
+    return Tenant(owner.workload, share.memory_used_mib, share.busy_ratio, owner.exclusive, owner.fell)
 
 
 def workload_named(namespace: str, pod: str) -> str:
@@ -62,7 +64,7 @@ def looks_of(pool: Pool) -> dict[str, Look]:
     busy: dict[str, list[float]] = {}
     for node in pool.members:
         for gpu in node.gpus if not node.silent else ():
-            for tenant in gpu.tenants:
+            for tenant in (tenant for tenant in gpu.tenants if not tenant.fell):
                 used, share = part_of(gpu, tenant)
                 memory.setdefault(tenant.workload, []).extend([] if used is None else [used])
                 busy.setdefault(tenant.workload, []).extend([] if share is None else [share])
@@ -70,6 +72,22 @@ def looks_of(pool: Pool) -> dict[str, Look]:
         name: (max(memory[name], default=None), sum(busy[name]) / len(busy[name]) if busy[name] else None)
         for name in memory
     }
+
+
+def falls_of(pool: Pool) -> dict[str, float]:
+    """Return for each workload of which a pod fell beside others how much of the GPU's memory was free for it, in MiB.
+
+    The exporter's word may be older than the fall: then what the pod held itself is missing, and so it is no less.
+    """
+    free: dict[str, float] = {}
+    for node in pool.members:
+        for gpu in node.gpus if not node.silent else ():
+            sample = gpu.sample
+            rest = (sample.memory_total_mib or 0) - (sample.memory_reserved_mib or 0) - (sample.memory_used_mib or 0)
+            for tenant in gpu.tenants if len(gpu.tenants) > 1 else ():
+                if tenant.fell:
+                    free[tenant.workload] = max(float(rest), free.get(tenant.workload, 0.0))
+    return free
 
 
 def part_of(gpu: Gpu, tenant: Tenant) -> Look:

@@ -13,6 +13,7 @@ from gpuops.domain.pods import Pod, Raw, read_pod
 from gpuops.domain.slicing.gather import Owner
 
 HASH_LABEL = "pod-template-hash"
+NODE_MEMORY = "OOMKilled"
 SCHEDULED = re.compile(r"-\d{8,}$")
 """What a CronJob adds to the names of its Jobs: the minute, since 1970."""
 
@@ -38,7 +39,7 @@ def census_of(raws: Iterable[Raw]) -> Census:
         pod = read_pod(raw)
         if pod.finished or pod.smoke or not (pod.gpus or _wants_mig(raw)):
             continue
-        owner = owners[pod.title] = Owner(workload_of(raw), why_exclusive(pod, raw))
+        owner = owners[pod.title] = Owner(workload_of(raw), why_exclusive(pod, raw), has_fallen(raw))
         mib = (raw["metadata"].get("annotations") or {}).get(MEMORY_MIB, "")
         if mib.isdecimal():
             declared[owner.workload] = max(int(mib), declared.get(owner.workload, 0))
@@ -69,6 +70,17 @@ def why_exclusive(pod: Pod, raw: Raw) -> str:
     if _wants_mig(raw):
         return f"{pod.title} asks for a MIG instance"
     return f"{pod.title} claims devices (DRA)" if raw["spec"].get("resourceClaims") else ""
+
+
+def has_fallen(raw: Raw) -> bool:
+    """Whether a container of it ended by an error, and kubelet has not started it again yet.
+
+    A CUDA program that gets no memory ends by itself, with a code of its own choice. `OOMKilled` is the kernel's word
+    about the node's memory, and says nothing of the GPU's.
+    """
+    states = ((c.get("state") or {}, c.get("lastState") or {}) for c in raw["status"].get("containerStatuses") or ())
+    ends = (now.get("terminated") or ("waiting" in now and last.get("terminated")) or {} for now, last in states)
+    return any(end.get("exitCode") and end.get("reason") != NODE_MEMORY for end in ends)
 
 
 def _wants_mig(raw: Raw) -> bool:

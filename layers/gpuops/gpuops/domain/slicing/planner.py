@@ -44,6 +44,7 @@ def plan_pool(
     pool: Pool, profiles: Mapping[str, Profile], demand: Demand, policy: Rebalance, now: datetime
 ) -> PoolPlan:
     """Decide; nothing is changed here, and what the next plan must know is in the plan's `state`."""
+    profiles = {name: profile.settled(policy.history_hours) for name, profile in profiles.items()}
     facts = _facts(pool, profiles, demand, policy, now)
     hold = why_hold(pool, now)
     step = Step("hold", pool.rung, hold) if hold else _step(pool, facts, demand, policy, now)

@@ -30,6 +30,8 @@ class Tenant:
     busy_ratio: float | None = None
     exclusive: str = ""
     """Why it must have its GPUs to itself; empty for none."""
+    fell: bool = False
+    """Whether a container of it ended by an error, and does not run now: it holds its share, and nothing else."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from gpuops.domain.slicing.histogram import Histogram
 
 WINDOW = timedelta(minutes=5)
+MORE = 1.2
+"""As much more than what was too little is tried next, as the vertical-pod-autoscaler does after an out-of-memory."""
+PERCENT = 100.0
 THOUSANDTHS = 1000
 """Of a GPU's time: the unit of the histogram of busy."""
 
@@ -56,10 +59,16 @@ class Profile(BaseModel):
     """The largest value in them."""
     declared_mib: int | None = None
     """What its owner says that it needs at most."""
+    short_mib: float = 0.0
+    """What it needs at least, since a pod of it fell where less was free; 0 where none did."""
 
     def known(self, hours: float) -> bool:
         """Whether it was measured for so long, or need not be."""
         return self.declared_mib is not None or self.last - self.first >= timedelta(hours=hours)
+
+    def settled(self, hours: float) -> Self:
+        """The same for a plan: once it was measured for so long, what it was seen to use is all that counts."""
+        return self.model_copy(update={"short_mib": 0.0}) if self.short_mib and self.known(hours) else self
 
 
 def observe(
@@ -77,6 +86,18 @@ def observe(
     if busy is not None:
         changed["busy"] = Stored.of(before.busy.value.add(busy * THOUSANDTHS, at))
     return before.model_copy(update=changed)
+
+
+def fall(profile: Profile | None, workload: str, at: datetime, free_mib: float) -> Profile:
+    """Return the profile after a pod of it fell on a shared GPU that had so much memory left.
+
+    It counts as too little, unless the workload was seen to live with less: that one fell for another reason.
+    """
+    before = profile or Profile(workload=workload, first=at, last=at, window=at)
+    peak = max(before.memory.value.percentile(PERCENT), before.peak_mib)
+    if 0 < peak <= free_mib:
+        return before
+    return before.model_copy(update={"short_mib": max(before.short_mib, MORE * free_mib)})
 
 
 def observe_all(

@@ -81,7 +81,7 @@ class Odds:
 def peak_of(profile: Profile) -> float:
     """What a workload needs at its peak, in MiB: what it declares, or what it was seen to use, if that is more."""
     seen = max(profile.memory.value.percentile(PEAK_PERCENT), profile.peak_mib)
-    return max(seen, float(profile.declared_mib or 0))
+    return max(seen, float(profile.declared_mib or 0), profile.short_mib)
 
 
 def usable_mib(pool: Pool) -> float:
@@ -108,7 +108,8 @@ def _memory(
     others = _mixed([(spreads[name], counts[name] / pods) for name in known]) if known else {usable: 1.0}
     for name in counts:
         own = spreads.get(name) or others
-        spreads[name] = own if name in known else _mixed([(own, 0.5), (others, 0.5)])
+        firm = name in known or (name in seen and seen[name].short_mib > 0)
+        spreads[name] = own if firm else _mixed([(own, 0.5), (others, 0.5)])
     return [Spread(counts[name] / counts.total(), spreads[name]) for name in sorted(counts)]
 
 
@@ -122,13 +123,13 @@ def _mixed(parts: Iterable[tuple[Mapping[float, float], float]]) -> dict[float, 
 
 
 def _peaks(profile: Profile) -> dict[float, float]:
-    """A workload that declares its memory is taken at its word, unless it was seen to need more.
+    """A workload that declares its memory is taken at its word, unless it was seen to need more, or fell with as much.
 
     Of one that is new the five minutes that are not over are all that is known: without them anything would fit.
     """
     measured = values_of(profile.memory.value) or {profile.peak_mib: 1.0}
-    declared = profile.declared_mib
-    return measured if declared is None else {max(float(declared), *measured, 0.0): 1.0}
+    least = max(float(profile.declared_mib or 0), profile.short_mib)
+    return {max(least, *measured): 1.0} if least else measured
 
 
 def _why(rung: int, odds: Odds, slack: float, policy: Rebalance) -> str:
