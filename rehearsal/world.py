@@ -7,6 +7,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from botocore.config import Config
+
 from rehearsal import engine
 from rehearsal.clock import Clock
 from rehearsal.control_plane import Identity
@@ -29,6 +31,7 @@ from rehearsal.wire import OUTSIDE, Wire
 STAGE_SECONDS = 1800
 """Simulated seconds before the story in which machines boot and workloads start."""
 NOT_FOUND = 404
+ONCE = Config(retries={"total_max_attempts": 1})
 
 
 class World(Standing):
@@ -154,10 +157,13 @@ class World(Standing):
         return None
 
     def _machine_client(self, service: str, role_arn: str) -> Any:
-        """A state machine's own call passes the wire under the machine's role."""
+        """A state machine's own call passes the wire under the machine's role.
+
+        It is tried once: nobody says that Step Functions itself tries again, so what fails reaches the state's Retry.
+        """
         keys = self.wire.credentials(role_arn, "states")
         given = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
-        return session().client(service, region_name=REGION, endpoint_url=self.wire.aws_url, **given)
+        return session().client(service, region_name=REGION, endpoint_url=self.wire.aws_url, config=ONCE, **given)
 
     def _may_invoke(self, role_arn: str, function: str) -> bool:
         refusal = self.wire.authorize(role_arn, "states", "lambda", "Invoke", {"FunctionName": function})

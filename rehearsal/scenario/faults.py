@@ -25,6 +25,8 @@ class WireFault(Part):
     times: int = Field(default=1, ge=1)
     seconds: Annotated[float, Field(gt=0)] | None = None
     """For `slow` only: real seconds, since timeouts of SDK calls are real."""
+    persists: bool = False
+    """Each further try that an SDK makes of a struck call is struck, too: the caller hears of it."""
     lasts_seconds: Annotated[float, Field(gt=0)] | None = None
     """It is over after so many simulated seconds."""
 

@@ -1,6 +1,8 @@
 """One workflow's scenario under the sweep: what can go wrong in it, and what becomes of it when something does."""
 
+import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +31,11 @@ NAME_LENGTH = 62
 class Story:
     """Run as it is once, and then with things going wrong."""
 
-    def __init__(self, workflow: str, stage: Stage, out: Path) -> None:
+    def __init__(self, workflow: str, stage: Stage, out: Path, runs: Path | None = None) -> None:
+        """`out`: for scenarios that break something; `runs`: for what each run leaves until the next."""
         self.workflow, self._stage, self._out = workflow, stage, out
         self.scenario = load(workflow, SCENARIOS / "sweep")
-        self._run = out / workflow
+        self._run = (runs or out) / workflow
 
     def reference(self) -> list[Case]:
         """Run it as it is, and list what can go wrong in it.
@@ -43,7 +46,8 @@ class Story:
         if reference.status != "passed":
             raise RuntimeError(f"{self.workflow} does not pass without a fault: {'; '.join(reference.missed)}")
         since = self.scenario.epoch
-        return cases_of([call for call in self._calls() if call["at"] >= since], reference.executions)
+        calls = [{**call, "at": round(call["at"] - since, 3)} for call in self._calls() if call["at"] >= since]
+        return cases_of(calls, reference.executions, self._decided())
 
     def run(self, trial: Trial) -> tuple[Verdict, list[Violation]]:
         """Run it with that going wrong; what breaks is kept, with a scenario in which no more goes wrong than must."""
@@ -85,6 +89,14 @@ class Story:
         if case.later:
             return any(run.redriven for run in result.executions)
         return case.fault == "twice" or any(call["fault"] for call in self._calls())
+
+    def _decided(self) -> dict[tuple[str, float], str]:
+        """What the journal says of each function at each second of the story."""
+        lines = map(json.loads, (self._run / "journal.jsonl").read_text(encoding="utf-8").splitlines())
+        return {(line["function"], self._second(line["at"])): line["status"] for line in lines}
+
+    def _second(self, at: str) -> float:
+        return round(datetime.fromisoformat(at).timestamp() - self.scenario.epoch, 3)
 
     def _calls(self) -> list[dict[str, Any]]:
         return read_record(self._run / "wire.jsonl")

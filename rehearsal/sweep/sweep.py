@@ -1,54 +1,68 @@
 """Runs the stories, workflow by workflow in turn, with one trial after the other, on premises that are kept."""
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from rehearsal.sweep.cases import Case
-from rehearsal.sweep.stage import Stage
-from rehearsal.sweep.story import Story
+from rehearsal.sweep.crew import Outcome, Worker
 from rehearsal.sweep.tally import Tally, Violation
 from rehearsal.sweep.trial import Trial
 
-Choose = Callable[[Sequence[Case]], Iterator[Trial]]
-"""What can go wrong in, what is tried out, in its order."""
-Begun = tuple[Story, Iterator[Trial]]
+Todo = tuple[str, Trial]
+"""Of one story."""
+Plan = Callable[[Mapping[str, Sequence[Case]]], Mapping[str, Iterator[Trial]]]
+"""What can go wrong in each story -> what is tried in it, in its order."""
 
 
 def sweep(
+    crew: Sequence[Worker],
     tally: Tally,
     workflows: Sequence[str],
-    out: Path,
     say: Callable[[str], None],
     *,
-    choose: Choose,
+    plan: Plan,
     over: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Run what is chosen of each workflow until it is over, and count it in the tally while it goes on.
+    """Run what is planned until it is over, and count it in the tally while it goes on.
 
-    Raises: RuntimeError when a story does not pass even without a fault.
+    Raises: RuntimeError when a story does not pass even without a fault, or a worker ends.
     """
-    stage = Stage(say)
-    try:
-        begun = [_begin(Story(workflow, stage, out), tally, choose) for workflow in workflows]
-        for story, trial in _in_turn(begun):
-            if over():
-                break
-            verdict, found = story.run(trial)
-            tally.add(story.workflow, trial.fault, verdict, found)
-            say(f"{tally.runs}: {story.workflow} {trial.name}: {verdict.outcome}{_told(found)}")
-    finally:
-        stage.close()
+    todo = _Todo(_in_turn(plan({workflow: crew[0].cases(workflow) for workflow in workflows})), over)
+
+    def work(worker: Worker) -> None:
+        while (given := todo.take()) is not None:
+            _count(tally, given, worker.run(*given), say)
+
+    if len(crew) == 1:
+        return work(crew[0])
+    with ThreadPoolExecutor(len(crew)) as threads:
+        for done in [threads.submit(work, worker) for worker in crew]:
+            done.result()
+    return None
 
 
-def _begin(story: Story, tally: Tally, choose: Choose) -> Begun:
-    """The story, with what is to be tried in it."""
-    cases = story.reference()
-    tally.possible[story.workflow] = len(cases)
-    return story, choose(cases)
+class _Todo:
+    """What is left, for several hands."""
+
+    def __init__(self, left: Iterator[Todo], over: Callable[[], bool]) -> None:
+        self._left, self._over, self._lock = left, over, threading.Lock()
+
+    def take(self) -> Todo | None:
+        """The next one, or None."""
+        with self._lock:
+            return None if self._over() else next(self._left, None)
 
 
-def _in_turn(begun: list[Begun]) -> Iterator[tuple[Story, Trial]]:
+def _count(tally: Tally, given: Todo, outcome: Outcome, say: Callable[[str], None]) -> None:
+    (workflow, trial), (verdict, found) = given, outcome
+    number = tally.add(workflow, trial.fault, verdict, found)
+    say(f"{number}: {workflow} {trial.name}: {verdict.outcome}{_told(found)}")
+
+
+def _in_turn(planned: Mapping[str, Iterator[Trial]]) -> Iterator[Todo]:
     """One trial of each story, then the second of each, until all are through."""
+    begun = list(planned.items())
     while begun:
         tried = [(story, left, next(left, None)) for story, left in begun]
         yield from ((story, trial) for story, _, trial in tried if trial)

@@ -7,10 +7,10 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, groupby
+from itertools import count
 from typing import Final
 
-from rehearsal.sweep.cases import Case, Json
+from rehearsal.sweep.cases import Case, Json, slug
 
 SEQUENCE: Final = "sequence"
 FEWEST, MOST = 2, 4
@@ -41,14 +41,13 @@ class Trial:
 def trials(cases: Sequence[Case], seed: str) -> Iterator[Trial]:
     """Every case once, in an order of this seed's: each fault has its turn before any has a second one.
 
-    After each such turn comes a sequence, so that a short sweep is a wide one.
+    After as many as there are faults comes a sequence, so that a short sweep is a wide one.
     """
-    ranked = _ranked(cases, random.Random(seed))  # noqa: S311 - an order, not a secret
-    mixed = sequences(cases, seed)
-    for _, turn in groupby(ranked, key=lambda pair: pair[0]):
-        for _, case in turn:
-            yield Trial(case.name, case.fault, (case,))
-        yield next(mixed)
+    mixed, faults = sequences(cases, seed), len({case.fault for case in cases})
+    for number, case in enumerate(_ranked(cases, random.Random(seed)), 1):  # noqa: S311 - an order, not a secret
+        yield Trial(case.name, case.fault, (case,))
+        if number % faults == 0:
+            yield next(mixed)
 
 
 def sequences(cases: Sequence[Case], seed: str) -> Iterator[Trial]:
@@ -58,7 +57,7 @@ def sequences(cases: Sequence[Case], seed: str) -> Iterator[Trial]:
         chance = random.Random(f"{seed}/{number}")  # noqa: S311 - an order, not a secret
         kinds = (chance.choice(faults) for _ in range(chance.randint(FEWEST, MOST)))
         drawn = (chance.choice([case for case in cases if case.fault == kind]) for kind in kinds)
-        yield Trial(f"{SEQUENCE}-{number}", SEQUENCE, tuple(drawn))
+        yield Trial(slug(f"{SEQUENCE}-{seed}-{number}"), SEQUENCE, tuple(drawn))
 
 
 def shrunk(trial: Trial, breaks: Callable[[Trial], bool]) -> Trial:
@@ -70,12 +69,12 @@ def shrunk(trial: Trial, breaks: Callable[[Trial], bool]) -> Trial:
     return trial
 
 
-def _ranked(cases: Sequence[Case], chance: random.Random) -> list[tuple[int, Case]]:
-    """Each case with the turn that it has among those of its fault, by turns."""
+def _ranked(cases: Sequence[Case], chance: random.Random) -> list[Case]:
+    """By the turn that each has among those of its fault."""
     shuffled, turns = list(cases), Counter[str]()
     chance.shuffle(shuffled)
     ranked = []
     for case in shuffled:
         turns[case.fault] += 1
         ranked.append((turns[case.fault], case))
-    return sorted(ranked, key=lambda pair: pair[0])
+    return [case for _, case in sorted(ranked, key=lambda pair: pair[0])]

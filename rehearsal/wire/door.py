@@ -108,7 +108,8 @@ class Door(ABC):
         """The whole way of one call."""
         began = time.monotonic()
         named = self.name(request)
-        fault = struck_by(self._faults, named.caller, named.service, named.action)
+        call = request.header("amz-sdk-invocation-id") or ""
+        fault = struck_by(self._faults, named.caller, named.service, named.action, call)
         answer, allowed, named = self._answer(request, named, fault)
         if fault and fault.kind == "reset_after":
             answer = None

@@ -23,7 +23,8 @@ class Fault:
     carried out and its answer is lost. `slow` waits `seconds` of real time, since SDK timeouts are real. killed and
     timed_out: the call is carried out, and that is the last its function did. `twice` is about invocations, whose
     service and action are `lambda` and `Invoke` and whose caller is the function: its event is run once more, as after
-    an answer that was lost.
+    an answer that was lost. One that `persists` strikes each try of a call that an SDK makes by itself, so that the
+    caller hears of it; the tries are one call, under one `amz-sdk-invocation-id`.
     """
 
     kind: CallFault
@@ -33,19 +34,27 @@ class Fault:
     nth: int | None = None
     times: int = 1
     seconds: float = 1.0
+    persists: bool = False
     seen: int = field(default=0, init=False)
+    struck: set[str] = field(default_factory=set, init=False)
+    """Calls whose further tries are struck, too."""
 
-    def strikes(self, caller: str, service: str, action: str) -> bool:
-        """Count the call if it matches; is it one of those to strike?"""
+    def strikes(self, caller: str, service: str, action: str, call: str = "") -> bool:
+        """Count the call if it matches; is it one of those to strike? `call` is what its tries have in common."""
         pairs = ((self.caller, caller), (self.service, service), (self.action, action))
         if not all(fnmatchcase(given, wanted) for wanted, given in pairs):
             return False
         with _counting:
+            if call in self.struck:
+                return True
             self.seen += 1
-            return self.nth is None or self.nth <= self.seen < self.nth + self.times
+            struck = self.nth is None or self.nth <= self.seen < self.nth + self.times
+            if struck and self.persists and call:
+                self.struck.add(call)
+            return struck
 
 
-def struck_by(faults: Iterable[Fault], caller: str, service: str, action: str) -> Fault | None:
+def struck_by(faults: Iterable[Fault], caller: str, service: str, action: str, call: str = "") -> Fault | None:
     """The first rule that strikes. Every matching rule counts the call, struck or not."""
-    striking = [f for f in list(faults) if f.strikes(caller, service, action)]
+    striking = [f for f in list(faults) if f.strikes(caller, service, action, call)]
     return striking[0] if striking else None

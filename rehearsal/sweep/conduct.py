@@ -1,0 +1,90 @@
+"""A sweep from its options to its tally and page."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from rehearsal.sweep.cases import Case
+from rehearsal.sweep.classes import choose, extents
+from rehearsal.sweep.crew import crew_of
+from rehearsal.sweep.page import ALONE, SEQUENCES, Told, page
+from rehearsal.sweep.sweep import sweep
+from rehearsal.sweep.tally import Tally
+from rehearsal.sweep.trial import Trial, sequences, trials
+
+SECONDS_A_MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a sweep is to do."""
+
+    workflows: tuple[str, ...]
+    seed: str
+    out: Path
+    command: str
+    """As a page says how it came about."""
+    limit: int | None = None
+    """Runs of each workflow."""
+    minutes: float | None = None
+    sequences: bool = False
+    """Nothing but these."""
+    every: bool = False
+    """Not only the cases that stand for the others."""
+    workers: int = 1
+    page: Path | None = None
+
+
+@dataclass
+class Conduct:
+    """One sweep; the tally is there while it goes on, whatever ends it."""
+
+    asked: Asked
+    say: Callable[[str], None]
+    tally: Tally = field(default_factory=Tally)
+    started: float = field(default_factory=time.monotonic)
+
+    def run(self) -> None:
+        """Run it, and write the page of what was run, however it ends.
+
+        Raises: RuntimeError when a story does not pass even without a fault, or a worker ends.
+        """
+        crew = crew_of(self.asked.workers, self.asked.out)
+        try:
+            sweep(crew, self.tally, self.asked.workflows, self.say, plan=self._plan, over=self._is_over)
+        finally:
+            for worker in crew:
+                worker.close()
+            self._write()
+
+    def to_json(self) -> dict[str, Any]:
+        """What the command prints."""
+        return self.tally.to_json(self._seconds())
+
+    def _plan(self, stories: Mapping[str, Sequence[Case]]) -> dict[str, Iterator[Trial]]:
+        asked = self.asked
+        chosen = {name: list(cases) for name, cases in stories.items()} if asked.every else choose(stories, asked.seed)
+        self.tally.extents.update(extents(stories, chosen))
+        draw = sequences if asked.sequences else trials
+        return {name: islice(draw(cases, asked.seed), asked.limit) for name, cases in chosen.items()}
+
+    def _is_over(self) -> bool:
+        minutes = inf if self.asked.minutes is None else self.asked.minutes
+        return self._seconds() >= minutes * SECONDS_A_MINUTE
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def _write(self) -> None:
+        path = self.asked.page
+        if path is None or not self.tally.runs:
+            return
+        per_hour = self.tally.runs_per_hour(self._seconds())
+        told = Told(self.asked.command, time.strftime("%Y-%m-%d"), self.asked.workers, os.cpu_count() or 1, per_hour)
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.write_text(page(self.tally, told, SEQUENCES if self.asked.sequences else ALONE, old), encoding="utf-8")
