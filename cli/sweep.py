@@ -5,7 +5,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 from cli.output import answer, give_up, only_the_result, say
@@ -66,7 +65,7 @@ def command(
     raise typer.Exit(1 if conduct.tally.violations else 0)
 
 
-def _given(context: click.Context) -> Iterator[str]:
+def _given(context: typer.Context) -> Iterator[str]:
     """The options that are not as they are by themselves."""
     for option in context.command.params:
         name, value = option.name or "", context.params.get(option.name or "")

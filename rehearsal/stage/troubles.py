@@ -1,6 +1,7 @@
 """What goes wrong around a story: calls that fail, events that get lost, executions that somebody stops."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from rehearsal.scenario import EventFault, Interruption, WireFault
@@ -58,5 +59,6 @@ class Troubles:
 
     def _redrive(self, record: Record) -> None:
         """Where stopping it came too late, since the state was its last, there is nothing to go on with."""
-        if record.status not in {"RUNNING", "SUCCEEDED"}:
-            self._world.region.account.client("stepfunctions").redrive_execution(executionArn=record.arn)
+        states = self._world.region.account.client("stepfunctions")
+        with suppress(states.exceptions.ExecutionNotRedrivable):
+            states.redrive_execution(executionArn=record.arn)

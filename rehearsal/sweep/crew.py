@@ -7,7 +7,7 @@ from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from rehearsal.sweep.cases import Case
 from rehearsal.sweep.stage import Stage
@@ -112,7 +112,7 @@ def _serve(pipe: Connection, out: Path, runs: Path) -> None:
         worker.close()
 
 
-def _next(pipe: Connection) -> tuple[str, ...] | None:
+def _next(pipe: Connection) -> tuple[Any, ...] | None:
     with suppress(EOFError, KeyboardInterrupt):  # whoever asks is gone, or ends as we do
         return pipe.recv()  # type: ignore[no-any-return]
     return None

@@ -17,12 +17,15 @@ scenario. *Missed* are runs in which the fault met nothing: the story took anoth
 """
 CLASSES: Final = """
 A *case* is one thing that can go wrong in a story: each call in up to seven ways, each invocation in three, each state
-in three. *Distinct* are those that do not make the same run as another one (a state in which an execution does not rest;
+in three. *Distinct* are those that do not make the same run as another (a state in which an execution does not rest,
 the lost answer of a call that changes nothing). A *class* is the same step of the same function or machine, gone again:
 for another node, in the next round of a poll, in another story; names and numbers are all that tells its members apart.
 Of each class the first, the last and one that the seed draws are *chosen*. Throttled, broken and unreachable calls are
 one error to all but the adapter: each step meets one of them, and each operation all three; of each operation one read
 is slow. `--every` runs every case.
+"""
+DRAWN: Final = """
+A *sequence* is two to four cases that chance puts together; of one that breaks something only what it takes is kept.
 """
 
 
@@ -58,7 +61,7 @@ def _part(tally: Tally, told: Told, part: str) -> Iterator[str]:
         yield CLASSES
         yield from _extents(tally)
     else:
-        yield "\nA *sequence* is two to four cases that chance puts together; what one breaks is shrunk to what breaks it.\n"
+        yield DRAWN
     yield "| fault | workflow | runs | succeeded | failed, with its cause | violations | missed |"
     yield "|---|---|---|---|---|---|---|"
     for (fault, workflow), c in sorted(tally.counts.items()):
