@@ -63,11 +63,10 @@ class Case:
 
     @property
     def name(self) -> str:
-        """For its scenario: what fails, where, and the how-manieth time."""
+        """For its scenario: what fails, the how-manieth time, and where; a long one is cut."""
         about = self.moment.get("fault") or self.moment["interrupt"]
-        words = (about.get(key) for key in ("caller", "machine", "service", "action", "state", "nth"))
-        text = "-".join([self.fault, *(logical(str(word)) for word in words if word)])
-        return slug(text)
+        words = (about.get(key) for key in ("nth", "caller", "machine", "service", "action", "state"))
+        return slug("-".join([self.fault, *(logical(str(word)) for word in words if word)]))
 
 
 def slug(text: str) -> str:

@@ -20,6 +20,7 @@ from typing import Final
 from rehearsal.sweep.cases import MORE, Case
 
 UNAVAILABLE: Final = ("throttle", "error_5xx", "reset_before")
+READ: Final = "slow read"
 Stories = Mapping[str, Sequence[Case]]
 Of = tuple[str, Case]
 """A case and its story."""
@@ -44,7 +45,7 @@ def choose(stories: Stories, seed: str) -> dict[str, list[Case]]:
     operations: defaultdict[Hashable, list[Of]] = defaultdict(list)
     chosen: dict[str, list[Case]] = {story: [] for story in stories}
     for key, members in classes(stories).items():
-        for story, case in _some(members, 1 if key[0] == "slow" else 3, chance):
+        for story, case in _some(members, 1 if key[0] == READ else 3, chance):
             if key[0] == UNAVAILABLE:
                 operations[case.operation].append((story, case))
             else:
@@ -83,7 +84,7 @@ def _class(case: Case) -> tuple[Hashable, Hashable]:
     if case.operation and case.fault == UNAVAILABLE[0]:
         return UNAVAILABLE, case.way
     if case.fault == "slow" and case.reads:
-        return case.fault, case.operation
+        return READ, case.operation
     return case.fault, case.way
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from rehearsal.sweep.cases import Case
 from rehearsal.sweep.classes import choose, extents
-from rehearsal.sweep.crew import crew_of
+from rehearsal.sweep.crew import Worker, crew_of
 from rehearsal.sweep.page import ALONE, SEQUENCES, Told, page
 from rehearsal.sweep.sweep import sweep
 from rehearsal.sweep.tally import Tally
@@ -46,6 +46,7 @@ class Conduct:
 
     asked: Asked
     say: Callable[[str], None]
+    crew: Callable[[int, Path], list[Worker]] = crew_of
     tally: Tally = field(default_factory=Tally)
     started: float = field(default_factory=time.monotonic)
 
@@ -54,7 +55,7 @@ class Conduct:
 
         Raises: RuntimeError when a story does not pass even without a fault, or a worker ends.
         """
-        crew = crew_of(self.asked.workers, self.asked.out)
+        crew = self.crew(self.asked.workers, self.asked.out)
         try:
             sweep(crew, self.tally, self.asked.workflows, self.say, plan=self._plan, over=self._is_over)
         finally:

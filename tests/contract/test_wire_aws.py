@@ -211,6 +211,20 @@ def test_boto3_retries_through_a_throttle_that_ends(seeded: Wire) -> None:
     assert answer["ResponseMetadata"]["RetryAttempts"] == 1
 
 
+def test_a_fault_that_persists_strikes_every_try_of_its_call_and_no_other(seeded: Wire, tmp_path: Path) -> None:
+    """The tries are one call: the caller hears of it, and the numbers of the calls stay what they are."""
+    seeded.faults.append(Fault("throttle", service="autoscaling", nth=2, persists=True))
+    groups = client_of(seeded, "autoscaling", attempts=2)
+
+    groups.describe_auto_scaling_groups()
+    with pytest.raises(ClientError) as raised:
+        groups.describe_auto_scaling_groups()
+    groups.describe_auto_scaling_groups()
+
+    assert raised.value.response["ResponseMetadata"]["RetryAttempts"] == 1
+    assert [line["fault"] for line in lines(tmp_path)][-4:] == [None, "throttle", "throttle", None]
+
+
 @pytest.mark.parametrize(("kind", "arrives"), [("reset_before", False), ("reset_after", True)])
 def test_a_reset_cuts_the_connection_before_or_after_the_deed(kind: Any, arrives: bool, seeded: Wire) -> None:  # noqa: FBT001
     """The two cases that an idempotent step must take alike."""

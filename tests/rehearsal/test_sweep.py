@@ -1,17 +1,19 @@
 """Kept premises and the sweep over them.
 
 Covered: a second world on the same premises is what a cold one is, to the second; what can go wrong is listed from a
-run, each thing once; a few cases of a fixed seed hold; a failing case is kept as a scenario that can be loaded; a
-defect that only shows where several things go wrong is found and shrunk, once in a fake world and once in a real one;
-a run that breaks is a finding; the page.
+run, each thing once; a few cases of a fixed seed hold, here and by two workers; a failing case is kept as a scenario
+that can be loaded; a defect that only shows where several things go wrong is found and shrunk, once in a fake world and
+once in a real one; a run that breaks is a finding. Which cases stand for others, and the page: test_sweep_page.py.
 """
 
 import gc
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from weakref import ref
 
 import pytest
@@ -22,10 +24,9 @@ from rehearsal.report import ExecutionResult, Result
 from rehearsal.run import rehearse
 from rehearsal.scenario import SCENARIOS, Moment, Scenario, load
 from rehearsal.sweep.cases import Case, cases_of
+from rehearsal.sweep.conduct import Asked, Conduct
 from rehearsal.sweep.stage import Stage
 from rehearsal.sweep.story import Story
-from rehearsal.sweep.sweep import sweep
-from rehearsal.sweep.tally import Tally, Violation
 from rehearsal.sweep.trial import SEQUENCE, Trial, sequences, shrunk, trials
 from rehearsal.sweep.verdict import Verdict, judge
 from rehearsal.world import World
@@ -34,9 +35,10 @@ SWEEP = SCENARIOS / "sweep"
 RUNS = 2
 
 
-def call(caller: str, service: str, action: str, resource: str = "") -> dict[str, str]:
+def call(caller: str, service: str, action: str, resource: str = "") -> dict[str, Any]:
     """A line of the wire's record, as far as it matters."""
-    return {"caller": caller, "service": service, "action": action, "resource": resource}
+    about = {"at": 0.0, "role": f"arn:aws:iam::123456789012:role/{caller}Role", "status": 200, "keys": []}
+    return {"caller": caller, "service": service, "action": action, "resource": resource, **about}
 
 
 CALLS = [
@@ -64,7 +66,7 @@ def result(
 
 
 def test_every_call_fails_in_every_way_but_what_is_no_function_neither_waits_nor_dies() -> None:
-    """A call of EventBridge's has five faults, one of a function six; nobody outside is disturbed."""
+    """A call of EventBridge's has five faults, one of a function seven; nobody outside is disturbed."""
     cases = cases_of(CALLS, [])
 
     counted = Counter((case.fault, case.moment["fault"]["caller"]) for case in cases)
@@ -72,6 +74,19 @@ def test_every_call_fails_in_every_way_but_what_is_no_function_neither_waits_nor
     assert counted["slow", "eventbridge"] == 0
     assert counted["slow", "Plan"] == 3
     assert all(case.moment["fault"]["caller"] != "outside" for case in cases)
+
+
+def test_a_call_that_fails_fails_in_each_try_of_the_sdk_and_a_lost_answer_once_or_always() -> None:
+    """Otherwise the SDK's next try hides it; the apiserver's client tries once, so there once is always."""
+    struck = {
+        (case.fault, case.moment["fault"]["service"]): case.moment["fault"].get("persists", False)
+        for case in cases_of(CALLS, [])
+        if case.moment["fault"]["caller"] == "Plan"
+    }
+
+    persisting = {fault for (fault, service), persists in struck.items() if service == "s3" and persists}
+    assert persisting == {"throttle", "error_5xx", "reset_before", "unanswered"}
+    assert ("unanswered", "kube") not in struck
 
 
 def test_a_repeated_call_fails_by_its_number() -> None:
@@ -121,7 +136,7 @@ def test_each_case_is_a_moment_that_a_scenario_takes() -> None:
 
 
 def test_each_fault_has_its_turn_before_any_has_a_second_one() -> None:
-    """So a short sweep is a wide one; the same seed chooses the same; a sequence ends each turn."""
+    """So a short sweep is a wide one; the same seed chooses the same; a sequence comes after as many as faults."""
     cases = cases_of(CALLS, [execution("rotate_ami", "Plan", "Open")])
     faults = {case.fault for case in cases}
 
@@ -181,23 +196,6 @@ def test_what_the_observer_saw_is_a_violation() -> None:
     assert judge(seen, "rotate_ami", struck=True).violations == (("cordon", "ip-1"),)
 
 
-def test_the_page_counts_by_fault_and_workflow_and_names_each_violation() -> None:
-    """With seed and date."""
-    tally = Tally("7", {"rotate": 300})
-    moment = {"at": 0, "fault": {"kind": "throttle", "action": "GetObject"}}
-    aborted = {"at": 0, "interrupt": {"machine": "rotate_ami", "state": "Plan"}}
-    found = [Violation("rotate", "throttle", (moment, aborted), "cordon", "ip-1", "x.yaml")]
-    tally.add("rotate", "throttle", Verdict("failed", (("cordon", "ip-1"),)), found)
-    tally.add("rotate", "slow", Verdict("succeeded", ()), [])
-
-    page = tally.page("2026-11-28")
-    assert "| throttle | rotate | 1 | 0 | 1 | 1 | 0 |" in page
-    assert "| slow | rotate | 1 | 1 | 0 | 0 | 0 |" in page
-    assert "| rotate | `kind throttle, action GetObject; machine rotate_ami, state Plan` | cordon | ip-1 |" in page
-    assert "--seed 7` on 2026-11-28: 2 runs" in page
-    assert tally.to_json(3600.0)["runs_per_hour"] == 2
-
-
 class Breaks(Stage):
     """A stage on which nothing can be rehearsed but the first story."""
 
@@ -234,6 +232,7 @@ class Planted(Stage):
         aborted = any(moment.interrupt for moment in scenario.timeline)
         out.mkdir(parents=True, exist_ok=True)
         (out / "wire.jsonl").write_text("")
+        (out / "journal.jsonl").write_text("")
         left = ({"rule": "lock", "what": "lock#gpu-inference"},) if throttled and aborted else ()
         return result(execution("rotate_ami"), violations=left)
 
@@ -286,12 +285,15 @@ def test_a_world_on_kept_premises_is_what_a_cold_one_is(premises: Premises, tmp_
 
 @pytest.mark.cluster
 def test_a_few_cases_of_a_fixed_seed_hold(tmp_path: Path) -> None:
-    """The whole is `make sweep`."""
-    tally = Tally("1")
+    """The whole is `make sweep`; two workers share them, and what is run is said in the page."""
+    page = tmp_path / "page.md"
+    asked = Asked(("rotate",), "1", tmp_path, "gpuops sweep --limit 2", limit=RUNS, workers=2, page=page)
+    conduct = Conduct(asked, lambda _: None)
 
-    sweep(tally, ["rotate"], tmp_path, lambda _: None, choose=lambda cases: islice(trials(cases, "1"), RUNS))
+    conduct.run()
 
-    assert (tally.runs, tally.violations) == (RUNS, [])
+    assert (conduct.tally.runs, conduct.tally.violations) == (RUNS, [])
+    assert f"`gpuops sweep --limit 2` on {time.strftime('%Y')}" in page.read_text()
 
 
 class Kept(Stage):
