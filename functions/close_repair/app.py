@@ -50,7 +50,7 @@ def judge(request: Repair, node: Node | None) -> Closed:
         return Closed(status="observed", reason=f"{request.isolate.reason}: {wish} would be right, because {told}")
     if request.replace is not None:
         return Closed(status="repaired", reason=f"{name} was replaced: {told}")
-    if request.evacuated or node is None or request.taken or request.released:
+    if request.evacuated or node is None or request.taken or request.released or was_taken_over(request, node):
         return left(request, node)
     if request.smoke is not None and request.error is None:
         done = request.repair.reason if request.repair else request.open.reason if request.open else ""
@@ -66,9 +66,15 @@ def left(request: Repair, node: Node | None) -> Closed:
         return Closed(status="evacuated", reason=f"{request.isolate.node} was emptied in time: {request.why}")
     if request.released and request.open is not None:
         return Closed(status="released", reason=f"{request.open.reason}; {request.why}")
-    if request.taken and node is not None and node.isolated_by not in {None, request.run.id}:
+    if node is not None and node.isolated_by not in {None, request.run.id}:
         return Closed(status="gone", reason=f"{node.name} is left to run {node.isolated_by}: {request.why}")
     return Closed(status="gone", reason=f"{request.isolate.node} is gone")
+
+
+def was_taken_over(request: Repair, node: Node) -> bool:
+    """Whether another run has closed our node while its repair went on: whatever we proved, that one opens it."""
+    closed = request.isolate.status == "closed" and request.error is None
+    return closed and node.isolated_by not in {None, request.run.id}
 
 
 def opened(request: Repair, told: str) -> Closed:

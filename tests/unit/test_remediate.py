@@ -133,6 +133,19 @@ def test_of_two_that_close_a_node_in_one_moment_the_last_one_has_it(world: World
     assert world.budgets.slots() == ()
 
 
+def test_a_node_that_was_taken_over_in_mid_repair_is_not_said_to_be_open_again(world: World) -> None:
+    """Its GPUs were reset and proved, and AWS takes the instance: the other run has it, and closed it stays."""
+    proved = {"repair": {"status": "repaired", "reason": "its GPUs were reset"}, "smoke": {"status": "passed"}}
+    state = repair(closed(world), "reset", open={"status": "clear", "reason": "", "since": NOW}, **proved)
+    world.connected.isolate(there(world), "fault-2", "interruption", "interruption")
+
+    verdict = CLOSE.close_repair(state, NOW, world)
+
+    assert (verdict.status, f"{NAME} is left to run fault-2" in verdict.reason) == ("gone", True)
+    assert there(world).isolated_by == "fault-2"
+    assert world.escalated == []
+
+
 def test_an_interruption_takes_a_node_over_from_a_repair_that_knows_of_no_deadline(world: World) -> None:
     """Two minutes are too short to ask whose it is."""
     world.connected.isolate(there(world), "fault-0", "rebalance", "rebalance")
