@@ -76,8 +76,7 @@ audit: setup ## known vulnerabilities of what is pinned, the template and its po
 	@SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
 	@$(BIN)/python scripts/policies.py build/policies
 	@build/audit/bin/parliament --directory build/policies --json | $(BIN)/python scripts/policies.py -
-	@for folder in layers/gpuops .; do \
-		build/audit/bin/pip-audit --strict --disable-pip --require-hashes -r $$folder/requirements.txt || exit 1; done
+	@$(BIN)/python scripts/vulnerabilities.py build/audit/bin/pip-audit layers/gpuops/requirements.txt requirements.txt
 
 lock: setup ## compile the lock files anew from requirements.in, layers/gpuops and the Go toolchain
 	@$(BIN)/python -m venv build/lock
