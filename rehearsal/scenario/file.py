@@ -7,6 +7,7 @@ composed into nodes first, which know their line, and every error is looked up i
 from __future__ import annotations
 
 import json
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from pydantic import ValidationError
 from rehearsal.scenario.model import Place, Scenario
 
 MESSAGE_LENGTH = 300
+MAX_BRACKETS = 100
+"""In each other: PyYAML's scanner looks at every open one at each token, which takes it long over thousands."""
 SCENARIOS = Path(__file__).parent.parent.parent / "scenarios"
 
 
@@ -56,6 +59,8 @@ def parse(path: Path, text: str) -> Scenario:
 
     Raises: ScenarioError.
     """
+    if max(accumulate((letter in "[{") - (letter in "]}") for letter in text), default=0) > MAX_BRACKETS:
+        raise ScenarioError(f"{path}:1: more than {MAX_BRACKETS} brackets stand in each other")
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)

@@ -12,8 +12,6 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any, Self
 
-import boto3
-
 from gpuops.adapters.attempts import Attempts
 from gpuops.adapters.budgets import Budgets
 from gpuops.adapters.claims import Claims
@@ -33,6 +31,7 @@ from gpuops.domain.policy import Canary, Policy, parse_policy
 from gpuops.domain.rotation.bake import Alarm
 from gpuops.domain.rotation.lock import Execution
 from gpuops.domain.rotation.root import RootTask
+from tests.fakes.dynamodb import client
 from tests.fakes.nodegroups import Disruptions, Nodegroups
 from tests.fakes.rotation import ARN, NOW, POLICY, Cluster, Groups, Images, Templates
 
@@ -226,10 +225,10 @@ class World:
         del self.smokes[job]
 
     def latest(self) -> Policy:
-        return parse_policy(self.policy, "v1")
+        return parsed(self.policy, "v1")
 
     def at(self, version: str) -> Policy:
-        return parse_policy(self.policy, version)
+        return parsed(self.policy, version)
 
     def type_of(self, instance: str) -> tuple[str, int]:
         return "g4dn.xlarge", 1
@@ -251,11 +250,9 @@ class World:
 
 
 @cache
-def client() -> Any:
-    """The client of all tests in this process: making one takes longer than most of them."""
-    keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-    sdk: Any = boto3
-    return sdk.client("dynamodb", region_name="us-east-1", **keys)
+def parsed(policy: str, version: str) -> Policy:
+    """The policy, which nobody can change: a story asks for the same one again and again."""
+    return parse_policy(policy, version)
 
 
 def table() -> Table:

@@ -39,10 +39,10 @@ def by(world: World, on_no_capacity: str, strategy: str = "surge") -> World:
 
 
 def waits(world: World, change: Any, until: datetime, *, slot: int = 0, first: Any = None) -> Any:
-    """Claim again and again, as the state machine would, until something else than waiting, or until then."""
+    """Claim again and again, as late as the state machine would, until something else than waiting, or until then."""
     answer, now = first or claim(world, change, slot), NOW
     while answer.status == "waiting" and now < until:
-        now += timedelta(minutes=1)
+        now = min(until, now + timedelta(seconds=answer.wait_seconds))
         answer = claim(world, change, slot, now, claim=answer.model_dump())
     return answer
 

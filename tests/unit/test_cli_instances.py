@@ -4,7 +4,6 @@ Covered: JSON and words, one family, one type, unknown names, offline, an accoun
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,18 +14,27 @@ from cli import instances
 from cli.main import app
 from gpuops.adapters import aws
 from gpuops.domain.drivers.families import gpu_families
+from gpuops.domain.drivers.kinds import GpuType
 from gpuops.domain.errors import Refused
 
 
+@pytest.fixture(scope="module")
+def types() -> tuple[GpuType, ...]:
+    """What moto's EC2 says in us-east-1, asked once: it takes seconds over its thousand types."""
+    keys = {"ACCESS_KEY_ID": "none", "SECRET_ACCESS_KEY": "none", "DEFAULT_REGION": "us-east-1"}
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in keys.items():
+            patch.setenv(f"AWS_{name}", value)
+        aws.client.cache_clear()
+        found = instances.described()
+    aws.client.cache_clear()
+    return found
+
+
 @pytest.fixture(autouse=True)
-def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def ec2(types: tuple[GpuType, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """An account in us-east-1."""
-    for name, value in {"ACCESS_KEY_ID": "none", "SECRET_ACCESS_KEY": "none", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    aws.client.cache_clear()
-    with mock_aws():
-        yield
-    aws.client.cache_clear()
+    monkeypatch.setattr(instances, "described", lambda: types)
 
 
 def run(*arguments: str) -> Result:

@@ -18,6 +18,8 @@ TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/gpuops"
 TEMPLATE = "arn:aws:ec2:us-east-1:123456789012:launch-template/lt-1"
 NODE_ROLE = "arn:aws:iam::123456789012:role/gpu-nodes"
 BOTOCORE = {"states": "stepfunctions", "tag": "resourcegroupstaggingapi", "servicequotas": "service-quotas"}
+SESSION = botocore.session.get_session()
+"""One for all rows: it keeps the models that it has read, and EC2's are megabytes."""
 
 
 class World:
@@ -59,7 +61,7 @@ for Prometheus", Service Authorization Reference."""
 def test_every_row_is_an_operation_of_its_service(row: str) -> None:
     """A misspelled row would never be found, and its call refused."""
     service, _, operation = row.partition(":")
-    model = botocore.session.get_session().get_service_model(BOTOCORE.get(service, service))
+    model = SESSION.get_service_model(BOTOCORE.get(service, service))
 
     assert operation in model.operation_names
 
