@@ -16,6 +16,8 @@ settings.register_profile("gpuops", deadline=None, suppress_health_check=[Health
 settings.register_profile("fuzz", settings.get_profile("gpuops"), max_examples=20_000, print_blob=True)
 settings.load_profile(os.environ.get("GPUOPS_EXAMPLES", "gpuops"))
 
+LONGEST = ("/test_sweep.py", "/test_local.py", "/test_rehearse_ends.py", "/test_doctor.py", "[launch_storm")
+"""What takes tens of seconds by itself goes first: dealt last, it would be waited for by all but one process."""
 PLAYED = re.compile(r"/test_rehearse\.py::\w+\[(\w+)")
 """A test of a scenario has its name as first parameter."""
 
@@ -26,6 +28,12 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         scenario = PLAYED.search(nodeid)
         return scenario[1] if scenario else nodeid.partition("::")[0]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest first where tests are dealt out."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:

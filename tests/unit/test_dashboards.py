@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
-
 from gpuops import entry
 from gpuops.domain import errors
 from gpuops.domain.faults.breaker import LAUNCH_SUSPENDED
 from gpuops.domain.faults.sightings import EXPORTERS_SILENT, XIDS_SEEN
 from gpuops.domain.rotation.capacity import CAPACITY_HELD
+from tests.fakes.stack import template
 
 ROOT = Path(__file__).parents[2]
 QUEUED = ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage")
@@ -39,8 +38,8 @@ def expressions() -> Iterator[str]:
 
 def body() -> Any:
     """The CloudWatch dashboard as CloudWatch gets it."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    text = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    whole = template()
+    text = whole["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     return json.loads(re.sub(r"\$\{[\w:.]+\}", "x", text))
 
 
@@ -103,12 +102,12 @@ def test_cloudwatch_searches_only_for_what_is_written() -> None:
 
 def test_cloudwatch_shows_every_alarm_of_the_template() -> None:
     """One that is not shown is found out too late."""
-    template = yaml_parse((ROOT / "template.yaml").read_text())
-    alarms = [name for name, made in template["Resources"].items() if _always_there(made)]
-    text = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    whole = template()
+    alarms = [name for name, made in whole["Resources"].items() if _always_there(made)]
+    text = whole["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     assert alarms
     assert [name for name in alarms if f"${{{name}.Arn}}" not in text] == []
-    watched = {template["Resources"][name]["Properties"]["MetricName"] for name in alarms}
+    watched = {whole["Resources"][name]["Properties"]["MetricName"] for name in alarms}
     assert watched <= {LAUNCH_SUSPENDED, CAPACITY_HELD, XIDS_SEEN, EXPORTERS_SILENT, "Decided", *QUEUED} | error_names()
 
 

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
-from samtranslator.yaml_helper import yaml_parse
 
 from gpuops.adapters.store import Store
 from gpuops.domain.errors import Invalid, Unavailable
@@ -28,6 +26,7 @@ from gpuops.domain.rotation.target import Target
 from rehearsal.region.inputs import input_of
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import ARN, NEW, NOW, OLD, POLICY, TARGET, Cluster, Groups, group, image, instance, node, run
+from tests.fakes.stack import template
 from tests.fakes.world import World, table
 
 DETECT, LEFT, REPORT = load_app("detect_release"), load_app("list_leftovers"), load_app("write_report")
@@ -364,7 +363,6 @@ def test_a_broken_policy_hides_no_open_change(world: World) -> None:
 
 
 HOSTILE = "<script>alert('&')</script>"
-TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
 def _line(at: int, function_name: str, status: str, subject: str | None = None) -> dict[str, Any]:
@@ -452,7 +450,7 @@ def test_reconcile_writes_a_report_only_where_the_run_left_none(world: World) ->
 def test_whoever_was_stopped_has_a_report_beside_that_of_reconcile(world: World) -> None:
     """It says what was done until then, and neither overwrites the other; the event is the template's."""
     world.store.write_journal("gpuops-rotate-ami-1", _line(0, "drain_node", "draining", "i-1"))
-    rule = yaml_parse(TEMPLATE.read_text())["Resources"]["WriteReportFunction"]["Properties"]["Events"]["Stopped"]
+    rule = template()["Resources"]["WriteReportFunction"]["Properties"]["Events"]["Stopped"]
     transformer = rule["Properties"]["InputTransformer"]
     arn = "arn:aws:states:us-east-1:123456789012:execution:gpuops-rotate-ami:gpuops-rotate-ami-1"
     detail = {"executionArn": arn, "stateMachineArn": "m", "name": "gpuops-rotate-ami-1", "status": "ABORTED"}

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from samtranslator.yaml_helper import yaml_parse
+
+from tests.fakes.stack import template
 
 ROOT = Path(__file__).parents[2]
-RESOURCES: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+RESOURCES: dict[str, Any] = template()["Resources"]
 READS = {"dynamodb:GetItem", "dynamodb:Query"}
 WRITES = {
     "DetectRelease": {"PutItem release", "UpdateItem undo"},
