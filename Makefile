@@ -13,6 +13,8 @@ PARLIAMENT := 1.6.4
 # A rehearsal hands one baton on from process to process, so two of them leave a part of two cores idle: three workers for two.
 WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? (n * 3 + 1) / 2 : 6)))
 SPREAD := -n $(WORKERS) --no-loadscope-reorder
+# Of each module the bytecode, its asserts rewritten, is kept: every worker imports all of the tests.
+unexport PYTHONDONTWRITEBYTECODE
 NEEDED := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
 PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(NEEDED)' 2>/dev/null && echo $$python && break; done)

@@ -308,7 +308,8 @@ class Kept(Stage):
 def test_a_defect_of_a_real_world_is_shrunk_to_what_shows_it(premises: Premises, tmp_path: Path) -> None:
     """Nobody reconciles here, so a run that is stopped in its middle leaves everything; a throttled call none."""
     story = Story("rotate", Kept(premises), tmp_path)
-    story.scenario = story.scenario.model_copy(update={"parameters": {"ReconcileSchedule": "rate(1 day)"}})
+    alone = {"parameters": {"ReconcileSchedule": "rate(1 day)"}, "aftermath_seconds": 60}
+    story.scenario = story.scenario.model_copy(update=alone)
     throttled = {"kind": "throttle", "caller": "*PlanRotation*", "service": "s3", "action": "GetObject", "nth": 1}
     stopped = {"machine": "rotate_ami", "state": "RollCanary", "nth": 1}
     moments = ({"at": 0, "fault": throttled}, {"at": 0, "interrupt": stopped})

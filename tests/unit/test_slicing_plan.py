@@ -66,6 +66,14 @@ def after(pool: Pool, profiles: dict[str, Profile], minutes: int, policy: Rebala
     return plan
 
 
+def test_at_the_highest_rung_nothing_grows() -> None:
+    """However many pods wait: a step to where the pool is would be none."""
+    pool = Pool("pool", [node("n", replicas=8)], PoolState(rung=8))
+    plan = plan_pool(pool, {}, Demand(pending=1), POLICY.model_copy(update={"crowded_minutes": 0}), NOW)
+
+    assert (plan.status, plan.replicas, plan.reason) == ("keep", 8, "1 pods wait; 8 is the highest rung")
+
+
 @pytest.mark.parametrize(("minutes", "status"), [(29, "keep"), (30, "grow")])
 def test_an_idle_pool_grows_once_two_have_fitted_for_half_an_hour(minutes: int, status: str) -> None:
     """And only by one rung."""

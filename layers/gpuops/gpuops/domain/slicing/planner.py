@@ -112,8 +112,8 @@ def _step(pool: Pool, facts: Facts, demand: Demand, policy: Rebalance, now: date
         return Step("shrink", lower, fit.why[first])
     if rung > 1 and not cooling and (why := facts.pressed or _why_hot(facts.looks, now)):
         return Step("shrink", lower, why)
-    higher = next((step for step in LADDER if step > rung), rung)
-    if why := _why_not_grow(higher, facts, policy, now):
+    higher = next((step for step in LADDER if step > rung), 0)
+    if why := _why_not_grow(higher, facts, policy, now) if higher else f"{rung} is the highest rung":
         return Step("keep", rung, f"{demand.pending} pods wait; {why}" if demand.pending else why)
     if cooling:
         return Step("keep", rung, f"its shares changed at {cooling[-1].isoformat()}: it cools down")
@@ -131,7 +131,7 @@ def _why_hot(looks: Sequence[Past], now: datetime) -> str:
 
 def _why_not_grow(higher: int, facts: Facts, policy: Rebalance, now: datetime) -> str:
     """Why the pool stays at its rung; empty where it may take the next one."""
-    if why := facts.fit.why.get(higher, f"{higher} is the highest rung"):
+    if why := facts.fit.why[higher]:
         return why
     if facts.frozen:
         return facts.frozen
