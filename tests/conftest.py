@@ -4,6 +4,7 @@
 plane takes seconds to start; of the rehearsals, the tests of one scenario stay together, since it is played once.
 """
 
+import gc
 import os
 import re
 
@@ -34,6 +35,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the longest first where tests are dealt out."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Spare what was imported the search for garbage: all of it stays, and a tenth of the tests' CPU went into that."""
+    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
