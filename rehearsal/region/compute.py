@@ -7,6 +7,7 @@ kubelet boots there). A terminated instance stays listed for ever, with its addr
 """
 
 import ipaddress
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +21,8 @@ from rehearsal.region.compute_instance import SimulatedInstance
 from rehearsal.region.fleet_ports import ACCOUNT, REGION, SimInstance, Timers, digest, moment, spread, stamp
 from rehearsal.region.instance_types import Capacity, Shelf, add_missing_types
 
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+"""Nobody launches moto's own thousand images, and to make them was most of what a new region cost."""
 PENDING_SECONDS = (10, 20)
 SHUTDOWN_SECONDS = (30, 60)
 STOP_SECONDS = 40
