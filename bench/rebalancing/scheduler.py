@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench.rebalancing.trace import Arrival
+from gpuops.domain.slicing.steer import CLOSED
 
 NODE_CPU_MILLI, NODE_MEMORY_MIB = 192_000, 2_097_152
 SPREAD, AVOID, WHOLE = 2.0, 3.0, 100.0
-CLOSED = 3
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Node:
     fallen: list[Pod] = field(default_factory=list)
     """Killed in the minute that was."""
     marks: int = 0
-    """Taints: the more, the rather pods go elsewhere while there is an elsewhere; the third one is hard."""
+    """Taints: the more, the rather pods go elsewhere while there is an elsewhere; the last one is hard."""
     cpu: int = 0
     memory: int = 0
 

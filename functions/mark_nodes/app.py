@@ -1,6 +1,6 @@
 """Have nodes bear as many taints as the plan says, none where no plan wants any.
 
-The first two only make kube-scheduler prefer other nodes; with the third no further pod comes. No pod has to go for any
+Three only make kube-scheduler prefer other nodes; with the fourth no further pod comes. No pod has to go for any
 of them, which is why nobody takes a lock, closes a node or proves it afterwards.
 
 In:  {"slicing": {"cluster", "marks": {node: taints}}, "now": "..."}

@@ -6,7 +6,7 @@ changed already return.
 
 In:  {"event": {"cluster"}, "execution": {...}, "slicing"?: <previous answer>, "error"?: {...}, "now": "..."}
 Out: {"status": "changed" | "kept" | "held" | "restored", "reason", "cluster", "policy",
-      "marks": {<node>: <taints that it is to bear from now on, the third of which is hard>},
+      "marks": {<node>: <taints that it is to bear from now on, the fourth of which is hard>},
       "pools": [{"group", "mode", "status", "now", "replicas", "reason", "hash", "spared_gpus", "saved", "nodes"}]}
 """
 

@@ -50,7 +50,7 @@ def test_nothing_is_marked_while_the_stack_is_stopped() -> None:
     assert (answer.status, answer.reason, world.marked) == ("stopped", "stopped by ops", {})
 
 
-def test_more_than_three_is_no_wish() -> None:
+def test_more_than_four_is_no_wish() -> None:
     """There are no more keys."""
     with pytest.raises(ValidationError):
-        MARK.Wanted(cluster="demo", marks={"a": 4})
+        MARK.Wanted(cluster="demo", marks={"a": 5})

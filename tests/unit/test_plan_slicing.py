@@ -220,8 +220,8 @@ def test_fewer_shares_save_nothing() -> None:
 def test_a_steered_pool_says_which_nodes_bear_soft_taints(world: World) -> None:
     """Only what changes, and only where plans are applied; they go with `steer`, and with `rebalance` itself."""
     world.more = ", steer: true"
-    assert plan(world).marks == {"n0": 2, "n1": 2, "n2": 2}, "it grows, and all of them are exclusive"
-    world.marks = {0: 2, 1: 2, 2: 2}
+    assert plan(world).marks == {"n0": 3, "n1": 3, "n2": 3}, "it grows, and all of them are exclusive"
+    world.marks = {0: 3, 1: 3, 2: 3}
     assert plan(world, minutes=1).marks == {}
     world.mode, world.marks = "recommend", {}
     assert plan(world, minutes=2).marks == {}

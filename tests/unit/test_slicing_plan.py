@@ -20,7 +20,7 @@ from gpuops.domain.slicing.odds import Spread, odds_above
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import Demand, Gpu, Pool, PoolNode, PoolPlan, PoolState, Tenant
 from gpuops.domain.slicing.profile import Profile, fall, observe
-from gpuops.domain.slicing.steer import CLOSED, FULL, MOST_CHANGES, OPEN, REST, changes_of
+from gpuops.domain.slicing.steer import CLOSED, FULL, MOST_CHANGES, OPEN, REST, TIGHT, changes_of
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TOTAL = 80 * 1024
@@ -231,6 +231,21 @@ def test_soft_taints_keep_empty_nodes_empty_and_full_ones_alone() -> None:
     marks = {n.node: n.marks for n in after(pool, profiles, 0, POLICY.model_copy(update={"steer": True})).nodes}
     assert [marks[name] for name in "abc"] == [OPEN, REST, FULL]
     assert {n.marks for n in after(pool, profiles, 0).nodes} == {0}
+
+
+def peaking(name: str, usual: int, peak: int) -> Profile:
+    """A workload that peaked in one of a hundred windows, or not yet."""
+    return observe(observe(known(name, usual), name, NOW, peak, 0.1), name, NOW + timedelta(minutes=5), usual, 0.1)
+
+
+def test_who_has_not_peaked_yet_is_expected_to_peak_like_the_others() -> None:
+    """Of two GPUs with room the one whose pod uses more comes last, though the other's pod has peaked higher so far."""
+    profiles = {f"d/{i}": peaking(f"d/{i}", 22_000, 36_000) for i in range(9)}
+    profiles["d/calm"] = known("d/calm", 31_000)
+    found = [node(f"n{i}", Tenant(f"d/{i}", 22_000, 0.1), replicas=2) for i in range(9)]
+    pool = Pool("p", [*found, node("calm", Tenant("d/calm", 31_000, 0.1), replicas=2)], PoolState(rung=2))
+    marks = {n.node: n.marks for n in after(pool, profiles, 0, POLICY.model_copy(update={"steer": True})).nodes}
+    assert (marks["calm"], {marks[f"n{i}"] for i in range(9)}) == (TIGHT, {OPEN})
 
 
 TRAINING = Tenant("default/Job/train", 10_000, 0.9, "it is training")

@@ -100,10 +100,11 @@ STARTUP_TAINT_KEY = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops"
 STARTUP_TAINT = Taint(key=STARTUP_TAINT_KEY, value="pending", effect="NoSchedule")
 MARKS = (
     Taint(key="gpuops/rather-not", effect="PreferNoSchedule"),
+    Taint(key="gpuops/rather-not-now", effect="PreferNoSchedule"),
     Taint(key="gpuops/rather-not-at-all", effect="PreferNoSchedule"),
     Taint(key="status-taint.cluster-autoscaler.kubernetes.io/gpuops", value="full", effect="NoSchedule"),
 )
-"""On a node of a pool: the first, the first two, by which pods are packed; or all, and then no further pod comes.
+"""On a node of a pool: some of the first three, by which pods are packed; or all, and then no further pod comes.
 
 Cluster Autoscaler takes a node with such a prefix for ready and full, and a new one of its group for free of the taint
 (its FAQ, "status taints", from 1.29 on)."""

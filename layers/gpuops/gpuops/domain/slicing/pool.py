@@ -168,8 +168,8 @@ class NodePlan(BaseModel):
     replicas: int
     """Shares of each GPU that it is to have."""
     marks: int = 0
-    """Taints that it is to bear: 1 for an empty node that need not fill, 2 where another peak would not fit, 3 where
-    no further pod may come; only the third is a hard one."""
+    """Taints that it is to bear: 1 where others have more room, 2 for an empty node that need not fill, 3 where another
+    peak would not fit, 4 where no further pod may come; only the fourth is a hard one."""
     canary: bool = False
     """The first to change: the others follow once it has proved itself."""
     reason: str

@@ -17,11 +17,13 @@ from gpuops.domain.slicing.pool import Gpu, PoolNode
 from gpuops.domain.slicing.profile import Profile
 from gpuops.domain.slicing.rungs import peak_of
 
-OPEN, REST, FULL, CLOSED = 0, 1, 2, 3
-"""How many taints: none, on an empty node, on one that pods had better not come to at all; and a hard one, which keeps
-them away."""
+OPEN, TIGHT, REST, FULL, CLOSED = range(5)
+"""How many taints: none; where others have more room; on an empty node; where pods had better not come to at all; and a
+hard one, which keeps them away."""
 MOST_CHANGES = 200
 """At one look: an answer travels through every state of the machine, and the others follow at the next."""
+DREAD = 0.9
+"""Of the pool's workloads so many peak less above their mean than what is dreaded of one that has not peaked yet."""
 CAUTION = 1.5
 """Peaks above the mean add up as the root of their squares, and then by so much, since pods share their rush hours."""
 
@@ -53,6 +55,8 @@ class Outlook:
     """Whether training runs in it: then exclusive nodes are left for more of it."""
     needs: Mapping[str, Need]
     newcomer: Need
+    dread: float
+    """How far above its mean a workload may peak that has not yet: what the pool's others do, in MiB."""
     spare: frozenset[str]
     """Empty nodes of a pool that does not share which are to be taken away first."""
 
@@ -68,7 +72,9 @@ def outlook_of(
     needs = needs_of({name: profiles[name] for name in pods if name in profiles})
     empty = sorted(node.name for node in nodes if not node.used) if rung == 1 else []
     trains = any(node.exclusive for node in nodes)
-    return Outlook(rung, trains, needs, typical(needs, pods), frozenset(empty[(len(empty) + 1) // 2 :]))
+    beyond = sorted(need.beyond for need in needs.values()) or [0.0]
+    dread = beyond[min(len(beyond) - 1, int(len(beyond) * DREAD))]
+    return Outlook(rung, trains, needs, typical(needs, pods), dread, frozenset(empty[(len(empty) + 1) // 2 :]))
 
 
 def marks_of(node: PoolNode, outlook: Outlook) -> int:
@@ -80,9 +86,19 @@ def marks_of(node: PoolNode, outlook: Outlook) -> int:
     if not any(True for _ in node.tenants):
         return REST
     roomy = [gpu for gpu in node.gpus if len(gpu.tenants) < node.replicas]
-    if not roomy or node.replicas == 1 or any(fits_one_more(gpu, outlook) for gpu in roomy):
-        return OPEN
-    return FULL
+    return min((_room(gpu, outlook) for gpu in roomy), default=OPEN) if node.replicas > 1 else OPEN
+
+
+def _room(gpu: Gpu, outlook: Outlook) -> int:
+    """How many taints the GPU of a shared node asks for.
+
+    That a workload has not peaked yet says little: in the replayed pools most of those that ran out of memory had not.
+    So GPUs come last on which their pods and the next would not fit if each peaked as the pool's others do. That only
+    orders those with room; to leave them all alone would cost more than it saves.
+    """
+    if not fits_one_more(gpu, outlook):
+        return FULL
+    return OPEN if fits_one_more(gpu, outlook, outlook.dread) else TIGHT
 
 
 def changes_of(wanted: Mapping[str, int], found: Mapping[str, int], *, all_known: bool) -> dict[str, int]:
@@ -98,11 +114,11 @@ def changes_of(wanted: Mapping[str, int], found: Mapping[str, int], *, all_known
     return dict(islice(other.items(), MOST_CHANGES))
 
 
-def fits_one_more(gpu: Gpu, outlook: Outlook) -> bool:
-    """Whether the peaks of its pods and of one like the others of the pool fit together."""
+def fits_one_more(gpu: Gpu, outlook: Outlook, least: float = 0.0) -> bool:
+    """Whether the peaks of its pods and of one like the others fit together, each so far above its mean at least."""
     newcomer = outlook.newcomer
     all_of_them = [newcomer, *(outlook.needs.get(tenant.workload, newcomer) for tenant in gpu.tenants)]
-    beyond = math.sqrt(sum(need.beyond**2 for need in all_of_them))
+    beyond = math.sqrt(sum(max(need.beyond, least) ** 2 for need in all_of_them))
     free = (gpu.sample.memory_total_mib or 0) - (gpu.sample.memory_reserved_mib or 0)
     return sum(need.usual for need in all_of_them) + CAUTION * beyond <= free
 
