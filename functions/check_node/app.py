@@ -3,7 +3,7 @@
 In:  {"run": {...}, "find": {"node", "instance", "hook", "deadline"}, "configure": {"status", "replicas", "resource"},
       "check"?: <previous answer>, "apply"?: {...}, "now": "..."}
 Out: {"status": "ready" | "waiting" | "unconfigured" | "overdue", "reason", "gpus", "allocatable", "replicas",
-      "resource", "wait_seconds"}
+      "resource", "unready_since", "wait_seconds"}
 """
 
 from datetime import datetime, timedelta
@@ -70,6 +70,7 @@ def check(request: Request, now: datetime, cluster: Cluster, instances: Instance
         reason=decision.reason,
         gpus=gpus,
         allocatable=node.offers(decision.shape.resource) if node else 0,
+        unready_since=node.turned if node and not node.ready else None,
         replicas=decision.shape.replicas,
         resource=decision.shape.resource,
         beat=beat,
@@ -100,19 +101,19 @@ def pause(found: Subject, node: Node | None, now: datetime, *, first: bool) -> i
 
 def ready_by(node: Node, settling: int | None) -> datetime | None:
     """When the node got Ready, or usually would; None where nobody knows."""
-    if node.ready or node.registered is None or settling is None:
-        return node.ready_since
-    return node.registered + timedelta(seconds=settling)
+    if node.ready or node.turned is None:
+        return node.turned
+    return None if settling is None else node.turned + timedelta(seconds=settling)
 
 
 def remember(node: Node, request: Request, memory: Memory) -> None:
     """Keep how long a launched node took until it was Ready: the next one of its group is looked for then."""
-    found, group = request.find, request.run.group
-    if not found.boots or found.since is None or node.registered is None or node.ready_since is None:
+    found, before, group = request.find, request.before, request.run.group
+    if not found.boots or found.since is None or node.turned is None:
         return
-    booted, settled = node.ready_since - found.since, node.ready_since - node.registered
     heartbeat = found.hook.heartbeat_seconds if found.hook else None
-    memory.keep_usual_boot(group, boot_seen(memory.usual_boot(group), booted, settled, heartbeat))
+    settled = node.turned - before.unready_since if before and before.unready_since else None
+    memory.keep_boots(group, boot_seen(memory.boots(group), node.turned - found.since, settled, heartbeat))
 
 
 @entry(Request)

@@ -71,7 +71,7 @@ def find(
 
 def later(launch: Launch, run: Run, group: GroupPolicy, now: datetime, memory: Memory) -> Found:
     """Ask nobody about an instance that has just begun to boot; look when nodes of its group usually are there."""
-    usual = memory.usual_boot(run.group)
+    usual = memory.boots(run.group)
     return Found(
         status="waiting",
         reason=f"{launch.instance} has just been launched",
@@ -81,7 +81,7 @@ def later(launch: Launch, run: Run, group: GroupPolicy, now: datetime, memory: M
         deadline=now + timedelta(minutes=group.admission.deadline_minutes),
         since=now,
         beat=now,
-        settling=usual.settling if usual else None,
+        settling=usual.settles if usual else None,
         wait_seconds=first_seconds(launch.instance, usual),
     )
 

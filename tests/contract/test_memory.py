@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from gpuops.adapters.memory import Memory
 from gpuops.adapters.table import ONE
-from gpuops.domain.admission.pace import Boot
+from gpuops.domain.admission.pace import Boots
 from gpuops.domain.faults.breaker import Breaker
 from tests.fakes.rotation import NOW
 from tests.fakes.world import table
@@ -41,10 +41,10 @@ def opened(memory: Memory, *, suspended: bool = True) -> Breaker:
 
 def test_how_a_groups_nodes_usually_come_is_remembered(memory: Memory) -> None:
     """The last word counts; each group has its own."""
-    assert memory.usual_boot("gpu") is None
-    memory.keep_usual_boot("gpu", Boot(300, 20, 0))
-    memory.keep_usual_boot("gpu", Boot(170, 20, 900))
-    assert (memory.usual_boot("gpu"), memory.usual_boot("other")) == (Boot(170, 20, 900), None)
+    assert memory.boots("gpu") is None
+    memory.keep_boots("gpu", Boots((300,), (), 0))
+    memory.keep_boots("gpu", Boots((300, 170), (20,), 900))
+    assert (memory.boots("gpu"), memory.boots("other")) == (Boots((300, 170), (20,), 900), None)
 
 
 def test_what_older_versions_remembered_of_boots_counts_for_none() -> None:
@@ -52,7 +52,7 @@ def test_what_older_versions_remembered_of_boots_counts_for_none() -> None:
     with mock_aws():
         kept = table()
         kept.put("boot#gpu", ONE, {"seconds": 215, "heartbeat": 900})
-        assert Memory(kept).usual_boot("gpu") is None
+        assert Memory(kept).boots("gpu") is None
 
 
 def test_a_failure_counts_once_however_often_it_is_told(memory: Memory) -> None:

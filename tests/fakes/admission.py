@@ -11,7 +11,7 @@ from gpuops.adapters.cluster import Cluster
 from gpuops.adapters.instances import Instances
 from gpuops.adapters.memory import Memory
 from gpuops.domain.admission.event import Hook
-from gpuops.domain.admission.pace import Boot
+from gpuops.domain.admission.pace import Boots
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Unavailable
 from gpuops.domain.keys import (
@@ -185,16 +185,16 @@ class FakeCluster(Cluster):
 class FakeMemory(Memory):
     """How long a group's nodes usually take."""
 
-    def __init__(self, usual: Boot | None = None) -> None:
+    def __init__(self, usual: Boots | None = None) -> None:
         self.usual = usual
 
-    def usual_boot(self, group: str) -> Boot | None:
+    def boots(self, group: str) -> Boots | None:
         """See Memory."""
         return self.usual
 
-    def keep_usual_boot(self, group: str, boot: Boot) -> None:
+    def keep_boots(self, group: str, boots: Boots) -> None:
         """See Memory."""
-        self.usual = boot
+        self.usual = boots
 
 
 class FakeInstances(Instances):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gpuops.domain.admission.event import Hook
-from gpuops.domain.admission.pace import Boot
+from gpuops.domain.admission.pace import Boots
 from gpuops.domain.cluster import Node
 from gpuops.domain.keys import BOOT_BEFORE, QUARANTINED
 from gpuops.domain.policy import Policy
@@ -201,12 +201,13 @@ def test_the_next_launch_of_the_group_is_looked_at_when_this_one_was_complete() 
     asked = look(instances, there, {"group": "gpu", "instance": INSTANCE}, memory=memory)
     assert (found.status, asked.status, found.boots, asked.boots) == ("found", "found", True, False)
 
+    booting = check(found, replace(NODE, ready=False, turned=NOW + timedelta(seconds=180)), memory)
     for of, node in ((asked, BOOTED), (found, NODE), (found, replace(BOOTED, gpus=0))):
         check(of, node, memory)
-        assert memory.usual_boot("gpu") is None
-    assert check(found, BOOTED, memory).status == "ready"
+        assert memory.boots("gpu") is None
+    assert check(found, BOOTED, memory, before=booting).status == "ready"
 
-    assert memory.usual_boot("gpu") == Boot(200, 20, 900)
+    assert memory.boots("gpu") == Boots((200,), (20,), 900)
     known = look(instances, empty, EVENT, memory=memory)
     assert (known.settling, known.wait_seconds >= 200 > first.wait_seconds) == (20, True)
     assert look(instances, there, EVENT, 230, find=known.model_dump(), memory=memory).settling == 20
@@ -215,10 +216,10 @@ def test_the_next_launch_of_the_group_is_looked_at_when_this_one_was_complete() 
 def test_a_node_that_gets_ready_is_looked_at_when_it_should_be_complete() -> None:
     """Ten seconds after it is Ready, or usually is; as soon and often as before where nobody knows when that is."""
     memory, instances = FakeMemory(), Counted()
-    memory.keep_usual_boot("gpu", Boot(200, 20, 900))
+    memory.keep_boots("gpu", Boots((200,), (20,), 900))
     first = look(instances, FakeCluster(), EVENT, memory=memory)
     found = look(instances, FakeCluster(NODE), EVENT, 205, find=first.model_dump(), memory=memory)
-    booting = replace(NODE, ready=False, registered=NOW + timedelta(seconds=190))
+    booting = replace(NODE, ready=False, turned=NOW + timedelta(seconds=190))
 
     def pause(node: Node, settling: int | None = 20) -> int:
         """After a look at 205 seconds at this node."""
@@ -227,17 +228,17 @@ def test_a_node_that_gets_ready_is_looked_at_when_it_should_be_complete() -> Non
         return seconds
 
     assert pause(booting) == 190 + 20 + 10 - 205
-    assert pause(replace(booting, ready=True, ready_since=NOW + timedelta(seconds=200), gpus=0)) == 5
+    assert pause(replace(booting, ready=True, turned=NOW + timedelta(seconds=200), gpus=0)) == 5
     assert 10 <= pause(booting, settling=None) <= 15
-    assert 10 <= pause(replace(booting, registered=NOW)) <= 15
+    assert 10 <= pause(replace(booting, turned=NOW)) <= 15
 
 
-BOOTED = replace(NODE, registered=NOW + timedelta(seconds=180), ready_since=NOW + timedelta(seconds=200))
+BOOTED = replace(NODE, turned=NOW + timedelta(seconds=200))
 
 
-def check(found: Any, node: Node, memory: FakeMemory, at: int = 230) -> Any:
+def check(found: Any, node: Node, memory: FakeMemory, at: int = 230, before: Any = None) -> Any:
     """check_node looks at the node so many seconds after its launch."""
     configure = {"reason": "r", "config": "exclusive", "replicas": 1}
-    given = {"run": found.run, "find": found.model_dump(), "configure": configure}
+    given = {"run": found.run, "find": found.model_dump(), "configure": configure, "check": before and dict(before)}
     request, now = CHECK.Request.model_validate(given), NOW + timedelta(seconds=at)
     return CHECK.check(request, now, FakeCluster(node), Counted(), memory=memory)

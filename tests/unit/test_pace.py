@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuops.domain.admission.pace import Boot, beats, boot_seen, first_seconds, poll_seconds
+from gpuops.domain.admission.pace import REMEMBERED, Boots, beats, boot_seen, first_seconds, poll_seconds
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 FAR = NOW + timedelta(hours=4)
@@ -30,7 +30,7 @@ def test_pauses_grow_with_what_was_waited() -> None:
     """A node that took ten minutes is not missed for half a minute more."""
     pauses = [poll_seconds("i-1", NOW, NOW + timedelta(seconds=s), FAR) for s in (0, 600)]
 
-    assert (pauses[0] < 25, pauses[1] >= 60) == (True, True)
+    assert (pauses[0] <= 30, pauses[1] >= 60) == (True, True)
 
 
 def test_a_repeated_call_decides_the_same() -> None:
@@ -68,49 +68,64 @@ def test_a_hook_hears_of_us_three_times_in_its_timeout(
 
 def test_the_first_look_comes_when_nodes_of_the_group_usually_are_there() -> None:
     """And their plugins have spoken; a group that is said to take for ever is looked at in ten minutes."""
-    usual = [first_seconds(name, Boot(200, 20, 900)) for name in INSTANCES]
+    usual = [first_seconds(name, usually(200, 900)) for name in INSTANCES]
 
-    assert (min(usual) >= 210, max(usual) <= 215, len(set(usual)) > 3) == (True, True, True)
-    assert first_seconds("i-1", Boot(86_400, 20, 0)) <= 615
+    assert (min(usual) >= 210, max(usual) <= 220, len(set(usual)) > 5) == (True, True, True)
+    assert first_seconds("i-1", usually(86_400, 0)) <= 620
 
 
 @pytest.mark.parametrize("heartbeat", [30, 120, 300])
 def test_the_first_look_is_in_time_for_the_hook(heartbeat: int) -> None:
     """A group that boots for longer than its hook waits would lose each newcomer."""
-    assert first_seconds("i-1", Boot(600, 20, heartbeat)) == heartbeat / 3
+    assert first_seconds("i-1", usually(600, heartbeat)) == heartbeat / 3
 
 
 def test_what_is_usual_follows_what_is_seen() -> None:
-    """The first boot counts whole, each later one a quarter: one that was slow is forgotten after a few."""
-    assert seen(None, 170) == Boot(170, 20, 900)
-    assert boot_seen(Boot(200, 40, 900), timedelta(seconds=100), timedelta(seconds=20), None) == Boot(175, 35, 0)
-    usual = Boot(900, 20, 7200)
-    for _ in range(10):
+    """One slow boot is no habit, and a group that got faster is believed once most of what is remembered says so."""
+    usual = seen(None, 900)
+    assert usual == Boots((900,), (20,), 900)
+    for _ in range(2):
         usual = seen(usual, 170)
-    assert usual.seconds < 220
+    assert 170 < first_seconds("i-1", usual) <= 190
+
+    for _ in range(REMEMBERED):
+        usual = seen(usual, 300)
+    assert usual.seconds == (300,) * REMEMBERED
 
 
-@given(boots=st.lists(st.integers(150, 200), min_size=100, max_size=100))
-def test_a_group_is_looked_at_in_the_middle_of_its_boots(boots: list[int]) -> None:
-    """However late each of them was seen: what is usual neither creeps up to the slowest nor below the fastest."""
-    usual: Boot | None = None
-    for boot in boots:
+def test_a_boot_of_which_nobody_saw_the_registration_tells_nothing_of_it() -> None:
+    """What earlier ones told stays."""
+    unknown = boot_seen(None, timedelta(seconds=170), None, None)
+
+    assert (unknown, unknown.settles) == (Boots((170,), (), 0), None)
+    assert boot_seen(seen(None, 170), timedelta(seconds=170), None, 900).settles == 20
+
+
+@given(boots=st.lists(st.integers(150, 200), min_size=40, max_size=40))
+def test_a_wave_is_looked_at_in_the_middle_of_the_one_before(boots: list[int]) -> None:
+    """Its slowest nodes are the last that are remembered: the next wave is not looked for when those were there."""
+    usual: Boots | None = None
+    for boot in sorted(boots):
         usual = seen(usual, boot)
 
-    assert usual is not None
-    assert min(boots) - 2 <= usual.seconds <= max(boots) + 2
+    assert 10 <= first_seconds("i-1", usual) - sorted(boots)[len(boots) // 2] <= 20
 
 
-def seen(before: Boot | None, seconds: int) -> Boot:
+def seen(before: Boots | None, seconds: int) -> Boots:
     """A node was Ready that long after its launch, twenty seconds after it had registered."""
     return boot_seen(before, timedelta(seconds=seconds), timedelta(seconds=20), 900)
+
+
+def usually(seconds: int, heartbeat: int) -> Boots:
+    """A group whose nodes come that long after their launch."""
+    return Boots((seconds,), (20,), heartbeat)
 
 
 def test_a_hundred_launches_of_a_known_group_stay_below_the_limit_too() -> None:
     """Their events come as EC2 lets them run: over ten seconds."""
     looks: Counter[int] = Counter()
     for number, name in enumerate(INSTANCES):
-        begun, at = number // 10, first_seconds(name, Boot(170, 20, 900))
+        begun, at = number // 10, first_seconds(name, usually(170, 900))
         while at < 600:
             looks[begun + at] += 1
             at += poll_seconds(name, NOW, NOW + timedelta(seconds=at), FAR, 900)

@@ -3,6 +3,7 @@
 A failure is counted as a name in a set, so that a repeated call counts once and a hundred at once are all counted.
 """
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from typing import Self
 
 from gpuops.adapters.aws import client
 from gpuops.adapters.table import ONE, Condition, Item, Table
-from gpuops.domain.admission.pace import Boot
+from gpuops.domain.admission.pace import Boots
 from gpuops.domain.faults.breaker import Breaker, Kind
 from gpuops.domain.faults.gpu import GpuRecord
 
@@ -33,19 +34,20 @@ class Memory:
 
     # When nodes of a group usually are there.
 
-    def usual_boot(self, group: str) -> Boot | None:
+    def boots(self, group: str) -> Boots | None:
         """Return how the group's last nodes came, or None where none was found yet.
 
-        An item from before `settling` tells when nodes were seen, which is too late: it counts for none.
+        An item of the form without `body` tells when a node was seen, which is too late: it counts for none.
         """
         item = self._table.get(f"boot#{group}")
-        if item is None or "settling" not in item:
+        if item is None or "body" not in item:
             return None
-        return Boot(item["seconds"], item["settling"], item["heartbeat"])
+        body = json.loads(item["body"])
+        return Boots(tuple(body["seconds"]), tuple(body["settling"]), body["heartbeat"])
 
-    def keep_usual_boot(self, group: str, boot: Boot) -> None:
-        """Remember it; of two at once either is as good."""
-        self._table.put(f"boot#{group}", ONE, asdict(boot))
+    def keep_boots(self, group: str, boots: Boots) -> None:
+        """Remember them; of two that add one at once either is as good."""
+        self._table.put(f"boot#{group}", ONE, {"body": json.dumps(asdict(boots))})
 
     # Failures in a row.
 

@@ -48,8 +48,8 @@ class Node:
     ready: bool = True
     readiness: str = ""
     """Why it is not Ready, in kubelet's words."""
-    registered: datetime | None = None
-    ready_since: datetime | None = None
+    turned: datetime | None = None
+    """Since when it is Ready, or is not: a new one is not since it registered."""
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -145,8 +145,7 @@ def read_node(raw: Raw) -> Node:
         instance=instance_of(spec.get("providerID", "")),
         ready=condition.get("status") == "True",
         readiness=str(condition.get("reason") or "no Ready condition yet"),
-        registered=_moment(meta.get("creationTimestamp")),
-        ready_since=_moment(condition.get("lastTransitionTime")) if condition.get("status") == "True" else None,
+        turned=_moment(condition.get("lastTransitionTime")),
         unschedulable=bool(spec.get("unschedulable")),
         taints=tuple(Taint.model_validate(taint) for taint in spec.get("taints", ())),
         labels=meta.get("labels", {}),

@@ -71,6 +71,8 @@ class Checked(_Answer):
     """`unconfigured`: nothing was looked at, for what is ours to write comes first."""
     gpus: int
     allocatable: int
+    unready_since: AwareDatetime | None = None
+    """Since when it is not Ready, where that is what is waited for: a new node is not since it registered."""
     replicas: int = 1
     resource: str = GPU_RESOURCE
     """What it really offers of each GPU, once it is ready; a node that was left alone may share them by itself."""

@@ -11,15 +11,16 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from statistics import median_high
 
 FIRST, FIRST_SPREAD = timedelta(seconds=60), timedelta(seconds=30)
 """A GPU instance registers a minute after its launch at the earliest: nothing is lost by not looking before."""
-USUAL_SPREAD = timedelta(seconds=5)
+USUAL_SPREAD = timedelta(seconds=10)
 """Soon after the usual time, when half of the nodes are complete: a look at which all are makes each of them late."""
 USUAL_LONGEST = timedelta(minutes=10)
-NEWEST_SHARE = 0.25
-"""One boot's share in what is usual."""
-SHORTEST, LONGEST = timedelta(seconds=15), timedelta(seconds=60)
+REMEMBERED = 64
+"""What is usual is the median of so many boots. Of a wave the slowest come last: a memory of few would be theirs."""
+SHORTEST, LONGEST = timedelta(seconds=20), timedelta(seconds=60)
 SHARE = 10
 """What is looked at again is noticed at most a tenth of the time late that it was waited for, and a half of that."""
 GPUS = timedelta(seconds=10)
@@ -30,37 +31,39 @@ BEATS = 3
 
 
 @dataclass(frozen=True)
-class Boot:
-    """How the group's last nodes came."""
+class Boots:
+    """How the group's last nodes came: whole seconds, the newest last."""
 
-    seconds: int
-    """From an instance's launch event until its Node was Ready, by the Node's own word: a look comes later."""
-    settling: int
-    """Of these, from the Node's registration on."""
+    seconds: tuple[int, ...]
+    """From each instance's launch event until its Node was Ready, by the Node's own word: a look comes later."""
+    settling: tuple[int, ...]
+    """Of these, from the registration of those Nodes on that were seen before they were Ready."""
     heartbeat: int
     """The timeout of the hook that waited meanwhile; 0 without one. No event tells it."""
 
+    @property
+    def settles(self) -> int | None:
+        """Seconds from registration until a Node usually is Ready; None where nobody knows."""
+        return median_high(self.settling) if self.settling else None
 
-def first_seconds(who: str, usual: Boot | None = None) -> int:
+
+def first_seconds(who: str, usual: Boots | None = None) -> int:
     """Return the pause before the first look: until nodes of the group usually are there, and in time for its hook."""
     if usual is None:
         return math.ceil((FIRST + FIRST_SPREAD * _chance(who)).total_seconds())
-    pause = min(timedelta(seconds=usual.seconds), USUAL_LONGEST) + GPUS + USUAL_SPREAD * _chance(who)
+    pause = min(timedelta(seconds=median_high(usual.seconds)), USUAL_LONGEST) + GPUS + USUAL_SPREAD * _chance(who)
     if usual.heartbeat:
         pause = min(pause, timedelta(seconds=usual.heartbeat) / BEATS)
     return math.ceil(pause.total_seconds())
 
 
-def boot_seen(before: Boot | None, booted: timedelta, settled: timedelta, heartbeat: int | None) -> Boot:
-    """Return what is usual from now on: of what was three quarters, of what was seen a quarter."""
-    seen = Boot(math.ceil(booted.total_seconds()), math.ceil(settled.total_seconds()), heartbeat or 0)
-    if before is None:
-        return seen
-    return Boot(_moved(before.seconds, seen.seconds), _moved(before.settling, seen.settling), seen.heartbeat)
-
-
-def _moved(usual: int, seen: int) -> int:
-    return round(usual + (seen - usual) * NEWEST_SHARE)
+def boot_seen(before: Boots | None, booted: timedelta, settled: timedelta | None, heartbeat: int | None) -> Boots:
+    """Return what is remembered from now on: this boot, too, and no more than so many."""
+    seconds = (*(before.seconds if before else ()), round(booted.total_seconds()))
+    settling = before.settling if before else ()
+    if settled is not None:
+        settling = (*settling, round(settled.total_seconds()))
+    return Boots(seconds[-REMEMBERED:], settling[-REMEMBERED:], heartbeat or 0)
 
 
 def poll_seconds(
