@@ -89,6 +89,7 @@ class World(Standing):
             record=self.wire_record,
             cluster=self.scenario.cluster,
             gates=self.premises.gates,
+            region=self.region.ask,
         )
         self.wire.ends(self.lambdas.interrupt)
         self.lambdas.faults = self.wire.faults

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from rehearsal.loopback import LISTEN_SECONDS, end
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,7 +32,7 @@ class TokenWebhook:
     def __init__(self, authenticate: Callable[[str], Identity | None]) -> None:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.authenticate = authenticate
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="token-webhook")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(LISTEN_SECONDS,), name="token-webhook")
         self._thread.daemon = True
 
     @property
@@ -44,7 +46,7 @@ class TokenWebhook:
 
     def stop(self) -> None:
         """Close the socket and end the thread."""
-        self._server.shutdown()
+        end(self._server)
         self._server.server_close()
         self._thread.join()
 

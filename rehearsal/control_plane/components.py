@@ -17,8 +17,12 @@ Argv = list[str | Path | int]
 SERVICE_RANGE = "10.96.0.0/16"
 SERVER_NAMES = ("127.0.0.1", "localhost", "10.96.0.1", "kubernetes.default.svc")
 
-ENVIRONMENT = {"GODEBUG": "randautoseed=0"}
-"""Go's random numbers repeat, and with them the scheduler's choice among equal nodes and generated names."""
+ENVIRONMENT = {"GODEBUG": "randautoseed=0", "GOGC": "400"}
+"""Go's random numbers repeat, and with them the scheduler's choice among equal nodes and generated names.
+
+Garbage is collected when there is four times as much of it as usual: apiserver takes 90 MB more (365) and, measured, a
+fifth less CPU to start and a tenth less for each request.
+"""
 
 
 @dataclass(frozen=True)

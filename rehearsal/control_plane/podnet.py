@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from rehearsal.control_plane import certificates
+from rehearsal.loopback import LISTEN_SECONDS, end
 
 if TYPE_CHECKING:
     import socket
@@ -35,7 +36,7 @@ class PodNetwork:
         self._server = _Server(str(socket), _Tunnel)
         self.switch(serve or silence)
         self._server.kubelet_tls = _kubelet_tls()
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="pod-network")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(LISTEN_SECONDS,), name="pod-network")
         self._thread.daemon = True
 
     def switch(self, serve: Serve) -> None:
@@ -48,7 +49,7 @@ class PodNetwork:
 
     def stop(self) -> None:
         """Close the socket, remove its file and end the thread."""
-        self._server.shutdown()
+        end(self._server)
         self._server.server_close()
         self._thread.join()
         Path(cast("str", self._server.server_address)).unlink(missing_ok=True)

@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from rehearsal.loopback import LISTEN_SECONDS, end
+
 Answer = tuple[bytes, str | None]
 UNHANDLED = "Unhandled"
 
@@ -90,7 +92,7 @@ class RuntimeApi:
         self._early: Answer | None = None  # the process failed before anything was asked of it
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.api = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(LISTEN_SECONDS,), daemon=True)
         self._thread.start()
 
     @property
@@ -126,5 +128,5 @@ class RuntimeApi:
     def close(self) -> None:
         """Stop serving and free the thread that still waits for an event."""
         self._events.put(None)
-        self._server.shutdown()
+        end(self._server)
         self._server.server_close()

@@ -8,9 +8,9 @@ same.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import boto3
 from botocore import UNSIGNED
@@ -18,12 +18,12 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from moto.core.botocore_stubber import MockRawResponse
-from moto.core.request import Request
 
 from rehearsal.lambdas.sandbox import REGION
+from rehearsal.region.wsgi import Answered, Headers
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-"""As WSGI has it."""
+Region = Callable[[str, str, Headers, bytes], Answered]
+"""Method, target, headers and body of a call, and its answer."""
 NOWHERE = "http://region.invalid"
 CONFIG = Config(
     retries={"total_max_attempts": 1},
@@ -45,9 +45,9 @@ class Exchange:
     def __init__(self) -> None:
         self._clients: dict[str, Any] = {}
 
-    def connect(self, url: str, application: Application) -> None:
-        """From now on this region answers; `url` is where it says it is."""
-        self._place, self._application = urlsplit(url), application
+    def connect(self, region: Region) -> None:
+        """From now on this region answers."""
+        self._region = region
 
     def client(self, service: str) -> Any:
         """A client as CloudFormation itself would have; it outlives a region, as to make one takes long."""
@@ -61,12 +61,18 @@ class Exchange:
 
     def _send(self, signed: str, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         """Answer what botocore has prepared; moto reads the service from the signature's scope."""
-        url = urlunsplit(urlsplit(request.url)._replace(scheme=self._place.scheme, netloc=self._place.netloc))
+        target = urlsplit(request.url)._replace(scheme="", netloc="").geturl()
         headers = {**request.headers, "Authorization": signed}
-        environ = Request.from_primitives(request.method, url, headers, request.body).environ
-        told: list[Any] = []
-        body = b"".join(self._application(environ, lambda status, given, *_: told.extend((status, given))))
-        return AWSResponse(url, int(told[0].partition(" ")[0]), HTTPHeaders.from_pairs(told[1]), MockRawResponse(body))
+        given = ((name, value if isinstance(value, str) else value.decode()) for name, value in headers.items())
+        status, told, body = self._region(request.method, target, given, _whole(request.body))
+        code = int(status.partition(" ")[0])
+        return AWSResponse(request.url, code, HTTPHeaders.from_pairs(told), MockRawResponse(body))
+
+
+def _whole(body: Any) -> bytes:
+    """The body that botocore has prepared: nothing, text, bytes, or something to be read."""
+    read = body.read() if hasattr(body, "read") else body or b""
+    return read.encode() if isinstance(read, str) else bytes(read)
 
 
 @functools.cache

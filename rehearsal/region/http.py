@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import logging
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -18,14 +17,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.exceptions import InternalServerError
 from werkzeug.serving import ThreadedWSGIServer
 
 from rehearsal.clock import Clock
 from rehearsal.loopback import Loopback
 from rehearsal.region.dispatch import application
-
-_LOG = logging.getLogger(__name__)
+from rehearsal.region.wsgi import Answered, Headers, answer_of, environ_of
 
 # A synchronous execution and a worker that polls for an activity end only when simulated time passes.
 WAITING_TARGETS = {"AWSStepFunctions.StartSyncExecution", "AWSStepFunctions.GetActivityTask"}
@@ -62,21 +59,12 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc]
         self._answer(environ)
 
     def _answer(self, environ: dict[str, Any]) -> None:
-        answer: list[Any] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
-            answer[:] = [status, headers]
-
-        try:
-            body = b"".join(self.server.app(environ, start_response))
-        except Exception:  # noqa: BLE001 - the last stop: whoever asked has to get an answer
-            _LOG.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            body = b"".join(InternalServerError()(environ, start_response))
-        code, _, reason = answer[0].partition(" ")
+        status, headers, body = answer_of(self.server.app, environ)
+        code, _, reason = status.partition(" ")
         self.send_response_only(int(code), reason)
-        for name, value in answer[1]:
+        for name, value in headers:
             self.send_header(name, value)
-        if not any(name.lower() == "content-length" for name, _ in answer[1]):
+        if not any(name.lower() == "content-length" for name, _ in headers):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if environ["REQUEST_METHOD"] != "HEAD":
@@ -162,7 +150,7 @@ class HttpServer(Loopback):
         self._clock, self._app = clock, Leased(application(), clock, {} if own is None else own)
         super().__init__(_Server("127.0.0.1", port, self._app, _Handler), "region")
 
-    def direct(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def direct(self, method: str, target: str, headers: Headers, body: bytes) -> Answered:
         """Answer a request without a socket, and all the same as one that a thread of the server answers."""
         with self._clock.apart():
-            return self._app(environ, start_response)
+            return answer_of(self._app, environ_of(method, f"{self.url}{target}", headers, body))

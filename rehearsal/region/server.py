@@ -38,6 +38,7 @@ from rehearsal.region.mappings import Mappings
 from rehearsal.region.patches import Patches
 from rehearsal.region.scheduler import Scheduler
 from rehearsal.region.targets import Targets
+from rehearsal.region.wsgi import Answered, Headers
 
 CONFIG: dict[str, dict[str, Any]] = {
     "stepfunctions": {"execute_state_machine": True},
@@ -78,7 +79,7 @@ class Region:
         Subnet._base_avail_ip_iterator.cache_clear()  # noqa: SLF001 - it keeps instances, and so a whole region
         mock_random.seed(self._clock.seed)
         self._install()
-        exchange().connect(self.url, self._server.direct)
+        exchange().connect(self._server.direct)
         self._server.start()
 
     def stop(self) -> None:
@@ -86,6 +87,10 @@ class Region:
         self._server.stop()
         self.scheduler.close()
         self.patches.restore()
+
+    def ask(self, method: str, target: str, headers: Headers, body: bytes) -> Answered:
+        """Answer a call of somebody in this process, such as the wire: what it would hear at `url`."""
+        return self._server.direct(method, target, headers, body)
 
     def emit(
         self, source: str, detail_type: str, detail: Mapping[str, Any], resources: list[str] | None = None

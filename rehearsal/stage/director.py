@@ -4,6 +4,7 @@ It runs as a simulated thread, so that its own waits are timers of the clock lik
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from itertools import count
 
 import yaml
@@ -61,7 +62,7 @@ class Director:
         """
         world, scenario = self._world, self.scenario
         self._say("setting the stage")
-        world.premises.install(yaml.safe_load_all(RBAC.read_text(encoding="utf-8")))
+        world.premises.install(_applied(RBAC.read_text(encoding="utf-8")))
         for release in scenario.releases:
             if release.at == 0:
                 world.fleet.images.publish(release)
@@ -167,6 +168,12 @@ class Director:
             return f"{ready} of {wanted} nodes are Ready"
         waiting = [pod["metadata"]["name"] for pod in pods if not is_ready(pod) and not _ended(pod)]
         return f"pods are not Ready: {', '.join(sorted(waiting)[:5])}" if waiting else None
+
+
+@cache
+def _applied(text: str) -> list[Object]:
+    """What an administrator applies, read once for all stories: the parser is pure Python."""
+    return list(yaml.safe_load_all(text))
 
 
 def _has(item: Json, condition: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rehearsal.wire.answers import Problem, aws_error
 from rehearsal.wire.aws_call import AwsCall, read_call
-from rehearsal.wire.door import Door, Named, Time, Upstream
+from rehearsal.wire.door import Behind, Door, Named, Time
 from rehearsal.wire.faults import Fault
 from rehearsal.wire.judge import Judge, Principal
 from rehearsal.wire.messages import Answer, Request
@@ -30,7 +30,7 @@ class AwsDoor(Door):
     """Judges calls with our own credentials; others (sam, the observer, an admin) pass as `outside`."""
 
     def __init__(
-        self, clock: Time, faults: list[Fault], record: Record, *, judge: Judge, keys: Principals, upstream: Upstream
+        self, clock: Time, faults: list[Fault], record: Record, *, judge: Judge, keys: Principals, upstream: Behind
     ) -> None:
         super().__init__(clock, faults, record)
         self._judge = judge

@@ -44,6 +44,16 @@ class Named:
     """Of DynamoDB items."""
 
 
+class Behind(Protocol):
+    """What stands behind a door."""
+
+    def send(self, request: Request, *, streams: bool) -> Answer:
+        """Have a request answered as it came. Raises urllib3's HTTPError when nobody answers."""
+
+    def close(self) -> None:
+        """Nothing more will be asked."""
+
+
 class Upstream:
     """A kept pool of connections to what stands behind a door."""
 

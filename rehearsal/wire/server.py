@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from rehearsal.loopback import LISTEN_SECONDS, end
 from rehearsal.wire.messages import Answer, Request
 
 Handle = Callable[[Request], Answer | None]
@@ -35,11 +36,11 @@ class LoopbackServer(ThreadingHTTPServer):
 
     def start(self) -> None:
         """Serve in a thread of its own."""
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(LISTEN_SECONDS,), daemon=True).start()
 
     def stop(self) -> None:
         """Close the listener and every kept connection."""
-        self.shutdown()
+        end(self)
         self.server_close()
         for connection in list(self._open):
             self.shutdown_request(connection)

@@ -17,6 +17,7 @@ from rehearsal.wire.aws_door import AwsDoor
 from rehearsal.wire.door import Time, Upstream
 from rehearsal.wire.faults import Fault
 from rehearsal.wire.gates import Gates
+from rehearsal.wire.inside import Inside, Region
 from rehearsal.wire.judge import Judge, Principal
 from rehearsal.wire.kube_door import KubeDoor
 from rehearsal.wire.lookup import Lookup, RegionLookup
@@ -76,23 +77,27 @@ class Wire:
         cluster: str,
         lookup: Lookup | None = None,
         gates: Gates | None = None,
+        region: Region | None = None,
     ) -> None:
-        """`gates` that are given stand open already, and stay so when the wire stops."""
+        """`gates` that are given stand open already, and stay so when the wire stops.
+
+        A `region` of this process is asked there, without a second socket: its url is for whoever looks something up.
+        """
         self.faults = list[Fault]()
         self._clock, self._cluster, self._keys = clock, cluster, Keys()
         self._record = Record(record)
         self._judge = Judge(policies, lookup or RegionLookup(region_url))
-        self._upstreams = (Upstream(region_url), Upstream(kube_server, str(kube_ca_file)))
+        aws = Inside(region) if region else Upstream(region_url)
+        self._aws, self._kube = aws, Upstream(kube_server, str(kube_ca_file))
         self._doors = self._aws_door(), self._kube_door()
         self._gates, self._owns_gates = gates or Gates(), gates is None
         self.ca_pem, self.aws_url, self.kube_url = self._gates.ca_pem, self._gates.aws_url, self._gates.kube_url
 
     def _aws_door(self) -> AwsDoor:
-        upstream = self._upstreams[0]
-        return AwsDoor(self._clock, self.faults, self._record, judge=self._judge, keys=self._keys, upstream=upstream)
+        return AwsDoor(self._clock, self.faults, self._record, judge=self._judge, keys=self._keys, upstream=self._aws)
 
     def _kube_door(self) -> KubeDoor:
-        return KubeDoor(self._clock, self.faults, self._record, keys=self._keys, upstream=self._upstreams[1])
+        return KubeDoor(self._clock, self.faults, self._record, keys=self._keys, upstream=self._kube)
 
     def start(self) -> None:
         """Answer at both gates."""
@@ -105,8 +110,8 @@ class Wire:
         self._gates.shut()
         if self._owns_gates:
             self._gates.stop()
-        for upstream in self._upstreams:
-            upstream.close()
+        self._aws.close()
+        self._kube.close()
         self._record.close()
 
     def ends(self, interrupt: Callable[[str, str], object]) -> None:

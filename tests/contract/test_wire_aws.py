@@ -1,6 +1,6 @@
 """The wire before a real moto server, with real boto3 clients: each protocol allowed and refused, faults, the record.
 
-The callers are roles with policies given here; the region behind is stock moto.
+The callers are roles with policies given here; the region behind is stock moto, over a socket and without one.
 """
 
 import json
@@ -17,6 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from rehearsal.region.dispatch import application
+from rehearsal.region.wsgi import Answered, Headers, answer_of, environ_of
 from rehearsal.wire import Fault, Wire
 
 ADMIN, GUEST = (f"arn:aws:iam::123456789012:role/gpuops-{name}" for name in ("admin", "guest"))
@@ -52,13 +54,18 @@ def region() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture
-def wire(region: str, tmp_path: Path) -> Iterator[Wire]:
-    """A wire that knows two roles; nobody stands behind its apiserver door."""
+@pytest.fixture(params=["over a socket", "inside the process"])
+def wire(request: pytest.FixtureRequest, region: str, tmp_path: Path) -> Iterator[Wire]:
+    """A wire that knows two roles, before the same region either way; nobody stands behind its apiserver door."""
     policies = {ADMIN: EVERYTHING, GUEST: READ_ONE}
+
+    def ask(method: str, target: str, headers: Headers, body: bytes) -> Answered:
+        return answer_of(application(), environ_of(method, f"{region}{target}", headers, body))
+
     wire = Wire(
         Stopwatch(), region, "https://127.0.0.1:9", tmp_path / "none.pem",
         policies=lambda role: policies.get(role, []), record=tmp_path / "wire.jsonl", cluster="demo",
+        region=ask if request.param == "inside the process" else None,
     )  # fmt: skip
     wire.start()
     yield wire
