@@ -41,14 +41,14 @@ class DeployError(Exception):
 
 
 def zip_folder(folder: Path) -> bytes:
-    """The folder as an archive, the same bytes for the same content.
+    """The folder as an archive, the same bytes for the same content, whether or not somebody has imported from it.
 
     Not compressed: it goes to this machine, and deflating 60 MB takes seconds.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(folder.rglob("*")):
-            if path.is_file():
+            if path.is_file() and "__pycache__" not in path.parts:
                 info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), (1980, 1, 1, 0, 0, 0))
                 info.external_attr = (path.stat().st_mode & 0xFFFF) << 16
                 archive.writestr(info, path.read_bytes())
