@@ -7,6 +7,7 @@ plane takes seconds to start; of the rehearsals, the tests of one scenario stay 
 import gc
 import os
 import re
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,8 +39,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Spare what was imported the search for garbage: all of it stays, and a tenth of the tests' CPU went into that."""
+    """Spare the tests work of which nobody has anything, a tenth of their CPU each time.
+
+    What was imported stays: garbage is looked for among the rest. And moto need not stand, at its every start, between
+    `requests` and each address of AWS by each method: all clients here are botocore's.
+    """
     gc.freeze()
+    if moto := sys.modules.get("moto.core.models"):
+        moto.RESPONSES_METHODS.clear()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
