@@ -14,6 +14,7 @@ from rehearsal.clock import Clock
 from rehearsal.deploy import BuiltCode, deploy
 from rehearsal.lambdas import Lambdas
 from rehearsal.region.server import Region
+from tests.contract.engine_world import await_rest
 
 EPOCH = 1_900_000_000.0
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny" / "template.yaml"
@@ -88,5 +89,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     with made.clock.lease("test"):
         yield made
     made.clock.stop()
+    await_rest(made.clock)
     made.region.stop()
     made.lambdas.close()

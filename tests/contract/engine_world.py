@@ -122,10 +122,10 @@ def world(*, seed: str = "1", clients: Mapping[str, Any] | None = None) -> Itera
             yield made
         finally:
             clock.stop()
-            _await_rest(clock)
+            await_rest(clock)
 
 
-def _await_rest(clock: Clock) -> None:
+def await_rest(clock: Clock) -> None:
     """An execution that was in the middle of something goes on until it next waits: not in the next test's world."""
     deadline = time.monotonic() + 15
     while holders := clock.stats()["holders"]:
