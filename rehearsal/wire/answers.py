@@ -77,7 +77,8 @@ def aws_error(call: AwsCall, what: Problem, method: str = "POST") -> Answer:
 
 def _json(status: int, code: str, text: str) -> Answer:
     body = json.dumps({"__type": code, "message": text, "Message": text}).encode()
-    return Answer(status, [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", code)], body)
+    about = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", code)]
+    return Answer(status, [*about, ("x-amzn-RequestId", REQUEST_ID)], body)
 
 
 def _cbor(status: int, code: str, text: str) -> Answer:

@@ -207,6 +207,18 @@ def test_a_fault_answers_with_the_services_own_code(
     assert lines(tmp_path)[-1]["fault"] == kind
 
 
+@pytest.mark.parametrize("protocol", ["query", "ec2", "json", "json states", "rest-json"])
+def test_a_fault_has_a_request_id_as_every_answer_of_aws(protocol: str, seeded: Wire) -> None:
+    """Step Functions names it in a failed task's cause; without it the engine broke where a state was to fail."""
+    service, call, *_ = CALLS[protocol]
+    seeded.faults.append(Fault("throttle", service="*"))
+
+    with pytest.raises(ClientError) as raised:
+        call(client_of(seeded, service))
+
+    assert raised.value.response["ResponseMetadata"]["RequestId"]
+
+
 def test_boto3_retries_through_a_throttle_that_ends(seeded: Wire) -> None:
     """The nth call and how often are exact."""
     seeded.faults.append(Fault("throttle", service="autoscaling", nth=2, times=1))
