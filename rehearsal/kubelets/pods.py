@@ -14,6 +14,7 @@ from rehearsal.kube import Json
 from rehearsal.kubelets.devices import gpus_asked
 from rehearsal.kubelets.machine import Machine
 from rehearsal.kubelets.run import Run, Stage, role_of
+from rehearsal.kubelets.starving import BACK_OFF_SECONDS, starves
 from rehearsal.kubelets.status import Place, crashing, ended, rejected, running
 from rehearsal.kubelets.volumes import Volumes
 from rehearsal.kubelets.world import World
@@ -138,9 +139,12 @@ class Pods:
         with self._world.lock:
             place = Place(self._address(run), run.machine.instance.ip, self._world.clock.now())
             run.begin(place)
+            run.starved = starves(run, self.runs)
             run.stage = "crashing" if run.crashes else "running"
         if run.crashes:
             self._world.pod_patch(run.pod, crashing(run.pod, place))
+            if run.starved:
+                self._set(run, "crashing", BACK_OFF_SECONDS, "again", partial(self._start, run))
             return
         self._world.pod_patch(run.pod, running(run.pod, place, ready=run.is_ready))
         self._on_started(run)

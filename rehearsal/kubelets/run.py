@@ -34,6 +34,8 @@ class Run:
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     view: View = PLAIN
     """Of an exporter: how it shows what it measures."""
+    starved: bool = False
+    """Whether its GPU had too little memory left when it started last."""
 
     @property
     def uid(self) -> str:
@@ -59,8 +61,10 @@ class Run:
 
     @property
     def crashes(self) -> bool:
-        """Whether its containers cannot stay up: a device plugin without driver or on a faulty image."""
-        return is_plugin(self.pod) and (not self.machine.has_driver or self.machine.suffers("plugin_crashes"))
+        """Whether its containers cannot stay up: no GPU memory, or a plugin without driver or on a faulty image."""
+        return self.starved or (
+            is_plugin(self.pod) and (not self.machine.has_driver or self.machine.suffers("plugin_crashes"))
+        )
 
     @property
     def ends(self) -> bool:

@@ -13,6 +13,7 @@ from rehearsal.kubelets.node import KUBELET_PORT
 from rehearsal.kubelets.plugin import is_exporter
 from rehearsal.kubelets.pods import Pods
 from rehearsal.kubelets.run import Run
+from rehearsal.kubelets.starving import seen_of
 from rehearsal.kubelets.world import World
 
 EXPORTER_PORT: Final = 9400
@@ -76,7 +77,7 @@ class Served:
 
     def _load(self, machine: Machine, gpu: Gpu, up: float) -> Load:
         shares = machine.devices.shares(gpu)
-        return Load(gpu, [self._pods.runs[uid].pod for uid, _ in shares], up, [replica for _, replica in shares])
+        return Load(gpu, [seen_of(self._pods.runs[uid]) for uid, _ in shares], up, [replica for _, replica in shares])
 
 
 def _named(run: Run) -> tuple[str, str]:

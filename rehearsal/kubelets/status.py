@@ -32,7 +32,10 @@ def running(pod: Json, place: Place, *, ready: bool) -> Json:
 def crashing(pod: Json, place: Place) -> Json:
     """The containers end as soon as they start, and the kubelet waits longer and longer before the next try."""
     state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container"}}
-    return _status(pod, place, "Running", state, ready=False, now=place.started, restarts=5)
+    body = _status(pod, place, "Running", state, ready=False, now=place.started, restarts=5)
+    for container in body["status"]["containerStatuses"]:
+        container["lastState"] = _terminated(1, place.started, place.started)
+    return body
 
 
 def ended(pod: Json, place: Place, exit_codes: Mapping[str, int], now: float) -> Json:

@@ -1,7 +1,7 @@
 """What runs on the simulated machines lets us see.
 
 Covers: nvidia-smi, dcgmi and vectorAdd as smoke jobs call them, how long containers run, the exporter's text and how it
-is set up, and how the containers of a pod end.
+is set up, how the containers of a pod end, and which find too little GPU memory.
 """
 
 import math
@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from rehearsal.kubelets.exporter import METRICS, Load, View, exposition
+from rehearsal.kubelets.devices import Sharing
+from rehearsal.kubelets.exporter import BUSY, MEMORY_MIB, METRICS, Load, View, exposition
 from rehearsal.kubelets.exporter_view import COLLECTORS, view_of
 from rehearsal.kubelets.logs import Outcome, outcome_of, seconds_of
 from rehearsal.kubelets.machine import Machine, machine_of
-from rehearsal.kubelets.status import Place, ended
+from rehearsal.kubelets.run import Run
+from rehearsal.kubelets.starving import seen_of, starves
+from rehearsal.kubelets.status import Place, crashing, ended
 from tests.rehearsal.kubelet_world import Box, Image, pod_template
 
 
@@ -231,3 +234,26 @@ def test_what_follows_a_failed_init_container_never_begins() -> None:
     assert status["phase"] == "Failed"
     assert status["initContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 1
     assert "waiting" in status["containerStatuses"][0]["state"]
+
+
+def test_a_newcomer_falls_where_the_others_leave_too_little_memory() -> None:
+    """Of 16 GiB less what the driver keeps; whoever crashes holds its share, and no memory, and its status says so."""
+    on = machine(instance_type="g4dn.xlarge")
+    on.devices.publish(Sharing(replicas=3))
+    runs = {uid: Run(_needing(uid, mib), on, 0, "running") for uid, mib in {"a": 7000, "b": 8000, "c": 1000}.items()}
+    assert not any(on.devices.allocate(uid, 1) for uid in runs)
+    assert starves(runs["c"], runs)
+    runs["b"].stage = "crashing"
+    assert not starves(runs["c"], runs)
+    assert seen_of(runs["a"]) is runs["a"].pod
+    assert seen_of(runs["b"])["metadata"]["annotations"] == {MEMORY_MIB: "0", BUSY: "0"}
+    (container,) = crashing(runs["b"].pod, Place("10.0.0.1", "10.0.0.2", 0.0))["status"]["containerStatuses"]
+    assert (container["state"]["waiting"]["reason"], container["lastState"]["terminated"]["exitCode"]) == (
+        "CrashLoopBackOff",
+        1,
+    )
+
+
+def _needing(uid: str, mib: int) -> dict[str, Any]:
+    meta = {"name": uid, "namespace": "default", "uid": uid, "annotations": {MEMORY_MIB: str(mib)}}
+    return {"metadata": meta, "spec": {"containers": [{"name": "c", "image": "i"}]}}
