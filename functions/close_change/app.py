@@ -92,7 +92,7 @@ def close(run: Run, world: World, *, verified: bool = False) -> CloseAnswer:
     cluster = world.cluster(run.cluster)
     restored += _marks(run, world, cluster)
     unsettled = settle_swaps(undo, cluster.nodes(), world, cluster) if undo.swapped else ()
-    shrunk, surplus = take_out_spare(undo, world, cluster)
+    shrunk, surplus = take_out_spare(undo, world, cluster, closing=True)
     again, left = _settings(undo, world)
     left += unsettled + _to_commit(undo, world)
     restored += shrunk + again + remove_smokes(run.group, world, cluster)

@@ -6,6 +6,7 @@ autoscaler's nodes; cordons and marks; smoke Jobs; uneven zones; `$Latest` after
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -105,8 +106,8 @@ def test_a_busy_surge_stays_until_it_is_idle(world: World) -> None:
     """Size shrinks only by nodes that carry nothing; reconcile, calling the same code, finishes it."""
     opened(world)
     launch(world, 10)
+    load(world, 0, 1, 2, 10)
     name = f"node-{instance(10).id}"
-    world.connected.pods[name] = [WEB]
 
     closed = CLOSE.close(run(), world)
     assert (closed.surplus, world.groups.group.desired, world.store.open_groups()) == (1, 4, ["gpu"])
@@ -117,10 +118,50 @@ def test_a_busy_surge_stays_until_it_is_idle(world: World) -> None:
     assert (world.groups.group.desired, world.groups.group.max, leftovers(world)) == (3, 3, [])
 
 
+def load(world: World, *numbers: int) -> None:
+    """A pod of a user on each of these nodes."""
+    for number in numbers:
+        world.connected.pods[f"node-{instance(number).id}"] = [WEB]
+
+
+def test_a_node_that_a_broken_drain_emptied_goes_in_place_of_the_one_that_has_its_pods(world: World) -> None:
+    """They do not come back by themselves: the surplus would stay for ever, and with it the open change."""
+    opened(world)
+    launch(world, 10)
+    load(world, 0, 2, 10)
+    world.connected.pods[f"node-{instance(1).id}"] = []
+
+    closed = CLOSE.close(run(), world)
+
+    assert ("terminate", (instance(1).id, True)) in world.groups.calls
+    assert (closed.surplus, world.groups.group.desired, leftovers(world)) == (0, 3, [])
+
+
+@pytest.mark.parametrize(
+    "change", [{"unschedulable": True}, {"keep": "karpenter.sh/do-not-disrupt"}], ids=["cordoned", "to be kept"]
+)
+def test_an_idle_node_that_somebody_wants_as_it_is_does_not_go_in_place_of_another(
+    world: World, change: dict[str, Any]
+) -> None:
+    """Nor one that is protected, or does not serve."""
+    opened(world)
+    launch(world, 10)
+    load(world, 0, 2, 10)
+    world.connected.pods[f"node-{instance(1).id}"] = []
+    idle = f"node-{instance(1).id}"
+    world.connected.all_nodes = [
+        replace(node, **change) if node.name == idle else node for node in world.connected.all_nodes
+    ]
+
+    assert CLOSE.close(run(), world).surplus == 1
+    assert not [call for call in world.groups.calls if call[0] == "terminate"]
+
+
 def test_a_pod_that_lands_at_the_last_moment_saves_the_node(world: World) -> None:
     """Between the look and the act a pod may come: the cordon is taken back, the node stays."""
     opened(world)
     launch(world, 10)
+    load(world, 0, 1, 2)
     name = f"node-{instance(10).id}"
     world.connected.landing[name] = [WEB]
 
@@ -190,7 +231,7 @@ def test_uneven_zones_are_told_where_auto_scaling_will_balance_them(world: World
     world.groups.group = replace(world.groups.group, suspended=before)
     opened(world)
     launch(world, 10)
-    world.connected.pods[f"node-{instance(10).id}"] = [WEB]
+    load(world, 0, 1, 2, 10)
 
     closed = CLOSE.close(run(), world)
 

@@ -48,7 +48,8 @@ def is_rolled(group: Group, undo: Undo) -> bool:
 def plan_shrink(group: Group, undo: Undo, states: Mapping[str, NodeState]) -> Shrink:
     """Return how the group gets back to its size: empty places first, then nodes that carry nothing.
 
-    Only what this change added is taken back; what an autoscaler added meanwhile stays.
+    Only as many as this change added are taken back; what an autoscaler added meanwhile stays. `states` has those nodes
+    that may go: the change's own, and where these carry workload, others that are idle.
     """
     owed = owed_nodes(group, undo)
     empty = min(owed, max(0, group.desired - len(group.staying)))
@@ -57,17 +58,19 @@ def plan_shrink(group: Group, undo: Undo, states: Mapping[str, NodeState]) -> Sh
 
 
 def _select_spare(group: Group, undo: Undo, states: Mapping[str, NodeState], count: int) -> tuple[str, ...]:
-    """Choose nodes that carry nothing, those that do not serve yet first, and the fullest zone's among those.
+    """Choose nodes that carry nothing: our own first, of these those that do not serve yet, then the fullest zone's.
 
     On the way back, what still runs the bad release goes before what replaced it.
 
     Zones that end two apart would have Auto Scaling move a loaded node as soon as it may balance again.
     """
-    spare = [i for i in group.staying if undo.is_ours(i) and states.get(i.id, "busy") != "busy"]
+    spare = [i for i in group.staying if states.get(i.id, "busy") != "busy"]
     sizes = Counter(instance.zone for instance in group.staying)
     chosen: list[str] = []
     while spare and len(chosen) < count:
-        one = min(spare, key=lambda i: (states[i.id] == "idle", undo.is_new(i), -sizes[i.zone], i.id))
+        one = min(
+            spare, key=lambda i: (not undo.is_ours(i), states[i.id] == "idle", undo.is_new(i), -sizes[i.zone], i.id)
+        )
         spare.remove(one)
         sizes[one.zone] -= 1
         chosen.append(one.id)
