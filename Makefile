@@ -43,8 +43,8 @@ test: setup ## run every test, in half as many more processes as there are cores
 fuzz: setup ## damage every kind of input for a long time (half an hour; ARGS="-k policy")
 	@GPUOPS_EXAMPLES=fuzz $(BIN)/python -m pytest $(SPREAD) --timeout 7200 tests/property $(ARGS)
 
-sweep: setup ## break what can fail in small stories, one thing a run (a night; ARGS="--limit 50" or "--sequences --minutes 60")
-	@$(BIN)/gpuops sweep --workers $(WORKERS) --page docs/reliability.md $(ARGS)
+sweep: setup ## break what can fail in small stories, and write docs/reliability.md (half a day; with ARGS="--limit 50" no page)
+	@$(BIN)/gpuops sweep --workers $(WORKERS) $(if $(ARGS),$(ARGS),--page docs/reliability.md)
 
 check: lint rehearse test ## what CI runs: lint, types, imports, definitions, pages, the main job, tests
 

@@ -12,17 +12,17 @@ PARTS: Final = (ALONE, SEQUENCES)
 INTRODUCTION: Final = """# Reliability
 
 Each run is a rehearsal of a small story (`scenarios/sweep`) in which something fails. It may end in success, or in a
-failure that names its cause; after `reconcile` nothing is left behind. The observer judges every run as it judges every
-scenario. *Missed* are runs in which the fault met nothing: the story took another way, or was over.
+failure that names its cause; after `reconcile` nothing may be left behind. The observer judges every run as it judges
+every scenario. *Missed* are runs in which the fault met nothing: the story took another way, or was over.
 """
 CLASSES: Final = """
 A *case* is one thing that can go wrong in a story: each call in up to seven ways, each invocation in three, each state
 in three. *Distinct* are those that do not make the same run as another (a state in which an execution does not rest,
 the lost answer of a call that changes nothing). A *class* is the same step of the same function or machine, gone again:
-for another node, in the next round of a poll, in another story; names and numbers are all that tells its members apart.
-Of each class the first, the last and one that the seed draws are *chosen*. Throttled, broken and unreachable calls are
-one error to all but the adapter: each step meets one of them, and each operation all three; of each operation one read
-is slow. `--every` runs every case.
+for another node, in the next round of a poll, in another story (the first counts it); names and numbers are all that
+tells its members apart. Of each class the first, the last and one that the seed draws are *chosen*. Throttled, broken
+and unreachable calls are one error to all but the adapter: each step meets one of them, and each operation all three;
+of each operation one read is slow. `--every` runs every case. Beside these come a few *sequences*, as below.
 """
 DRAWN: Final = """
 A *sequence* is two to four cases that chance puts together; of one that breaks something only what it takes is kept.
@@ -62,7 +62,7 @@ def _part(tally: Tally, told: Told, part: str) -> Iterator[str]:
         yield from _extents(tally)
     else:
         yield DRAWN
-    yield "| fault | workflow | runs | succeeded | failed, with its cause | violations | missed |"
+    yield "| fault | workflow | runs | succeeded | failed | violations | missed |"
     yield "|---|---|---|---|---|---|---|"
     for (fault, workflow), c in sorted(tally.counts.items()):
         yield f"| {fault} | {workflow} | {c.runs} | {c.succeeded} | {c.failed} | {c.violations} | {c.missed} |"
@@ -82,5 +82,5 @@ def _extents(tally: Tally) -> Iterator[str]:
 
 
 def _short(moment: dict[str, Any]) -> str:
-    about = moment.get("fault") or moment["interrupt"]
-    return ", ".join(f"{key} {value}" for key, value in about.items())
+    kind = "fault" if "fault" in moment else "interrupt"
+    return f"{kind}: " + ", ".join(f"{key} {value}" for key, value in moment[kind].items())

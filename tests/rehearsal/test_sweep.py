@@ -3,7 +3,8 @@
 Covered: a second world on the same premises is what a cold one is, to the second; what can go wrong is listed from a
 run, each thing once; a few cases of a fixed seed hold, here and by two workers; a failing case is kept as a scenario
 that can be loaded; a defect that only shows where several things go wrong is found and shrunk, once in a fake world and
-once in a real one; a run that breaks is a finding. Which cases stand for others, and the page: test_sweep_page.py.
+once in a real one; a run that breaks is a finding. Which cases stand for others, and the page:
+tests/unit/test_sweep_classes.py.
 """
 
 import gc

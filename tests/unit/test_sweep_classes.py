@@ -193,7 +193,8 @@ def test_the_page_counts_by_fault_and_workflow_and_names_each_violation() -> Non
     assert "| throttle | rotate | 1 | 0 | 1 | 1 | 0 |" in text
     assert "| slow | rotate | 1 | 1 | 0 | 0 | 0 |" in text
     assert "| rotate | 4,622 | 3,543 | 1,402 | 1,529 | 2 |" in text
-    assert "| rotate | `kind throttle, action GetObject; machine rotate_ami, state Plan` | cordon | ip-1 |" in text
+    broke = "fault: kind throttle, action GetObject; interrupt: machine rotate_ami, state Plan"
+    assert f"| rotate | `{broke}` | cordon | ip-1 |" in text
     assert (
         "Written by `gpuops sweep --seed 7` on 2026-11-28: 2 runs, 700 an hour (2 of them at a time, 2 cores)." in text
     )

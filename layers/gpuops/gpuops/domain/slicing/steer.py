@@ -1,8 +1,8 @@
 """Where the next pods of a pool should rather not go: soft taints, by which kube-scheduler packs what it would spread.
 
 Its default scoring sends a pod to the emptiest node, and on EKS nobody can change that; so half-empty nodes stay, and
-an autoscaler finds none to take away. A PreferNoSchedule taint weighs more there than emptiness, and two weigh more
-than one (TaintToleration counts three times, NodeResourcesFit once: pkg/scheduler/apis/config/v1/default_plugins.go).
+an autoscaler finds none to take away. A PreferNoSchedule taint weighs more there than emptiness, and more of them more
+(TaintToleration counts three times, NodeResourcesFit once: pkg/scheduler/apis/config/v1/default_plugins.go).
 Cluster Autoscaler marks the nodes that it may take away in the same way. A soft taint leaves no pod pending.
 Others are to stay away from a node that is still exclusive in a pool that shares, too: it would stay so for as long as
 the next pod lives. What keeps pods away altogether is decided in `nodes.py`.
