@@ -39,6 +39,8 @@ def judge(audit: Audit) -> tuple[int, list[str]]:
         return UNKNOWN, [
             f"{audit.lock}: not audited: {told}: behind a mirror there is none; run it where PyPI is reached"
         ]
+    if not pinned:
+        return UNKNOWN, [f"{audit.lock}: not audited: no package was found in it"]
     return CLEAN, [f"{audit.lock}: no known vulnerability in {len(pinned)} packages"]
 
 

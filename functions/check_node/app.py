@@ -17,7 +17,7 @@ from gpuops.adapters.memory import Memory
 from gpuops.domain.admission.answers import Checked, Configured, Found
 from gpuops.domain.admission.event import Hook
 from gpuops.domain.admission.node import decide_check
-from gpuops.domain.admission.pace import GPUS, SHORTEST, beats, boot_seen, in_time, poll_seconds
+from gpuops.domain.admission.pace import GPUS, LONGEST, SHORTEST, beats, boot_seen, in_time, poll_seconds
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Invalid
 from gpuops.domain.run import Run
@@ -103,7 +103,7 @@ def ready_by(node: Node, settling: int | None) -> datetime | None:
     """When the node got Ready, or usually would; None where nobody knows."""
     if node.ready or node.turned is None:
         return node.turned
-    return None if settling is None else node.turned + timedelta(seconds=settling)
+    return None if settling is None else node.turned + min(timedelta(seconds=settling), LONGEST)
 
 
 def remember(node: Node, request: Request, memory: Memory) -> None:
@@ -111,9 +111,11 @@ def remember(node: Node, request: Request, memory: Memory) -> None:
     found, before, group = request.find, request.before, request.run.group
     if not found.boots or found.since is None or node.turned is None:
         return
-    heartbeat = found.hook.heartbeat_seconds if found.hook else None
+    booted, heartbeat = node.turned - found.since, found.hook.heartbeat_seconds if found.hook else None
+    if booted <= timedelta():
+        return  # Ready before its event came: a late one, or a machine from a running warm pool
     settled = node.turned - before.unready_since if before and before.unready_since else None
-    memory.keep_boots(group, boot_seen(memory.boots(group), node.turned - found.since, settled, heartbeat))
+    memory.keep_boots(group, boot_seen(memory.boots(group), found.instance, booted, settled, heartbeat))
 
 
 @entry(Request)

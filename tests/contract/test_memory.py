@@ -42,9 +42,9 @@ def opened(memory: Memory, *, suspended: bool = True) -> Breaker:
 def test_how_a_groups_nodes_usually_come_is_remembered(memory: Memory) -> None:
     """The last word counts; each group has its own."""
     assert memory.boots("gpu") is None
-    memory.keep_boots("gpu", Boots((300,), (), 0))
-    memory.keep_boots("gpu", Boots((300, 170), (20,), 900))
-    assert (memory.boots("gpu"), memory.boots("other")) == (Boots((300, 170), (20,), 900), None)
+    memory.keep_boots("gpu", Boots({"i-1": 300}, {}, 0))
+    memory.keep_boots("gpu", Boots({"i-1": 300, "i-2": 170}, {"i-2": 20}, 900))
+    assert (memory.boots("gpu"), memory.boots("other")) == (Boots({"i-1": 300, "i-2": 170}, {"i-2": 20}, 900), None)
 
 
 def test_what_older_versions_remembered_of_boots_counts_for_none() -> None:

@@ -19,7 +19,7 @@ from gpuops.domain.rotation.claim import Claim, claimable, decide_turn, unsettle
 from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.opening import open_goals, originals
 from gpuops.domain.rotation.order import NodeLoad, order_nodes
-from gpuops.domain.rotation.restore import owed_nodes, plan_shrink
+from gpuops.domain.rotation.shrink import owed_nodes, plan_shrink
 from gpuops.domain.rotation.stage import next_stage
 from tests.fakes.rotation import LT, NEW, NOW, OLD, TARGET, group, instance, run
 

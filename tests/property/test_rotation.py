@@ -11,7 +11,8 @@ from gpuops.domain.rotation.group import Group, Template
 from gpuops.domain.rotation.opening import open_goals, originals
 from gpuops.domain.rotation.order import NodeLoad
 from gpuops.domain.rotation.plan import decide_rotation
-from gpuops.domain.rotation.restore import owed_nodes, plan_restore, plan_shrink
+from gpuops.domain.rotation.restore import plan_restore
+from gpuops.domain.rotation.shrink import owed_nodes, plan_shrink
 from gpuops.domain.rotation.situation import Situation
 from tests.fakes.rotation import LT, NEW, NOW, OLD, POLICY, TARGET, group, instance, run
 

@@ -202,12 +202,13 @@ def test_the_next_launch_of_the_group_is_looked_at_when_this_one_was_complete() 
     assert (found.status, asked.status, found.boots, asked.boots) == ("found", "found", True, False)
 
     booting = check(found, replace(NODE, ready=False, turned=NOW + timedelta(seconds=180)), memory)
-    for of, node in ((asked, BOOTED), (found, NODE), (found, replace(BOOTED, gpus=0))):
+    early = replace(BOOTED, turned=NOW)
+    for of, node in ((asked, BOOTED), (found, NODE), (found, replace(BOOTED, gpus=0)), (found, early)):
         check(of, node, memory)
         assert memory.boots("gpu") is None
     assert check(found, BOOTED, memory, before=booting).status == "ready"
 
-    assert memory.boots("gpu") == Boots((200,), (20,), 900)
+    assert memory.boots("gpu") == Boots({INSTANCE: 200}, {INSTANCE: 20}, 900)
     known = look(instances, empty, EVENT, memory=memory)
     assert (known.settling, known.wait_seconds >= 200 > first.wait_seconds) == (20, True)
     assert look(instances, there, EVENT, 230, find=known.model_dump(), memory=memory).settling == 20
@@ -216,7 +217,7 @@ def test_the_next_launch_of_the_group_is_looked_at_when_this_one_was_complete() 
 def test_a_node_that_gets_ready_is_looked_at_when_it_should_be_complete() -> None:
     """Ten seconds after it is Ready, or usually is; as soon and often as before where nobody knows when that is."""
     memory, instances = FakeMemory(), Counted()
-    memory.keep_boots("gpu", Boots((200,), (20,), 900))
+    memory.keep_boots("gpu", Boots({INSTANCE: 200}, {INSTANCE: 20}, 900))
     first = look(instances, FakeCluster(), EVENT, memory=memory)
     found = look(instances, FakeCluster(NODE), EVENT, 205, find=first.model_dump(), memory=memory)
     booting = replace(NODE, ready=False, turned=NOW + timedelta(seconds=190))
@@ -229,6 +230,7 @@ def test_a_node_that_gets_ready_is_looked_at_when_it_should_be_complete() -> Non
 
     assert pause(booting) == 190 + 20 + 10 - 205
     assert pause(replace(booting, ready=True, turned=NOW + timedelta(seconds=200), gpus=0)) == 5
+    assert pause(booting, settling=3600) == 190 + 60 + 10 - 205
     assert 10 <= pause(booting, settling=None) <= 15
     assert 10 <= pause(replace(booting, turned=NOW)) <= 15
 

@@ -83,42 +83,49 @@ def test_the_first_look_is_in_time_for_the_hook(heartbeat: int) -> None:
 def test_what_is_usual_follows_what_is_seen() -> None:
     """One slow boot is no habit, and a group that got faster is believed once most of what is remembered says so."""
     usual = seen(None, 900)
-    assert usual == Boots((900,), (20,), 900)
-    for _ in range(2):
-        usual = seen(usual, 170)
+    assert usual == Boots({"i-0": 900}, {"i-0": 20}, 900)
+    for number in (1, 2):
+        usual = seen(usual, 170, f"i-{number}")
     assert 170 < first_seconds("i-1", usual) <= 190
 
-    for _ in range(REMEMBERED):
-        usual = seen(usual, 300)
-    assert usual.seconds == (300,) * REMEMBERED
+    for number in range(REMEMBERED):
+        usual = seen(usual, 300, f"i-new-{number}")
+    assert list(usual.seconds.values()) == [300] * REMEMBERED
+
+
+def test_a_boot_that_is_told_again_counts_once() -> None:
+    """A step that was done and is tried again must not weigh more."""
+    usual = seen(seen(seen(None, 170, "i-1"), 300, "i-2"), 170, "i-1")
+
+    assert list(usual.seconds.items()) == [("i-2", 300), ("i-1", 170)]
 
 
 def test_a_boot_of_which_nobody_saw_the_registration_tells_nothing_of_it() -> None:
     """What earlier ones told stays."""
-    unknown = boot_seen(None, timedelta(seconds=170), None, None)
+    unknown = boot_seen(None, "i-1", timedelta(seconds=170), None, None)
 
-    assert (unknown, unknown.settles) == (Boots((170,), (), 0), None)
-    assert boot_seen(seen(None, 170), timedelta(seconds=170), None, 900).settles == 20
+    assert (unknown, unknown.settles) == (Boots({"i-1": 170}, {}, 0), None)
+    assert boot_seen(seen(None, 170), "i-1", timedelta(seconds=170), None, 900).settles == 20
 
 
 @given(boots=st.lists(st.integers(150, 200), min_size=40, max_size=40))
 def test_a_wave_is_looked_at_in_the_middle_of_the_one_before(boots: list[int]) -> None:
     """Its slowest nodes are the last that are remembered: the next wave is not looked for when those were there."""
     usual: Boots | None = None
-    for boot in sorted(boots):
-        usual = seen(usual, boot)
+    for number, boot in enumerate(sorted(boots)):
+        usual = seen(usual, boot, f"i-{number}")
 
     assert 10 <= first_seconds("i-1", usual) - sorted(boots)[len(boots) // 2] <= 20
 
 
-def seen(before: Boots | None, seconds: int) -> Boots:
+def seen(before: Boots | None, seconds: int, who: str = "i-0") -> Boots:
     """A node was Ready that long after its launch, twenty seconds after it had registered."""
-    return boot_seen(before, timedelta(seconds=seconds), timedelta(seconds=20), 900)
+    return boot_seen(before, who, timedelta(seconds=seconds), timedelta(seconds=20), 900)
 
 
 def usually(seconds: int, heartbeat: int) -> Boots:
     """A group whose nodes come that long after their launch."""
-    return Boots((seconds,), (20,), heartbeat)
+    return Boots({"i-0": seconds}, {"i-0": 20}, heartbeat)
 
 
 def test_a_hundred_launches_of_a_known_group_stay_below_the_limit_too() -> None:

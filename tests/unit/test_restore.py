@@ -16,7 +16,8 @@ from gpuops.domain.rotation.group import Template
 from gpuops.domain.rotation.launch import override_amis, retarget, templates_of
 from gpuops.domain.rotation.lock import Execution, is_dead
 from gpuops.domain.rotation.opening import open_goals, originals
-from gpuops.domain.rotation.restore import arriving, owed_nodes, plan_restore, plan_shrink
+from gpuops.domain.rotation.restore import arriving, plan_restore
+from gpuops.domain.rotation.shrink import owed_nodes, plan_shrink
 from gpuops.domain.rotation.stage import next_stage, unreturned
 from tests.fakes.rotation import LT, NEW, NOW, OLD, TARGET, group, instance, run
 

@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 
 from gpuops.domain.errors import Unavailable
+from gpuops.domain.keys import STARTUP_TAINT
 from tests.fakes.rotation import LT, NEW, instance, node, run
 from tests.fakes.steps import (
     CLOSE,
@@ -138,12 +139,14 @@ def test_a_node_that_a_broken_drain_emptied_goes_in_place_of_the_one_that_has_it
 
 
 @pytest.mark.parametrize(
-    "change", [{"unschedulable": True}, {"keep": "karpenter.sh/do-not-disrupt"}], ids=["cordoned", "to be kept"]
+    "change",
+    [{"unschedulable": True}, {"keep": "karpenter.sh/do-not-disrupt"}, {"taints": (STARTUP_TAINT,)}],
+    ids=["cordoned", "to be kept", "just launched"],
 )
 def test_an_idle_node_that_somebody_wants_as_it_is_does_not_go_in_place_of_another(
     world: World, change: dict[str, Any]
 ) -> None:
-    """Nor one that is protected, or does not serve."""
+    """Or that an autoscaler has just added, which is empty because nobody may come yet."""
     opened(world)
     launch(world, 10)
     load(world, 0, 2, 10)
@@ -155,6 +158,33 @@ def test_an_idle_node_that_somebody_wants_as_it_is_does_not_go_in_place_of_anoth
 
     assert CLOSE.close(run(), world).surplus == 1
     assert not [call for call in world.groups.calls if call[0] == "terminate"]
+
+
+@pytest.mark.parametrize("change", [{"protected": True}, {"lifecycle": "Standby"}], ids=["protected", "in standby"])
+def test_an_idle_instance_that_auto_scaling_keeps_or_does_not_count_on_does_not_go(
+    world: World, change: dict[str, Any]
+) -> None:
+    """Somebody said so at the group."""
+    opened(world)
+    launch(world, 10)
+    load(world, 0, 2, 10)
+    world.connected.pods[f"node-{instance(1).id}"] = []
+    group = world.groups.group
+    instances = tuple(replace(i, **change) if i.id == instance(1).id else i for i in group.instances)
+    world.groups.group = replace(group, instances=instances)
+
+    assert CLOSE.close(run(), world).surplus == 1
+
+
+def test_of_a_bad_release_a_loaded_node_is_no_reason_to_let_a_good_one_go(world: World) -> None:
+    """It stays too many until it is idle, and the change stays open: that is what somebody has to see."""
+    opened(world)
+    launch(world, 10)
+    load(world, 0, 2, 10)
+    world.connected.pods[f"node-{instance(1).id}"] = []
+    world.store.condemn(run(), "its canary failed")
+
+    assert CLOSE.close(run(), world).surplus == 1
 
 
 def test_a_pod_that_lands_at_the_last_moment_saves_the_node(world: World) -> None:

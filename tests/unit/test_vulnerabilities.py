@@ -32,6 +32,7 @@ CASES = {
     "known": (listed(CLEAN, BAD, SKIPPED), "", 1, "r.txt: attrs 1.0: PYSEC-2026-1, fixed in 2.0"),
     "behind a mirror": (listed(SKIPPED, SKIPPED), "", 2, "about 2 of 2 packages (aiohttp, ...)"),
     "not reached": ("", TRACEBACK, 2, "could not be asked: requests.exceptions.ConnectionError: host='feed.invalid'"),
+    "empty": (listed(), "", 2, "no package was found in it"),
     "silent": ("", "", 2, "pip-audit said nothing"),
 }
 

@@ -43,7 +43,7 @@ class Memory:
         if item is None or "body" not in item:
             return None
         body = json.loads(item["body"])
-        return Boots(tuple(body["seconds"]), tuple(body["settling"]), body["heartbeat"])
+        return Boots(body["seconds"], body["settling"], body["heartbeat"])
 
     def keep_boots(self, group: str, boots: Boots) -> None:
         """Remember them; of two that add one at once either is as good."""

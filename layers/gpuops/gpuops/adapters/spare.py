@@ -7,7 +7,7 @@ from gpuops.domain.cluster import Node
 from gpuops.domain.rotation.change import GroupUpdate, Undo
 from gpuops.domain.rotation.drain import must_go
 from gpuops.domain.rotation.group import Instance
-from gpuops.domain.rotation.restore import NodeState, owed_nodes, plan_shrink
+from gpuops.domain.rotation.shrink import NodeState, may_swap, owed_nodes, plan_shrink
 from gpuops.domain.run import Run
 
 if TYPE_CHECKING:
@@ -23,15 +23,13 @@ def take_out_spare(
     drain that was broken off has emptied one, and pods seldom come back by themselves.
     Idempotent: what is gone is owed no longer. Raises: what the adapters raise.
     """
-    run = undo.run
-    group = world.groups.describe(run.group)
+    group = world.groups.describe(undo.run.group)
     if not owed_nodes(group, undo):
         return (), 0
     nodes = {node.instance: node for node in cluster.nodes() if node.instance}
     states = {i.id: _state(nodes.get(i.id), cluster) for i in group.staying if undo.is_ours(i)}
-    if closing and not undo.move:
-        others = [i for i in group.staying if not undo.is_ours(i)]
-        states |= {i.id: "idle" for i in others if _is_idle(i, nodes.get(i.id), cluster)}
+    if closing and may_swap(group, undo):
+        states |= {i.id: "idle" for i in group.staying if i.id not in states and _is_idle(i, nodes.get(i.id), cluster)}
     shrink = plan_shrink(group, undo, states)
     if shrink.desired is not None:
         home = group.home(undo.receiver) if undo.move else None
@@ -39,8 +37,8 @@ def take_out_spare(
         world.groups.update(undo.receiver, GroupUpdate(desired=(home.desired if home else group.desired) - less))
     stays, done = shrink.left, [f"desired capacity {shrink.desired}"] if shrink.desired is not None else []
     for name in shrink.terminate:
-        if _empty(nodes.get(name), run, cluster):
-            world.store.give_back(run, name)
+        if _empty(nodes.get(name), undo.run, cluster):
+            world.store.give_back(undo.run, name)
             world.groups.terminate(name, decrement=True)
             done.append(f"terminated {name}, which nobody needed")
         else:
@@ -57,9 +55,9 @@ def _state(node: Node | None, cluster: "Cluster") -> NodeState:
 
 def _is_idle(instance: Instance, node: Node | None, cluster: "Cluster") -> bool:
     """Whether a node that the change found serves, carries nothing, and nobody wants it kept or closed."""
-    if node is None or not instance.in_service or instance.protected or node.unschedulable or node.keep:
+    if node is None or not instance.in_service or instance.protected:
         return False
-    return not _carries(node, cluster)
+    return not (node.pending or node.unschedulable or node.keep or _carries(node, cluster))
 
 
 def _carries(node: Node, cluster: "Cluster") -> bool:

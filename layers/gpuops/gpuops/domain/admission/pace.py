@@ -8,6 +8,7 @@ that, so that a repeated call decides the same.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -32,11 +33,11 @@ BEATS = 3
 
 @dataclass(frozen=True)
 class Boots:
-    """How the group's last nodes came: whole seconds, the newest last."""
+    """How the group's last nodes came: whole seconds by instance, the newest last."""
 
-    seconds: tuple[int, ...]
+    seconds: Mapping[str, int]
     """From each instance's launch event until its Node was Ready, by the Node's own word: a look comes later."""
-    settling: tuple[int, ...]
+    settling: Mapping[str, int]
     """Of these, from the registration of those Nodes on that were seen before they were Ready."""
     heartbeat: int
     """The timeout of the hook that waited meanwhile; 0 without one. No event tells it."""
@@ -44,26 +45,36 @@ class Boots:
     @property
     def settles(self) -> int | None:
         """Seconds from registration until a Node usually is Ready; None where nobody knows."""
-        return median_high(self.settling) if self.settling else None
+        return median_high(self.settling.values()) if self.settling else None
 
 
 def first_seconds(who: str, usual: Boots | None = None) -> int:
     """Return the pause before the first look: until nodes of the group usually are there, and in time for its hook."""
     if usual is None:
         return math.ceil((FIRST + FIRST_SPREAD * _chance(who)).total_seconds())
-    pause = min(timedelta(seconds=median_high(usual.seconds)), USUAL_LONGEST) + GPUS + USUAL_SPREAD * _chance(who)
+    pause = (
+        min(timedelta(seconds=median_high(usual.seconds.values())), USUAL_LONGEST) + GPUS + USUAL_SPREAD * _chance(who)
+    )
     if usual.heartbeat:
         pause = min(pause, timedelta(seconds=usual.heartbeat) / BEATS)
     return math.ceil(pause.total_seconds())
 
 
-def boot_seen(before: Boots | None, booted: timedelta, settled: timedelta | None, heartbeat: int | None) -> Boots:
-    """Return what is remembered from now on: this boot, too, and no more than so many."""
-    seconds = (*(before.seconds if before else ()), round(booted.total_seconds()))
-    settling = before.settling if before else ()
-    if settled is not None:
-        settling = (*settling, round(settled.total_seconds()))
-    return Boots(seconds[-REMEMBERED:], settling[-REMEMBERED:], heartbeat or 0)
+def boot_seen(
+    before: Boots | None, who: str, booted: timedelta, settled: timedelta | None, heartbeat: int | None
+) -> Boots:
+    """Return what is remembered from now on: this instance's boot, too, once, and no more than so many."""
+    seconds = _with(before.seconds if before else {}, who, booted)
+    settling = _with(before.settling if before else {}, who, settled)
+    return Boots(seconds, settling, heartbeat or 0)
+
+
+def _with(seen: Mapping[str, int], who: str, took: timedelta | None) -> dict[str, int]:
+    """The same with one more, the newest last."""
+    if took is None:
+        return dict(seen)
+    others = {name: seconds for name, seconds in seen.items() if name != who}
+    return dict([*others.items(), (who, round(took.total_seconds()))][-REMEMBERED:])
 
 
 def poll_seconds(

@@ -7,14 +7,11 @@ succeeded, and only what runs now can say which image new nodes should get.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from gpuops.domain.rotation.change import GroupUpdate, Stage, Undo
 from gpuops.domain.rotation.group import Group, Instance, Template
 from gpuops.domain.rotation.launch import override_amis, retarget, templates_of, with_amis
-
-NodeState = Literal["starting", "idle", "busy"]
-"""Of a node that this change launched: not admitted yet, admitted without workload, with workload."""
 
 
 @dataclass(frozen=True)
@@ -28,53 +25,9 @@ class Restore:
     left: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Shrink:
-    """How the surge that no retired node gave back is taken out."""
-
-    desired: int | None
-    """Lower goal where instances are missing anyway: then nothing is terminated."""
-    terminate: tuple[str, ...]
-    """Instances to terminate with decrement."""
-    left: int
-    """Nodes too many that carry workload: they stay until they are idle."""
-
-
 def is_rolled(group: Group, undo: Undo) -> bool:
     """Whether every instance that stays runs the target, and is to."""
     return undo.stage != "back" and all(instance.ami == undo.target.ami for instance in group.staying)
-
-
-def plan_shrink(group: Group, undo: Undo, states: Mapping[str, NodeState]) -> Shrink:
-    """Return how the group gets back to its size: empty places first, then nodes that carry nothing.
-
-    Only as many as this change added are taken back; what an autoscaler added meanwhile stays. `states` has those nodes
-    that may go: the change's own, and where these carry workload, others that are idle.
-    """
-    owed = owed_nodes(group, undo)
-    empty = min(owed, max(0, group.desired - len(group.staying)))
-    chosen = _select_spare(group, undo, states, owed - empty)
-    return Shrink(desired=group.desired - empty if empty else None, terminate=chosen, left=owed - empty - len(chosen))
-
-
-def _select_spare(group: Group, undo: Undo, states: Mapping[str, NodeState], count: int) -> tuple[str, ...]:
-    """Choose nodes that carry nothing: our own first, of these those that do not serve yet, then the fullest zone's.
-
-    On the way back, what still runs the bad release goes before what replaced it.
-
-    Zones that end two apart would have Auto Scaling move a loaded node as soon as it may balance again.
-    """
-    spare = [i for i in group.staying if states.get(i.id, "busy") != "busy"]
-    sizes = Counter(instance.zone for instance in group.staying)
-    chosen: list[str] = []
-    while spare and len(chosen) < count:
-        one = min(
-            spare, key=lambda i: (not undo.is_ours(i), states[i.id] == "idle", undo.is_new(i), -sizes[i.zone], i.id)
-        )
-        spare.remove(one)
-        sizes[one.zone] -= 1
-        chosen.append(one.id)
-    return tuple(chosen)
 
 
 def lopsided(group: Group) -> str | None:
@@ -84,12 +37,6 @@ def lopsided(group: Group) -> str | None:
         return None
     told = ", ".join(f"{zone} {size}" for zone, size in sorted(sizes.items()))
     return f"zones are uneven ({told}): Auto Scaling will balance them, and may terminate loaded nodes for it"
-
-
-def owed_nodes(group: Group, undo: Undo) -> int:
-    """Return how many nodes that the change added are still part of the desired capacity."""
-    owed = undo.carried + undo.surge - undo.given_back(group)
-    return min(max(0, owed), max(0, group.desired - undo.desired))
 
 
 def plan_restore(group: Group, undo: Undo, latest: Mapping[str, int]) -> Restore:

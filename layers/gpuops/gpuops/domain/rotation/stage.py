@@ -13,7 +13,7 @@ from gpuops.domain.cluster import Node
 from gpuops.domain.rotation.change import Stage, Undo
 from gpuops.domain.rotation.group import Group
 from gpuops.domain.rotation.move import Move
-from gpuops.domain.rotation.restore import owed_nodes
+from gpuops.domain.rotation.shrink import owed_nodes
 from gpuops.domain.rotation.wish import Wish
 
 MOST_NAMED = 10
