@@ -23,7 +23,7 @@ from gpuops.domain.rotation.cost import prices
 from gpuops.domain.slicing.gather import looks_of, node_of
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import RUNG_OF, Demand, Pool, PoolPlan
-from gpuops.domain.slicing.profile import Profile, observe_all
+from gpuops.domain.slicing.profile import Profile, learn
 from gpuops.domain.slicing.saving import Saved, in_an_hour
 
 INTERVAL = timedelta(seconds=30)
@@ -65,7 +65,7 @@ def plan_offline(looks: Sequence[Nodes], group: GroupPolicy, fleet: Policy, pend
         at = _last([look]) or now - INTERVAL * (len(looks) - 1 - place)
         nodes |= look
         seen = Pool(group.group, [node_of(name, replicas, gpus, {}) for name, gpus in look.items()])
-        profiles = observe_all(profiles, looks_of(seen), at)
+        profiles = learn(profiles, looks_of(seen), {}, at, policy.history_hours)
     pool = Pool(group.group, [node_of(name, replicas, gpus, {}) for name, gpus in sorted(nodes.items())])
     return pool, plan_pool(pool, profiles, Demand(pending), policy, now)
 

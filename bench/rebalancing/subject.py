@@ -16,7 +16,7 @@ from gpuops.domain.policy.rebalance import Rebalance
 from gpuops.domain.slicing.gather import Owner, falls_of, looks_of, node_of
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import Demand, Pool, PoolNode, PoolPlan, PoolState
-from gpuops.domain.slicing.profile import Profile, fall, observe_all
+from gpuops.domain.slicing.profile import Profile, learn
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 EVERY_MINUTES = 1
@@ -55,13 +55,10 @@ class Planner:
         blocked = "" if world.counts else "the warm-up"
         nodes = [read_node(world, place, replay, minute, now) for place in range(len(world.nodes))]
         pool = Pool("replayed", nodes, self._state, blocked)
-        profiles = observe_all(self.profiles, looks_of(pool), now)
-        for name, free in falls_of(pool).items():
-            profiles[name] = fall(profiles.get(name), name, now, free)
-        self.profiles = profiles
+        hours = self._policy.history_hours
+        self.profiles = learn(self.profiles, looks_of(pool), falls_of(pool, now), now, hours)
         plan = plan_pool(pool, self.profiles, Demand(len(world.pending)), self._policy, now)
         self._state, self.last = plan.state, plan
-        hours = self._policy.history_hours
         world.profiled = frozenset(name for name, profile in self.profiles.items() if profile.known(hours))
         return plan
 

@@ -137,7 +137,7 @@ def _plan_group(group: GroupPolicy, here: Here, now: datetime) -> Planned:
         return Planned(group=group.group, mode=wanted.mode, marks=None if acts else {}, **told)
     frozen = world.pools.frozen(group.group, now)
     pool = Pool(group.group, found, state or PoolState(), why_blocked(group.group, world), frozen)
-    profiles = remember(pool, here, now)
+    profiles = remember(pool, here, now, wanted.history_hours)
     waiting = len(here.census.pending)
     planned = plan_pool(pool, profiles, Demand(waiting), wanted, now)
     advised = None if acts else advise(pool, planned, now)

@@ -330,6 +330,8 @@ BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff"}}
         (BACK_OFF, ended(1), True),
         (ended(134), {}, True),
         (BACK_OFF, ended(137, "OOMKilled"), False),
+        (BACK_OFF, ended(137), False),
+        (BACK_OFF, ended(143), False),
         (BACK_OFF, ended(0, "Completed"), False),
         ({"running": {}}, ended(1), False),
         ({"waiting": {"reason": "ContainerCreating"}}, {}, False),
@@ -343,6 +345,23 @@ def test_a_pod_fell_while_a_container_of_it_is_down_by_an_error(
     raw = pod("web-a", "n0")
     raw["status"]["containerStatuses"] = [{"state": now, "lastState": last}]
     assert has_fallen(raw) is fell
+
+
+def test_a_pod_that_is_deleted_or_whose_sidecar_is_down_has_not_fallen() -> None:
+    """Only a container that asks for a GPU, under either name, may lack its memory."""
+    raw = pod("web-a", "n0")
+    main, side = {"name": "main", **raw["spec"]["containers"][0]}, {"name": "side"}
+    raw["spec"]["containers"] = [main, side]
+    down: dict[str, Any] = {"state": BACK_OFF, "lastState": ended(1)}
+    up: dict[str, Any] = {"state": {"running": {}}}
+    raw["status"]["containerStatuses"] = [{"name": "main", **up}, {"name": "side", **down}]
+    assert not has_fallen(raw)
+    raw["status"]["containerStatuses"] = [{"name": "main", **down}, {"name": "side", **up}]
+    assert has_fallen(raw)
+    main["resources"] = {"limits": {"nvidia.com/gpu.shared": "1"}}
+    assert has_fallen(raw)
+    raw["metadata"]["deletionTimestamp"] = NOW.isoformat()
+    assert not has_fallen(raw)
 
 
 def test_a_pod_that_falls_before_anybody_measures_it_is_remembered(world: World) -> None:

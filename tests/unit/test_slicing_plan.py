@@ -19,7 +19,7 @@ from gpuops.domain.slicing.histogram import Histogram
 from gpuops.domain.slicing.odds import Spread, odds_above
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import Demand, Gpu, Pool, PoolNode, PoolPlan, PoolState, Tenant
-from gpuops.domain.slicing.profile import Profile, fall, observe
+from gpuops.domain.slicing.profile import Profile, fall, learn, observe
 from gpuops.domain.slicing.steer import CLOSED, FULL, MOST_CHANGES, OPEN, REST, TIGHT, changes_of
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -350,25 +350,59 @@ FELL = Tenant("default/large", 0, 0.0, fell=True)
 def test_a_fall_beside_others_says_how_much_was_too_little() -> None:
     """Not one alone on its GPU, which had all of it; a pod that fell measures nothing."""
     pool = Pool("p", [node("a", web(20_000), FELL, replicas=4), node("b", FELL)])
-    assert falls_of(pool) == {"default/large": TOTAL - 20_000}
+    assert falls_of(pool, NOW) == {"default/large": TOTAL - 20_000}
     assert set(looks_of(pool)) == {"default/web"}
     silent = replace(pool, nodes=[replace(pool.nodes[0], silent="no exporter")])
-    assert falls_of(silent) == {}
+    assert falls_of(silent, NOW) == {}
+
+
+@pytest.mark.parametrize(
+    "more", [{"memory_used_mib": None}, {"time": NOW - timedelta(hours=1)}, {"problems": ("more used than there is",)}]
+)
+def test_a_fall_on_a_gpu_of_which_little_is_known_teaches_nothing(more: dict[str, Any]) -> None:
+    """What was not read is not free: a reading that is missing, old or contradictory."""
+    pool = Pool("p", [node("a", web(20_000), FELL, replicas=4, **more)])
+    assert falls_of(pool, NOW) == {}
 
 
 def test_a_workload_needs_more_than_what_it_fell_with() -> None:
-    """The most of it that was too little counts; one that was seen to live with less fell for another reason."""
-    short = fall(fall(None, "default/large", NOW, 44_000), "default/large", NOW, 30_000)
+    """The most of it that was too little counts; one that long lived with less fell for another reason."""
+    short = fall(fall(None, "default/large", NOW, 44_000, 24), "default/large", NOW, 30_000, 24)
     assert short.short_mib == pytest.approx(1.2 * 44_000)
-    assert fall(known("default/web", 10_000), "default/web", NOW, 44_000).short_mib == 0.0
-    assert fall(known("default/web", 50_000), "default/web", NOW, 44_000).short_mib == pytest.approx(1.2 * 44_000)
+    assert fall(known("default/web", 10_000), "default/web", NOW, 44_000, 24).short_mib == 0.0
+    assert fall(known("default/web", 50_000), "default/web", NOW, 44_000, 24).short_mib == pytest.approx(1.2 * 44_000)
+
+
+def test_a_model_that_was_seen_half_loaded_needs_more_all_the_same() -> None:
+    """One look at 10 GiB, then it falls with 30 GiB free: whether at the next look, or at the same."""
+    half = observe(None, "default/large", NOW, 10_240, 0.1)
+    assert fall(half, "default/large", NOW, 30_720, 24).short_mib == pytest.approx(1.2 * 30_720)
+    looks, falls = {"default/large": (10_240.0, 0.1), "default/web": (9_000.0, 0.1)}, {"default/large": 30_720.0}
+    learnt = learn({}, looks, falls, NOW, 24)
+    assert {name: profile.short_mib for name, profile in learnt.items()} == {
+        "default/large": pytest.approx(1.2 * 30_720),
+        "default/web": 0.0,
+    }
+    assert learnt["default/large"].peak_mib == 10_240.0
+
+
+def test_a_workload_that_declares_too_little_is_learnt_by_its_falls() -> None:
+    """It says 10,000 MiB, and fell with 60,000 free: its word does not make that unseen."""
+    found = [node(f"n{place}", web(20_000), replicas=3) for place in range(4)]
+    pool = Pool("p", [*found, node("z", web(20_000), FELL, replicas=3)], PoolState(rung=3))
+    large = fall(None, "default/large", NOW, 60_000, 24).model_copy(update={"declared_mib": 10_000})
+    plan = after(pool, {"default/web": known("default/web", 20_000), "default/large": large}, 0)
+    assert (plan.status, plan.replicas) == ("shrink", 2)
 
 
 def test_a_pool_gets_fewer_shares_once_a_workload_fell_in_it_and_only_until_it_is_known() -> None:
     """Nobody could measure its pods, which live for seconds; measured for long, its peaks are all that counts."""
     found = [node(f"n{place}", web(20_000), replicas=3) for place in range(4)]
     pool = Pool("p", [*found, node("z", web(20_000), FELL, replicas=3)], PoolState(rung=3))
-    learnt = {"default/web": known("default/web", 20_000), "default/large": fall(None, "default/large", NOW, 60_000)}
+    learnt = {
+        "default/web": known("default/web", 20_000),
+        "default/large": fall(None, "default/large", NOW, 60_000, 24),
+    }
     plan = after(pool, learnt, 0)
     assert (plan.status, plan.replicas) == ("shrink", 2)
     later = known("default/large", 20_000).model_copy(update={"short_mib": 72_000.0})

@@ -13,7 +13,7 @@ from gpuops.domain.slicing.change import out_of_reach
 from gpuops.domain.slicing.gather import falls_of, looks_of, node_of
 from gpuops.domain.slicing.owners import Census, census_of
 from gpuops.domain.slicing.pool import Pool, PoolNode, shares_of
-from gpuops.domain.slicing.profile import Profile, fall, observe
+from gpuops.domain.slicing.profile import Profile, learn
 from gpuops.gauges import Gauges
 
 if TYPE_CHECKING:
@@ -79,14 +79,12 @@ def why_blocked(group: str, world: World) -> str:
     return f"{group} is being rolled by {lock.run.id}" if lock is not None and not lock.waits else ""
 
 
-def remember(pool: Pool, here: Here, now: datetime) -> dict[str, Profile]:
-    """Add this look to what is known of the pool's workloads, and return that."""
-    looks, falls = looks_of(pool), falls_of(pool)
+def remember(pool: Pool, here: Here, now: datetime, hours: float) -> dict[str, Profile]:
+    """Add this look to what is known of the pool's workloads, and return that; after so many hours one is known."""
+    looks, falls = looks_of(pool), falls_of(pool, now)
     before = here.world.pools.profiles(pool.name, {**looks, **falls})
     profiles = {}
-    for name in {**looks, **falls}:
-        seen = observe(before.get(name), name, now, *looks[name]) if name in looks else before.get(name)
-        seen = seen if seen is not None and name not in falls else fall(seen, name, now, falls[name])
+    for name, seen in learn(before, looks, falls, now, hours).items():
         profiles[name] = seen.model_copy(update={"declared_mib": here.census.declared.get(name)})
         here.world.pools.keep_profile(pool.name, profiles[name], before.get(name))
     return profiles

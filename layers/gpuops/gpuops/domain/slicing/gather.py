@@ -7,8 +7,10 @@ two shares of a GPU at the most.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from gpuops.domain.dcgm.sample import GpuSample, PodShare
+from gpuops.domain.slicing.brakes import why_silent
 from gpuops.domain.slicing.pool import Gpu, Pool, PoolNode, Tenant
 
 GUESS = 1.5
@@ -74,14 +76,15 @@ def looks_of(pool: Pool) -> dict[str, Look]:
     }
 
 
-def falls_of(pool: Pool) -> dict[str, float]:
+def falls_of(pool: Pool, now: datetime) -> dict[str, float]:
     """Return for each workload of which a pod fell beside others how much of the GPU's memory was free for it, in MiB.
 
     The exporter's word may be older than the fall: then what the pod held itself is missing, and so it is no less.
+    Where numbers are missing, too old or contradictory, nobody knows what was free, and nothing is learnt.
     """
     free: dict[str, float] = {}
     for node in pool.members:
-        for gpu in node.gpus if not node.silent else ():
+        for gpu in node.gpus if not why_silent(node, now) else ():
             sample = gpu.sample
             rest = (sample.memory_total_mib or 0) - (sample.memory_reserved_mib or 0) - (sample.memory_used_mib or 0)
             for tenant in gpu.tenants if len(gpu.tenants) > 1 else ():

@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gpuops.domain.keys import MEMORY_MIB, MIG_PREFIX
+from gpuops.domain.keys import GPU_RESOURCE, MEMORY_MIB, MIG_PREFIX, SHARED_GPU_RESOURCE
 from gpuops.domain.pods import Pod, Raw, read_pod
 from gpuops.domain.slicing.gather import Owner
 
 HASH_LABEL = "pod-template-hash"
 NODE_MEMORY = "OOMKilled"
+BY_SIGNAL = (137, 143)
+"""SIGKILL and SIGTERM: kubelet ends so what is not alive or is to go, and no program that lacks a GPU's memory."""
 SCHEDULED = re.compile(r"-\d{8,}$")
 """What a CronJob adds to the names of its Jobs: the minute, since 1970."""
 
@@ -73,16 +75,27 @@ def why_exclusive(pod: Pod, raw: Raw) -> str:
 
 
 def has_fallen(raw: Raw) -> bool:
-    """Whether a container of it ended by an error, and kubelet has not started it again yet.
+    """Whether a container of it that asks for a GPU ended by an error, and kubelet has not started it again yet.
 
     A CUDA program that gets no memory ends by itself, with a code of its own choice. `OOMKilled` is the kernel's word
-    about the node's memory, and says nothing of the GPU's.
+    about the node's memory, and says nothing of the GPU's; nor does a pod that is being deleted.
     """
-    states = ((c.get("state") or {}, c.get("lastState") or {}) for c in raw["status"].get("containerStatuses") or ())
+    if "deletionTimestamp" in raw["metadata"]:
+        return False
+    asking = {
+        c.get("name") for c in raw["spec"].get("containers", ()) if _limits(c) & {GPU_RESOURCE, SHARED_GPU_RESOURCE}
+    }
+    statuses = (c for c in raw["status"].get("containerStatuses") or () if c.get("name") in asking)
+    states = ((c.get("state") or {}, c.get("lastState") or {}) for c in statuses)
     ends = (now.get("terminated") or ("waiting" in now and last.get("terminated")) or {} for now, last in states)
-    return any(end.get("exitCode") and end.get("reason") != NODE_MEMORY for end in ends)
+    return any(end.get("exitCode", 0) not in (0, *BY_SIGNAL) and end.get("reason") != NODE_MEMORY for end in ends)
 
 
 def _wants_mig(raw: Raw) -> bool:
-    limits = ((c.get("resources") or {}).get("limits") or {} for c in raw["spec"].get("containers", ()))
+    limits = (_limits(container) for container in raw["spec"].get("containers", ()))
     return any(name.startswith(MIG_PREFIX) for each in limits for name in each)
+
+
+def _limits(container: Raw) -> set[str]:
+    """Names of the resources that it asks for."""
+    return set((container.get("resources") or {}).get("limits") or {})

@@ -64,11 +64,15 @@ class Profile(BaseModel):
 
     def known(self, hours: float) -> bool:
         """Whether it was measured for so long, or need not be."""
-        return self.declared_mib is not None or self.last - self.first >= timedelta(hours=hours)
+        return self.declared_mib is not None or self.measured(hours)
+
+    def measured(self, hours: float) -> bool:
+        """Whether it was seen for so long, whatever its owner says of it."""
+        return self.last - self.first >= timedelta(hours=hours)
 
     def settled(self, hours: float) -> Self:
         """The same for a plan: once it was measured for so long, what it was seen to use is all that counts."""
-        return self.model_copy(update={"short_mib": 0.0}) if self.short_mib and self.known(hours) else self
+        return self.model_copy(update={"short_mib": 0.0}) if self.short_mib and self.measured(hours) else self
 
 
 def observe(
@@ -88,21 +92,30 @@ def observe(
     return before.model_copy(update=changed)
 
 
-def fall(profile: Profile | None, workload: str, at: datetime, free_mib: float) -> Profile:
+def fall(profile: Profile | None, workload: str, at: datetime, free_mib: float, hours: float) -> Profile:
     """Return the profile after a pod of it fell on a shared GPU that had so much memory left.
 
-    It counts as too little, unless the workload was seen to live with less: that one fell for another reason.
+    It counts as too little, unless the workload was measured for so many hours and lived with less: that one fell for
+    another reason. A single look says nothing of that: the model may have been half loaded.
     """
     before = profile or Profile(workload=workload, first=at, last=at, window=at)
     peak = max(before.memory.value.percentile(PERCENT), before.peak_mib)
-    if 0 < peak <= free_mib:
+    if 0 < peak <= free_mib and before.measured(hours):
         return before
     return before.model_copy(update={"short_mib": max(before.short_mib, MORE * free_mib)})
 
 
-def observe_all(
-    profiles: Mapping[str, Profile], looks: Mapping[str, tuple[float | None, float | None]], at: datetime
+def learn(
+    profiles: Mapping[str, Profile],
+    looks: Mapping[str, tuple[float | None, float | None]],
+    falls: Mapping[str, float],
+    at: datetime,
+    hours: float,
 ) -> dict[str, Profile]:
-    """Return the profiles after a look at all: by workload, its largest memory and its mean busy."""
+    """Return the profiles after a look at all: by workload, its largest memory and its mean busy.
+
+    And after the falls that were seen at it: by workload, how much memory was free.
+    """
     seen = {name: observe(profiles.get(name), name, at, memory, busy) for name, (memory, busy) in looks.items()}
-    return {**profiles, **seen}
+    learnt = {**profiles, **seen}
+    return learnt | {name: fall(learnt.get(name), name, at, free, hours) for name, free in falls.items()}
