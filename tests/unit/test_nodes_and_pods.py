@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from gpuops.domain.cluster import read_node, read_pod
+from gpuops.domain.cluster import UNEVEN, read_node, read_pod
+from gpuops.domain.keys import MARKS
 
 
 def node(allocatable: dict[str, str], labels: dict[str, str] | None = None) -> Any:
@@ -44,6 +45,21 @@ def test_a_node_that_says_nothing_yet_is_read_all_the_same() -> None:
 def test_mig_shows_in_resources_or_labels(allocatable: dict[str, str], labels: dict[str, str], mig: bool) -> None:  # noqa: FBT001 - a column of the table
     """A label alone is enough: between two partitionings a node offers nothing."""
     assert node(allocatable, labels).mig is mig
+
+
+@pytest.mark.parametrize(
+    ("places", "marks"), [([], 0), ([0], 1), ([2, 1, 0], 3), ([0, 1, 2, 3], 4), ([1], UNEVEN), ([0, 1, 3], UNEVEN)]
+)
+def test_taints_of_ours_count_only_as_a_plan_sets_them(places: list[int], marks: int) -> None:
+    """With a soft one taken off by hand, the hard one is not one more soft one; others' make no difference."""
+    taints = [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}, *(MARKS[place].model_dump() for place in places)]
+    assert read_node({"metadata": {"name": "n1"}, "spec": {"taints": taints}}).marks == marks
+
+
+def test_a_taint_of_ours_with_another_effect_is_none_that_a_plan_sets() -> None:
+    """Somebody made it hard."""
+    taints = [{"key": MARKS[0].key, "effect": "NoSchedule"}]
+    assert read_node({"metadata": {"name": "n1"}, "spec": {"taints": taints}}).marks == UNEVEN
 
 
 def test_the_label_chooses_the_configuration() -> None:

@@ -270,6 +270,31 @@ def test_a_closed_node_opens_when_training_has_gone_and_not_because_nobody_knows
     assert [n.marks for n in after(gone, {}, 0).nodes] == [OPEN, OPEN]
 
 
+@pytest.mark.parametrize("steer", [True, False])
+@pytest.mark.parametrize("why", ["silent", "old"])
+def test_a_node_that_nobody_sees_is_not_kept_closed(why: str, *, steer: bool) -> None:
+    """The hard taint may be what keeps its exporter away; others of the pool stay closed."""
+    policy = POLICY.model_copy(update={"steer": steer})
+    closed = replace(node("a", TRAINING, replicas=2), marks=CLOSED)
+    unseen = {
+        "silent": PoolNode("b", 2, silent="no exporter", marks=CLOSED),
+        "old": replace(node("b", replicas=2, time=NOW - timedelta(hours=1)), marks=CLOSED),
+    }
+    for found in ([closed], [replace(closed, name=f"n{i}") for i in range(20)]):
+        plan = plan_pool(Pool("p", [*found, unseen[why]], PoolState(rung=2)), {}, Demand(), policy, NOW)
+        marks = {n.node: n.marks for n in plan.nodes}
+        assert marks.pop("b") == OPEN
+        assert set(marks.values()) == {CLOSED}
+
+
+def test_taints_that_no_plan_asks_for_are_put_right() -> None:
+    """Also on a node that is not judged now, and at the first look."""
+    steered = POLICY.model_copy(update={"steer": True})
+    pool = Pool("p", [replace(node("a", web(), replicas=2), marks=-1)], PoolState(rung=2), "a roll")
+    assert [n.marks for n in after(pool, {}, 0, steered).nodes] == [OPEN]
+    assert changes_of({"a": FULL, "b": OPEN}, {"a": -1, "b": -1}, all_known=True) == {"a": FULL, "b": OPEN}
+
+
 def test_whoever_comes_to_a_share_that_is_to_go_would_be_too_many() -> None:
     """A pool has been given fewer shares: a node that must wait for its pods takes no further ones beyond them."""
     profiles = {"default/web": known("default/web", 25_000)}
@@ -303,6 +328,14 @@ def test_a_node_without_a_plan_loses_its_soft_taints() -> None:
     assert changes_of({"a": 1, "b": 2}, {"a": 1, "b": 0, "c": 1}, all_known=True) == {"b": 2, "c": 0}
     assert changes_of({"a": 1, "b": 2}, {"a": 1, "b": 0, "c": 1}, all_known=False) == {"b": 2}
     assert len(changes_of({}, {f"n{i}": 1 for i in range(2 * MOST_CHANGES)}, all_known=True)) == MOST_CHANGES
+
+
+@pytest.mark.parametrize(("wanted", "found"), [(CLOSED, OPEN), (OPEN, CLOSED), (FULL, -1)])
+def test_hard_taints_come_and_go_before_soft_ones(wanted: int, found: int) -> None:
+    """However late the node's name is among hundreds."""
+    soft = {f"a{i:03}": TIGHT for i in range(MOST_CHANGES)}
+    changes = changes_of({**soft, "z": wanted}, {**dict.fromkeys(soft, OPEN), "z": found}, all_known=True)
+    assert (len(changes), changes.get("z")) == (MOST_CHANGES, wanted)
 
 
 def test_odds_are_those_of_every_pair() -> None:
@@ -342,6 +375,14 @@ def test_a_new_workload_counts_with_the_minutes_that_it_has_been_seen() -> None:
     plan = plan_pool(pool, {"default/web": profile}, Demand(1), eager, NOW)
     assert (plan.status, plan.replicas) == ("keep", 1)
     assert plan.reason.startswith("1 pods wait; 2 pods exceed 100% of a GPU's memory")
+
+
+def test_the_largest_peak_that_is_named_is_one_of_all_that_were_seen() -> None:
+    """Though none of them has been measured for long."""
+    profile = observe(None, "default/web", NOW, 50_000, 0.1)
+    pool = Pool("p", [node("a", web(50_000), web(50_000), replicas=2)], PoolState(rung=2))
+    plan = plan_pool(pool, {"default/web": profile}, Demand(), POLICY, NOW)
+    assert "the largest workload peaks at 50000 MiB" in plan.fits[2]
 
 
 FELL = Tenant("default/large", 0, 0.0, fell=True)

@@ -17,6 +17,7 @@ from gpuops.domain.keys import (
     GPU_RESOURCE,
     KEPT_FOR,
     MARK_KEYS,
+    MARKS,
     MIG_LABELS,
     MIG_PREFIX,
     NVSENTINEL_CORDONED,
@@ -34,6 +35,8 @@ from gpuops.domain.workload import kept_by
 
 __all__ = ["Node", "Pod", "Raw", "instance_of", "read_node", "read_pod"]
 
+UNEVEN = -1
+"""No number of taints that a plan may ask for: somebody took one off by hand, or changed it, and it is put right."""
 NO_MIG = (None, "", "none", "all-disabled")
 
 
@@ -80,8 +83,9 @@ class Node:
 
     @property
     def marks(self) -> int:
-        """Taints of ours on it by which pods are packed, or kept away."""
-        return sum(taint.key in MARK_KEYS for taint in self.taints)
+        """Taints of ours on it by which pods are packed, or kept away; where one is missing among them, `UNEVEN`."""
+        found = {(taint.key, taint.effect) for taint in self.taints if taint.key in MARK_KEYS}
+        return len(found) if found == {(taint.key, taint.effect) for taint in MARKS[: len(found)]} else UNEVEN
 
     def offers(self, resource: str) -> int:
         """How many GPUs it offers under one of the device plugin's two names."""

@@ -32,7 +32,7 @@ def plan_nodes(
     canary = changing[0].node if changing else None
     marks = _marks(pool, step, plans, profiles, policy) if step.status != "hold" else {}
     for plan in plans:
-        kept = _kept(nodes[plan.node], steer=policy.steer)
+        kept = _kept(nodes[plan.node], now, steer=policy.steer)
         yield plan.model_copy(update={"canary": plan.node == canary, "marks": marks.get(plan.node, kept)})
 
 
@@ -71,9 +71,14 @@ def _why_wait(node: PoolNode, wanted: int) -> str:
     return f"{node.used} shares of a GPU are in use, of {wanted} to be" if wanted < node.used else ""
 
 
-def _kept(node: PoolNode, *, steer: bool) -> int:
-    """Taints of a node that is not judged now: those that it has. One that is not of the pool needs none of ours."""
-    return node.marks if not node.apart and (steer or node.marks == CLOSED) else OPEN
+def _kept(node: PoolNode, now: datetime, *, steer: bool) -> int:
+    """Taints of a node that is not judged now: those that it has. One that is not of the pool needs none of ours.
+
+    Nor is one kept closed that nobody sees: its exporter may be what the hard taint keeps away, and for ever.
+    """
+    if node.marks == CLOSED:
+        return OPEN if node.apart or why_silent(node, now) else CLOSED
+    return max(node.marks, OPEN) if steer and not node.apart else OPEN
 
 
 def _marks(

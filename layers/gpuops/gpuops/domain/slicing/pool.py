@@ -55,7 +55,7 @@ class PoolNode:
     apart: str = ""
     """Why it is not of the pool (MIG, somebody else's device plugin, a cordon); empty where it is."""
     marks: int = 0
-    """Taints of ours on it, by which pods are packed or kept away."""
+    """Taints of ours on it, by which pods are packed or kept away; -1 for some that no plan asks for."""
 
     @property
     def tenants(self) -> Iterator[Tenant]:

@@ -58,7 +58,7 @@ def fit_of(pool: Pool, profiles: Mapping[str, Profile], policy: Rebalance) -> Fi
         over=odds_above(usable_mib(pool), memory, LADDER[-1]),
         full=odds_above(usable_mib(pool) * policy.memory_percent / PERCENT, memory, LADDER[-1]),
         busy=odds_above(policy.busy_percent / PERCENT * THOUSANDTHS, busy, LADDER[-1]),
-        largest_mib=max((peak_of(profile) for profile in known.values()), default=0.0),
+        largest_mib=max((peak_of(profile) for profile in seen.values()), default=0.0),
     )
     slack = {rung: SLACK if rung <= pool.rung else 1.0 for rung in LADDER}
     why = {rung: _why(rung, odds, slack[rung], policy) for rung in LADDER}
@@ -70,7 +70,7 @@ def fit_of(pool: Pool, profiles: Mapping[str, Profile], policy: Rebalance) -> Fi
 
 @dataclass(frozen=True)
 class Odds:
-    """How likely so many pods, from one on, do each harm; and the largest peak among known workloads."""
+    """How likely so many pods, from one on, do each harm; and the largest peak that was seen."""
 
     over: Sequence[float]
     full: Sequence[float]

@@ -11,7 +11,6 @@ the next pod lives. What keeps pods away altogether is decided in `nodes.py`.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from gpuops.domain.slicing.pool import Gpu, PoolNode
 from gpuops.domain.slicing.profile import Profile
@@ -104,14 +103,16 @@ def _room(gpu: Gpu, outlook: Outlook) -> int:
 def changes_of(wanted: Mapping[str, int], found: Mapping[str, int], *, all_known: bool) -> dict[str, int]:
     """Return the nodes that are to bear other taints than they were found with, not too many at one look.
 
-    A node that no plan speaks of bears none, unless one of the plans could not be made.
+    A node that no plan speaks of bears none, unless one of the plans could not be made. Where a hard taint comes or
+    goes, or may stand among others by mistake, nobody waits for soft ones.
     """
     other = {
         name: wanted.get(name, OPEN)
-        for name, marks in sorted(found.items())
+        for name, marks in found.items()
         if marks != wanted.get(name, OPEN) and (name in wanted or all_known)
     }
-    return dict(islice(other.items(), MOST_CHANGES))
+    hard = {name for name, marks in other.items() if not {marks, found[name]} <= {OPEN, TIGHT, REST, FULL}}
+    return {name: other[name] for name in sorted(other, key=lambda name: (name not in hard, name))[:MOST_CHANGES]}
 
 
 def fits_one_more(gpu: Gpu, outlook: Outlook, least: float = 0.0) -> bool:
