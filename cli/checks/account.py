@@ -1,19 +1,18 @@
 """Looks at an AWS account with the caller's own rights; reads only."""
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cli.checks.facts import Cluster, Hook, Managed, NodeGroup, Stack, Template, Unseen, look
-from cli.checks.managed import TAG
 from gpuops.adapters.aws import client
+from gpuops.adapters.group_reading import tags_of
 from gpuops.adapters.groups import Groups
 from gpuops.adapters.policies import Policies
 from gpuops.adapters.templates import Templates
 from gpuops.domain.errors import Invalid
 from gpuops.domain.policy import Policy
-from gpuops.domain.rotation.group import Group, TemplateVersion
+from gpuops.domain.rotation.group import CLUSTER_TAG, Group, TemplateVersion
 from gpuops.domain.rotation.launch import templates_of
 from gpuops.domain.userdata import parse_user_data
 
@@ -149,11 +148,7 @@ def _marks(instances: list[str]) -> dict[str, str | None]:
         return {}
     pages = client("ec2").get_paginator("describe_instances").paginate(InstanceIds=instances)
     found = (each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"])
-    return {each["InstanceId"]: _mark(each.get("Tags", ())) for each in found}
-
-
-def _mark(tags: Iterable[Mapping[str, str]]) -> str | None:
-    return next((tag["Value"] for tag in tags if tag["Key"] == TAG), None)
+    return {each["InstanceId"]: tags_of(each).get(CLUSTER_TAG) for each in found}
 
 
 def _role(versions: list[TemplateVersion]) -> str | None:
@@ -169,8 +164,7 @@ def _role(versions: list[TemplateVersion]) -> str | None:
 def _template(version: TemplateVersion) -> Template:
     found = client("ec2").describe_launch_templates(LaunchTemplateIds=[version.template.id])["LaunchTemplates"][0]
     view = look(lambda: parse_user_data(version.user_data)) if version.user_data else Unseen("it has no user data")
-    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
-    return Template(version.template.id, version.template.version, tags, version.user_data, view)
+    return Template(version.template.id, version.template.version, tags_of(found), version.user_data, view)
 
 
 def _types(group: Group, versions: list[TemplateVersion]) -> set[str]:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 
 from cli.checks.facts import Check, Hook, NodeGroup, Template, Unseen
 from cli.checks.launched import judge_marks
-from cli.checks.managed import TAG, judge_managed
+from cli.checks.managed import judge_managed, tag_found
 from gpuops.domain.errors import Invalid
 from gpuops.domain.keys import HOOK_PREFIX, STARTUP_TAINT, STARTUP_TAINT_KEY
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.quotas import QUOTAS, quota_code
+from gpuops.domain.rotation.group import CLUSTER_TAG
 from gpuops.domain.userdata import with_startup_taint
 
 
@@ -35,16 +36,16 @@ def judge_group(seen: NodeGroup | Unseen, policy: GroupPolicy) -> Iterator[Check
 
 def _group_tag(seen: NodeGroup, policy: GroupPolicy) -> Check:
     name, cluster = policy.group, policy.cluster
-    have = seen.group.tags.get(TAG)
-    tag = f"ResourceId={name},ResourceType=auto-scaling-group,Key={TAG},Value={cluster},PropagateAtLaunch=true"
+    have = seen.group.tags.get(CLUSTER_TAG)
+    tag = f"ResourceId={name},ResourceType=auto-scaling-group,Key={CLUSTER_TAG},Value={cluster},PropagateAtLaunch=true"
     mend = f"aws autoscaling create-or-update-tags --tags {tag}"
-    return Check(f"{name}: tag of the group", have == cluster, f"{TAG}={have}" if have else f"no tag {TAG}", mend)
+    return Check(f"{name}: tag of the group", have == cluster, tag_found(have), mend)
 
 
 def _template_tag(template: Template, policy: GroupPolicy) -> Check:
-    have = template.tags.get(TAG)
-    mend = f"aws ec2 create-tags --resources {template.id} --tags Key={TAG},Value={policy.cluster}"
-    found = f"{template.id}: {TAG}={have}" if have else f"{template.id}: no tag {TAG}"
+    have = template.tags.get(CLUSTER_TAG)
+    mend = f"aws ec2 create-tags --resources {template.id} --tags Key={CLUSTER_TAG},Value={policy.cluster}"
+    found = f"{template.id}: {tag_found(have)}"
     return Check(f"{policy.group}: tag of the launch template", have == policy.cluster, found, mend)
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from cli.checks.facts import Check, NodeGroup, Stack, Unseen
-from cli.checks.managed import TAG
 from cli.checks.stack import deploy
 from gpuops.domain.policy import GroupPolicy
+from gpuops.domain.rotation.group import CLUSTER_TAG
 
 NAMED = 5
 
@@ -21,8 +21,9 @@ def judge_marks(seen: NodeGroup, policy: GroupPolicy) -> Check:
     if not bare:
         return Check(name, ok=True, found=f"{len(seen.marks)} instances carry it")
     more = f" and {len(bare) - NAMED} more" if len(bare) > NAMED else ""
-    mark = f"aws ec2 create-tags --resources {' '.join(bare)} --tags Key={TAG},Value={policy.cluster}"
-    return Check(name, ok=False, found=f"not {TAG}={policy.cluster}: {', '.join(bare[:NAMED])}{more}", mend=mark)
+    mark = f"aws ec2 create-tags --resources {' '.join(bare)} --tags Key={CLUSTER_TAG},Value={policy.cluster}"
+    found = f"not {CLUSTER_TAG}={policy.cluster}: {', '.join(bare[:NAMED])}{more}"
+    return Check(name, ok=False, found=found, mend=mark)
 
 
 def judge_role(groups: Mapping[str, NodeGroup | Unseen], stack: Stack | Unseen) -> Iterator[Check]:

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from cli.checks.facts import Check, NodeGroup, Unseen
 from gpuops.domain.keys import STARTUP_TAINT
 from gpuops.domain.policy import GroupPolicy
-
-TAG = "gpuops:cluster"
+from gpuops.domain.rotation.group import CLUSTER_TAG
 
 
 def judge_managed(seen: NodeGroup, policy: GroupPolicy) -> Iterator[Check]:
@@ -23,10 +22,9 @@ def judge_managed(seen: NodeGroup, policy: GroupPolicy) -> Iterator[Check]:
         why = seen.managed.reason if seen.managed else "it was not looked for"
         yield Check(f"{name}: tag and taint of the node group", ok=False, found=f"cannot read: {why}", mend=called)
         return
-    have = seen.managed.tags.get(TAG)
-    tag = f"aws eks tag-resource --resource-arn {seen.managed.arn} --tags {TAG}={policy.cluster}"
-    found = f"{TAG}={have}" if have else f"no tag {TAG}"
-    yield Check(f"{name}: tag of the node group", have == policy.cluster, found, tag)
+    have = seen.managed.tags.get(CLUSTER_TAG)
+    tag = f"aws eks tag-resource --resource-arn {seen.managed.arn} --tags {CLUSTER_TAG}={policy.cluster}"
+    yield Check(f"{name}: tag of the node group", have == policy.cluster, tag_found(have), tag)
     taint = (
         f"aws eks update-nodegroup-config --cluster-name {policy.cluster} --nodegroup-name {owner} --taints "
         f"'addOrUpdateTaints=[{{key={STARTUP_TAINT.key},value={STARTUP_TAINT.value},effect=NO_SCHEDULE}}]'"
@@ -38,3 +36,8 @@ def judge_managed(seen: NodeGroup, policy: GroupPolicy) -> Iterator[Check]:
         else f"{owner} does not register {STARTUP_TAINT}: new nodes take pods at once"
     )
     yield Check(f"{name}: startup taint", registers, what, taint)
+
+
+def tag_found(have: str | None) -> str:
+    """Say which cluster the tag names, or that there is none."""
+    return f"{CLUSTER_TAG}={have}" if have else f"no tag {CLUSTER_TAG}"

@@ -32,6 +32,11 @@ class Subject(Found):
     node: str
     deadline: AwareDatetime
 
+    @property
+    def heartbeat(self) -> int | None:
+        """The timeout of the hook that waits; None without one, or where it is not known."""
+        return self.hook.heartbeat_seconds if self.hook else None
+
 
 class Request(BaseModel):
     """In."""
@@ -90,13 +95,12 @@ def keeps_waiting(hook: Hook, status: str, beat: datetime | None, now: datetime)
 
 def pause(found: Subject, node: Node | None, now: datetime, *, first: bool) -> int:
     """Seconds before the next look: when it should be complete; later soon after the first one, then more seldom."""
-    heartbeat = found.hook.heartbeat_seconds if found.hook else None
     ready = ready_by(node, found.settling) if node else None
     if ready is not None and ready + GPUS > now:
-        return in_time(ready + GPUS - now, now, found.deadline, heartbeat)
+        return in_time(ready + GPUS - now, now, found.deadline, found.heartbeat)
     since = now if first else found.since or now
     shortest = GPUS if first else SHORTEST
-    return poll_seconds(found.instance, since, now, found.deadline, heartbeat, shortest=shortest)
+    return poll_seconds(found.instance, since, now, found.deadline, found.heartbeat, shortest=shortest)
 
 
 def ready_by(node: Node, settling: int | None) -> datetime | None:
@@ -111,11 +115,11 @@ def remember(node: Node, request: Request, memory: Memory) -> None:
     found, before, group = request.find, request.before, request.run.group
     if not found.boots or found.since is None or node.turned is None:
         return
-    booted, heartbeat = node.turned - found.since, found.hook.heartbeat_seconds if found.hook else None
+    booted = node.turned - found.since
     if booted <= timedelta():
         return  # Ready before its event came: a late one, or a machine from a running warm pool
     settled = node.turned - before.unready_since if before and before.unready_since else None
-    memory.keep_boots(group, boot_seen(memory.boots(group), found.instance, booted, settled, heartbeat))
+    memory.keep_boots(group, boot_seen(memory.boots(group), found.instance, booted, settled, found.heartbeat))
 
 
 @entry(Request)

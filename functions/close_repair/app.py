@@ -66,15 +66,19 @@ def left(request: Repair, node: Node | None) -> Closed:
         return Closed(status="evacuated", reason=f"{request.isolate.node} was emptied in time: {request.why}")
     if request.released and request.open is not None:
         return Closed(status="released", reason=f"{request.open.reason}; {request.why}")
-    if node is not None and node.isolated_by not in {None, request.run.id}:
+    if node is not None and is_anothers(request, node):
         return Closed(status="gone", reason=f"{node.name} is left to run {node.isolated_by}: {request.why}")
     return Closed(status="gone", reason=f"{request.isolate.node} is gone")
 
 
 def was_taken_over(request: Repair, node: Node) -> bool:
     """Whether another run has closed our node while its repair went on: whatever we proved, that one opens it."""
-    closed = request.isolate.status == "closed" and request.error is None
-    return closed and node.isolated_by not in {None, request.run.id}
+    return request.isolate.status == "closed" and request.error is None and is_anothers(request, node)
+
+
+def is_anothers(request: Repair, node: Node) -> bool:
+    """Whether the node is closed for another run."""
+    return node.isolated_by not in {None, request.run.id}
 
 
 def opened(request: Repair, told: str) -> Closed:

@@ -125,12 +125,17 @@ def load(world: World, *numbers: int) -> None:
         world.connected.pods[f"node-{instance(number).id}"] = [WEB]
 
 
-def test_a_node_that_a_broken_drain_emptied_goes_in_place_of_the_one_that_has_its_pods(world: World) -> None:
-    """They do not come back by themselves: the surplus would stay for ever, and with it the open change."""
+def emptied(world: World) -> None:
+    """A drain was broken off: node 1 is idle, and the surge has its pods."""
     opened(world)
     launch(world, 10)
     load(world, 0, 2, 10)
     world.connected.pods[f"node-{instance(1).id}"] = []
+
+
+def test_a_node_that_a_broken_drain_emptied_goes_in_place_of_the_one_that_has_its_pods(world: World) -> None:
+    """They do not come back by themselves: the surplus would stay for ever, and with it the open change."""
+    emptied(world)
 
     closed = CLOSE.close(run(), world)
 
@@ -147,10 +152,7 @@ def test_an_idle_node_that_somebody_wants_as_it_is_does_not_go_in_place_of_anoth
     world: World, change: dict[str, Any]
 ) -> None:
     """Or that an autoscaler has just added, which is empty because nobody may come yet."""
-    opened(world)
-    launch(world, 10)
-    load(world, 0, 2, 10)
-    world.connected.pods[f"node-{instance(1).id}"] = []
+    emptied(world)
     idle = f"node-{instance(1).id}"
     world.connected.all_nodes = [
         replace(node, **change) if node.name == idle else node for node in world.connected.all_nodes
@@ -165,10 +167,7 @@ def test_an_idle_instance_that_auto_scaling_keeps_or_does_not_count_on_does_not_
     world: World, change: dict[str, Any]
 ) -> None:
     """Somebody said so at the group."""
-    opened(world)
-    launch(world, 10)
-    load(world, 0, 2, 10)
-    world.connected.pods[f"node-{instance(1).id}"] = []
+    emptied(world)
     group = world.groups.group
     instances = tuple(replace(i, **change) if i.id == instance(1).id else i for i in group.instances)
     world.groups.group = replace(group, instances=instances)
@@ -178,10 +177,7 @@ def test_an_idle_instance_that_auto_scaling_keeps_or_does_not_count_on_does_not_
 
 def test_of_a_bad_release_a_loaded_node_is_no_reason_to_let_a_good_one_go(world: World) -> None:
     """It stays too many until it is idle, and the change stays open: that is what somebody has to see."""
-    opened(world)
-    launch(world, 10)
-    load(world, 0, 2, 10)
-    world.connected.pods[f"node-{instance(1).id}"] = []
+    emptied(world)
     world.store.condemn(run(), "its canary failed")
 
     assert CLOSE.close(run(), world).surplus == 1

@@ -31,7 +31,7 @@ def read_group(name: str, raws: Sequence[Raw], machines: dict[str, Raw]) -> Grou
 
 
 def tags_of(raw: Raw) -> dict[str, str]:
-    """Return the tags of an Auto Scaling group."""
+    """Return the tags of what EC2 or Auto Scaling described."""
     return {item["Key"]: item.get("Value", "") for item in raw.get("Tags", [])}
 
 

@@ -52,9 +52,8 @@ def first_seconds(who: str, usual: Boots | None = None) -> int:
     """Return the pause before the first look: until nodes of the group usually are there, and in time for its hook."""
     if usual is None:
         return math.ceil((FIRST + FIRST_SPREAD * _chance(who)).total_seconds())
-    pause = (
-        min(timedelta(seconds=median_high(usual.seconds.values())), USUAL_LONGEST) + GPUS + USUAL_SPREAD * _chance(who)
-    )
+    median = timedelta(seconds=median_high(usual.seconds.values()))
+    pause = min(median, USUAL_LONGEST) + GPUS + USUAL_SPREAD * _chance(who)
     if usual.heartbeat:
         pause = min(pause, timedelta(seconds=usual.heartbeat) / BEATS)
     return math.ceil(pause.total_seconds())
