@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from rehearsal.sweep.cases import Case
 from rehearsal.sweep.crew import Outcome, Worker
@@ -26,6 +26,8 @@ def sweep(
 ) -> None:
     """Run what is planned until it is over, and count it in the tally while it goes on.
 
+    Where one worker ends the others finish what they have in hand, which is counted, and begin nothing more.
+
     Raises: RuntimeError when a story does not pass even without a fault, or a worker ends.
     """
     todo = _Todo(_in_turn(plan({workflow: crew[0].cases(workflow) for workflow in workflows})), over)
@@ -37,8 +39,11 @@ def sweep(
     if len(crew) == 1:
         return work(crew[0])
     with ThreadPoolExecutor(len(crew)) as threads:
-        for done in [threads.submit(work, worker) for worker in crew]:
-            done.result()
+        try:
+            for done in as_completed([threads.submit(work, worker) for worker in crew]):
+                done.result()
+        finally:
+            todo.end()
     return None
 
 
@@ -47,11 +52,16 @@ class _Todo:
 
     def __init__(self, left: Iterator[Todo], over: Callable[[], bool]) -> None:
         self._left, self._over, self._lock = left, over, threading.Lock()
+        self._ended = False
 
     def take(self) -> Todo | None:
         """The next one, or None."""
         with self._lock:
-            return None if self._over() else next(self._left, None)
+            return None if self._ended or self._over() else next(self._left, None)
+
+    def end(self) -> None:
+        """Give nothing more."""
+        self._ended = True
 
 
 def _count(tally: Tally, given: Todo, outcome: Outcome, say: Callable[[str], None]) -> None:

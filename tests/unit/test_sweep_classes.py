@@ -5,8 +5,9 @@ the same run as another is left out; of a class three are run, over all stories 
 each step meets one and each operation all; each part of the page stays when the other is written; how a sweep ends.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -306,15 +307,22 @@ def test_a_worker_that_ends_in_its_process_is_told_here(tmp_path: Path) -> None:
     worker.close()
 
 
-def test_what_breaks_under_one_worker_breaks_the_sweep() -> None:
-    """And the others come to an end."""
+class Slow(Hand):
+    """One that takes a moment for each run."""
 
-    def plan(stories: Mapping[str, Sequence[Case]]) -> dict[str, Iterator[Trial]]:
-        return {
-            name: iter([Trial(case.name, case.fault, (case,)) for case in cases]) for name, cases in stories.items()
-        }
+    def run(self, workflow: str, trial: Trial) -> Outcome:
+        """After that."""
+        time.sleep(0.001)
+        return super().run(workflow, trial)
 
-    crew: list[Worker] = [Hand(breaks=1), Hand()]
+
+def test_where_one_worker_ends_the_others_begin_nothing_more() -> None:
+    """A night is not run to its end with one worker fewer; what was run before is counted."""
+    planned = [Trial(f"slow-{number}", "slow", ()) for number in range(5000)]
+    crew: list[Worker] = [Hand(breaks=1), hand := Slow()]
+    tally = Tally()
 
     with pytest.raises(RuntimeError, match="exit code 1"):
-        sweep(crew, Tally(), ["rotate"], lambda _: None, plan=plan)
+        sweep(crew, tally, ["rotate"], lambda _: None, plan=lambda _: {"rotate": iter(planned)})
+
+    assert tally.runs == 1 + len(hand.ran) < len(planned) / 2
