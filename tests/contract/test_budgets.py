@@ -1,6 +1,7 @@
 """The fleet's budget against moto's DynamoDB in process.
 
-Covered: who gets the last slot, what a repetition does, slots taken together, a lowered limit, what is left at the end.
+Covered: who gets the last slot, what a repetition does, slots taken together, a lowered limit, what is left at
+the end, and what reconcile forgets.
 """
 
 from collections.abc import Iterator
@@ -64,6 +65,20 @@ def test_nothing_is_left_once_all_are_given_back(budgets: Budgets) -> None:
     assert budgets.slots() == (C,)
     for _ in range(2):
         budgets.give_back([C])
+    assert budgets._table.get(BUDGET) is None
+
+
+def test_an_item_whose_deletion_was_never_reached_is_forgotten_later(budgets: Budgets) -> None:
+    """Whoever gave the last slot back had no answer, and when asked again had none to give back; one slot is kept."""
+    budgets.take([A, C], 3)
+    budgets.forget_if_free()
+    assert budgets.slots() == (A, C)
+
+    budgets._table.set(BUDGET, "DELETE slots :old", {":old": {str(A), str(C)}})
+    assert budgets.give_all_back(ROLL) == ()
+    for _ in range(2):
+        budgets.forget_if_free()
+
     assert budgets._table.get(BUDGET) is None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from gpuops.adapters.budgets import BUDGET
 from gpuops.domain.errors import Invalid
 from gpuops.domain.policy import Budget, parse_policy
 from gpuops.domain.rotation.budget import Slot, missing_slots, why_no_slot
@@ -159,6 +160,16 @@ def test_reconcile_frees_the_slots_of_the_dead_only(world: World) -> None:
 
     assert [change.run.id for change in found.changes] == ["run-1"]
     assert world.budgets.slots() == (alive, mine)
+
+
+def test_reconcile_forgets_a_budget_of_which_nothing_is_taken(world: World) -> None:
+    """Whoever gave the last slot back died before it could."""
+    world.budgets.take([OTHER], 1)
+    world.store._table.set(BUDGET, "DELETE slots :old", {":old": {str(OTHER)}})
+
+    LIST.list_leftovers(NOW, world)
+
+    assert world.store._table.get(BUDGET) is None
 
 
 def test_a_plan_is_held_while_no_node_may_be_closed(world: World) -> None:

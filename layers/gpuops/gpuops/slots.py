@@ -47,6 +47,7 @@ def free_slots_of_the_dead(closing: Collection[str], now: datetime, world: World
     for owner in {slot.owner for slot in world.budgets.slots()}.difference(closing):
         if is_dead(NEVER, world.executions.find(owner), now):
             world.budgets.give_all_back(owner)
+    world.budgets.forget_if_free()
 
 
 def _limit(policy: Policy, world: World) -> int:

@@ -54,3 +54,9 @@ class Budgets:
         mine = tuple(slot for slot in self.slots() if slot.owner == owner)
         self.give_back(mine)
         return mine
+
+    def forget_if_free(self) -> None:
+        """Delete the item where whoever gave the last slot back died before that, or had no answer to it."""
+        item = self._table.get(BUDGET)
+        if item is not None and "slots" not in item:
+            self._table.delete(BUDGET, only_if=EMPTY)
