@@ -23,7 +23,7 @@ from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.managed import close_managed
 from gpuops.move_closing import close_move
-from gpuops.smokes import remove_smokes
+from gpuops.smokes import remove_smokes, take_config_back
 from gpuops.swaps import settle_swaps
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _unshare(run: Run, world: World) -> tuple[str, ...]:
     cluster = world.cluster(run.cluster)
     ours = [node for node in cluster.nodes() if node.cordoned_by == run.id]
     for node in ours:
-        cluster.restore_config(node)
+        take_config_back(run, node, world, cluster)
         cluster.uncordon(node)
     return (*(f"uncordoned {node.name}" for node in ours), *remove_smokes(run.group, world, cluster))
 

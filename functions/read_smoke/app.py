@@ -89,7 +89,7 @@ def give_way(stage: Stage, cluster: Cluster, node: str, verdict: Verdict) -> Non
 def abandon(request: Request, jobs: Jobs) -> Smoked:
     """Remove whatever may be there: an answer may have been lost at any stage."""
     for stage in STAGES:
-        jobs.delete(job_name(request.run_id, request.node, stage))
+        jobs.delete(job_name(request.smoke_id, request.node, stage))
     return look_again(request.verdict, None, "failed", "the smoke was given up; its Jobs are removed")
 
 

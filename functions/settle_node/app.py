@@ -16,6 +16,7 @@ from gpuops.domain.admission.answers import Checked, Failure
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.answers import Relabelled, Settled
 from gpuops.entry import entry
+from gpuops.smokes import take_config_back
 
 
 class SettleNode(BaseModel):
@@ -78,7 +79,7 @@ def _settle(request: SettleNode, now: datetime, world: World) -> None:
         if keeps:
             cluster.label_config(node, request.key)
         else:
-            cluster.restore_config(node)
+            take_config_back(run, node, world, cluster)
         cluster.uncordon(node)
     world.budgets.give_all_back(run.execution)
     if keeps:

@@ -88,7 +88,7 @@ def fire(request: Request, stage: Started, deadline: datetime, here: Here) -> St
         raise Invalid(f"{request.node}: the smoke has no stage")
     if request.hook is not None and request.instance is not None:
         here.instances.heartbeat(request.hook, request.instance)
-    job = smoke_job(run, request.node, shot, expected.resource, here.policy.group(run.group).smoke)
+    job = smoke_job(run, request, shot, expected.resource, here.policy.group(run.group).smoke)
     here.jobs.start(job)
     reason = f"{job.name} on {request.node}: {shot.stage}, pods: {shot.pods}"
     told = {"reason": reason, "job": job.name, "deadline": deadline, "wait_seconds": shot.wait_seconds}

@@ -55,6 +55,8 @@ class World:
     more: str = ""
     mode: str = "apply"
     text: str | Exception | None = None
+    smoked: bool = False
+    """Whether the pod of a smoke is still there."""
     groups: Groups = field(default_factory=lambda: Groups(group(MACHINES)))
     instances: FakeInstances = field(default_factory=FakeInstances)
     policies = property(lambda self: self)
@@ -100,6 +102,11 @@ class World:
     def of_group(self, group: str) -> dict[str, str]:
         """See Jobs."""
         return {}
+
+    def clear(self, node: str, run: str) -> None:
+        """See Jobs."""
+        if self.smoked:
+            raise Unavailable(f"{node}: the smoke of {run}")
 
     def metrics(self, cluster: FakeCluster, namespaces: object) -> Any:
         """Return the exporter: `scrape` answers with `text`."""
@@ -498,6 +505,33 @@ def test_a_failure_puts_the_old_configuration_back_and_is_counted_once(
     assert breaker is not None
     assert (breaker.failures, breaker.why) == (1, why)
     assert world.store.lock("lock", "gpu") is None
+
+
+@pytest.mark.parametrize("ends", ["settled", "closed"])
+def test_what_the_stopped_smoke_of_a_run_holds_is_not_taken_from_it(make: Callable[..., World], ends: str) -> None:
+    """Its node stays closed, and its group taken, until the pod is gone; a node that was not changed waits for none."""
+    world = make()
+    relabelled = relabel(world)
+    world.smoked = True
+
+    def end() -> Any:
+        return settle(world, relabelled, check=checked("overdue")) if ends == "settled" else CLOSE.close(US, world)
+
+    with pytest.raises(Unavailable, match="n1: the smoke of run-1"):
+        end()
+    node = world.connected.known["n1"]
+    assert (node.config, node.cordoned_by, world.store.open_groups()) == ("r4", US.id, ["gpu"])
+
+    world.smoked = False
+    end()
+    node = world.connected.known["n1"]
+    assert (node.config, node.cordoned_by, world.store.open_groups()) == ("exclusive", None, [])
+
+    world.smoked = True
+    world.store.take("lock", US, NOW)
+    world.connected.cordon(node, US.id)
+    end()
+    assert world.connected.known["n1"].cordoned_by is None
 
 
 @pytest.mark.parametrize(("name", "counted"), [("Unhealthy", True), ("Unavailable", False), ("Conflict", False)])

@@ -16,6 +16,7 @@ EXCLUSIVE, R2, R4 = Shape(), Shape(2), Shape(4)
 RENAMED = Shape(4, SHARED_GPU_RESOURCE)
 NODE = Node(name="n1", labels={PLUGIN_CONFIG_LABEL: "was"}, gpus=4)
 WEB, BATCH = Pod("default", "web", gpus=1), Pod("default", "batch", gpus=1)
+SMOKE = Pod("gpuops", "smoke", gpus=1, smoke=True)
 
 
 def labelled(**labels: str) -> Node:
@@ -36,8 +37,8 @@ def seen(**holders: int) -> dict[str, GpuSample]:
 
 @pytest.mark.parametrize(("now", "wanted"), [(EXCLUSIVE, R4), (R4, EXCLUSIVE), (R4, RENAMED), (R4, R2), (None, R4)])
 def test_an_empty_node_may_go_anywhere(now: Shape | None, wanted: Shape) -> None:
-    """Pods without a GPU, finished ones and our own smoke pods hold nothing that could be lost."""
-    others = [Pod("default", "cpu"), replace(WEB, phase="Succeeded"), replace(WEB, namespace="gpuops", smoke=True)]
+    """Pods without a GPU and finished ones hold nothing that could be lost."""
+    others = [Pod("default", "cpu"), replace(WEB, phase="Succeeded"), replace(SMOKE, phase="Failed")]
 
     assert decide(now, wanted, *others).status == "change"
 
@@ -58,9 +59,16 @@ def test_what_a_pod_was_promised_stays(now: Shape | None, wanted: Shape, says: s
     assert (change.status, says in change.reason) == ("waiting", True), change.reason
 
 
+def test_a_smoke_is_no_smoke_of_what_comes_next() -> None:
+    """That of a run which was stopped, or which a person asked for, ends first."""
+    change = decide(R4, EXCLUSIVE, SMOKE)
+
+    assert (change.status, "gpuops/smoke run on it" in change.reason) == ("waiting", True)
+
+
 def test_more_shares_disturb_nobody() -> None:
     """No exporter is needed for that."""
-    assert decide(R2, R4, WEB, BATCH).status == "change"
+    assert decide(R2, R4, WEB, BATCH, SMOKE).status == "change"
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,16 @@ def test_an_empty_node_goes_through_its_stages_one_by_one() -> None:
     assert last.reason.startswith("driver 580.126.09, CUDA 13.0, 1 GPU computed; 1 GPUs x 1 are declared")
 
 
+def test_two_smokes_of_one_run_are_two() -> None:
+    """After a repair, or another configuration, what an execution that was stopped saw before it proves nothing."""
+    scene = Scene()
+    execution = {"id": "arn:one", "name": "one", "machine": "smoke_node"}
+
+    names = {scene.start(execution={**execution, "name": name}, smoke=None).job for name in ("one", "one", "two")}
+
+    assert names == {job_name("one", NAME, "device"), job_name("two", NAME, "device")}
+
+
 def test_the_jobs_of_runs_that_died_go_with_the_first_stage_that_is_judged() -> None:
     """Nobody else looks at the node's smoke before an hour has passed; a stage that still runs removes nothing."""
     scene = Scene()
@@ -152,6 +162,8 @@ def test_an_abandoned_smoke_is_only_cleaned_up() -> None:
     assert scene.jobs.deleted == [job_name("run-1", NAME, stage) for stage in STAGES] * 2
     scene.read(abandon=True, smoke=None, **by_hand)
     assert scene.jobs.deleted[-1] == job_name("by-hand", NAME, STAGES[-1])
+    scene.read(abandon=True, smoke=None, execution={"id": "arn:two", "name": "two", "machine": "smoke_node"})
+    assert scene.jobs.deleted[-1] == job_name("two", NAME, STAGES[-1])
     with pytest.raises(Invalid, match="neither"):
         scene.read(abandon=True, smoke=None, run=None)
 

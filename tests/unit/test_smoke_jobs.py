@@ -1,5 +1,6 @@
 """What the adapter of smoke Jobs makes of the apiserver's answers: who yields, which pods count, their words."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -7,10 +8,12 @@ import pytest
 from gpuops.adapters.jobs import Jobs
 from gpuops.adapters.kube import Kube
 from gpuops.adapters.smoke_manifest import SmokeJob
-from gpuops.domain.errors import Conflict
+from gpuops.domain.errors import Conflict, Unavailable
 
 IMAGES = dict.fromkeys(("device_image", "sample_image", "diagnostic_image"), "i")
-JOB = SmokeJob.model_validate({"run": "run-1", "group": "gpu", "node": "n", "timeout_seconds": 60, **IMAGES})
+JOB = SmokeJob.model_validate(
+    {"run": "run-1", "smoke": "smoke-1", "group": "gpu", "node": "n", "timeout_seconds": 60, **IMAGES}
+)
 
 
 def made(run: str, at: str, name: str = "other", **more: Any) -> dict[str, Any]:
@@ -57,18 +60,27 @@ def test_the_later_of_two_smokes_on_a_node_yields(before: list[Any], after: list
     assert kube.posts == posts
 
 
+def test_what_an_execution_of_the_run_left_is_waited_for() -> None:
+    """It was stopped, and its pod has the GPUs until it ends; nobody judges it, least of all as if it were ours."""
+    kube = Listing([made("run-1", "2026-11-23T10:00:00Z", "of-another-execution")], [])
+
+    with pytest.raises(Unavailable, match="of run run-1 is not over"):
+        Jobs(kube).start(JOB)
+    assert kube.posts == 0
+
+
 @pytest.mark.parametrize(
     "other",
     [
         made("run-2", "2026-11-23T10:00:06Z"),
         made("run-2", "2026-11-23T10:00:05Z", "z"),
-        made("run-1", "2026-11-23T10:00:00Z", "an-earlier-stage"),
+        made("run-1", "2026-11-23T10:00:00Z", "an-earlier-stage", **DONE),
         made("run-2", "2026-11-23T10:00:00Z", **DONE),
         made("run-2", "2026-11-23T10:00:00Z", metadata={"deletionTimestamp": "2026-11-23T10:00:03Z"}),
     ],
 )
 def test_nobody_yields_to_a_younger_a_finished_or_its_own_smoke(other: Any) -> None:
-    """Else both of two would give up, or a stage would wait for the one before it."""
+    """Else both of two would give up."""
     kube = Listing([OURS, other], [OURS, other])
 
     Jobs(kube).start(JOB)
@@ -101,6 +113,27 @@ def test_pods_that_are_being_deleted_hold_nothing_that_counts() -> None:
         ("d", "Failed", "Evicted disk?"),
     ]
     assert list(found[1].logs) == ["i"]
+
+
+class Clearing(Listing):
+    """An apiserver with these Jobs, then these pods; what is removed is written down."""
+
+    removed: str = ""
+
+    def delete(self, path: str, query: Any = (), body: Any = None) -> None:
+        """See Kube."""
+        self.removed += path.rpartition("/")[2]
+
+
+@pytest.mark.parametrize(("phase", "waits"), [("Running", True), ("Pending", True), ("Succeeded", False)])
+def test_a_node_is_cleared_of_the_runs_own_smokes_and_waits_for_the_pods_of_any(phase: str, *, waits: bool) -> None:
+    """Somebody else's ends by itself; a pod has its share until kubelet says that it ended, or it is gone."""
+    others = [OURS, made("run-2", "2026-11-23T10:00:04Z")]
+    kube = Clearing(others, [{"metadata": {"name": "p"}, "status": {"phase": phase}}])
+
+    with pytest.raises(Unavailable, match="n: p of a smoke") if waits else nullcontext():
+        Jobs(kube).clear("n", "run-1")
+    assert kube.removed == JOB.name
 
 
 def over(kind: str, at: str) -> dict[str, Any]:

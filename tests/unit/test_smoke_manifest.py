@@ -9,12 +9,14 @@ from gpuops.adapters.smoke_manifest import SmokeJob, job_name, render, smoke_job
 from gpuops.domain.admission.answers import Shot
 from gpuops.domain.keys import label_of
 from gpuops.domain.policy import Smoke
-from gpuops.domain.run import Run
+from gpuops.domain.run import Execution, Run
+from gpuops.domain.smoke.order import SmokeOrder
 from gpuops.domain.smoke.stages import DEVICE, DIAGNOSTIC, SAMPLE, STAGES
 from tests.unit.test_admission_functions import RUN
 
 JOB = SmokeJob(
     run="run-1",
+    smoke="smoke-1",
     group="gpu",
     node="ip-10-0-1-7.ec2.internal",
     pods=5,
@@ -24,6 +26,7 @@ JOB = SmokeJob(
     diagnostic_image="d:3",
     timeout_seconds=9,
 )
+EXECUTION = Execution(id="arn:smoke-2", name="smoke-2", machine="smoke_node")
 LONG_RUN = "6f6e2b52-1f1f-4b7a-9f5e-0d6c1b2a3f4e_9f5e0d6c-1b2a-3f4e-6f6e-2b521f1f4b7a"
 CONTAINERS = {
     "device": [(DEVICE, "a/b:1"), (SAMPLE, "c:2")],
@@ -76,19 +79,22 @@ def test_the_policy_chooses_images_level_and_time() -> None:
     """The stage chooses how many pods, and how much each of them asks for."""
     policy = Smoke(diagnostic="dcgm:1", diagnostic_level=2)
     shot = Shot(stage="diagnostic", pods=1, amount=8, timeout_seconds=1800)
-    job = render(smoke_job(Run.model_validate(RUN), "n", shot, "nvidia.com/gpu", policy))
+    job = render(
+        smoke_job(Run.model_validate(RUN), SmokeOrder(node="n", execution=EXECUTION), shot, "nvidia.com/gpu", policy)
+    )
     (container,) = job["spec"]["template"]["spec"]["containers"]
 
     assert (container["image"], container["command"][-1].endswith("exec dcgmi diag -r 2")) == ("dcgm:1", True)
     assert container["resources"]["limits"]["nvidia.com/gpu"] == 8
     assert job["spec"]["activeDeadlineSeconds"] == 1800
+    assert job["metadata"]["name"] == job_name("smoke-2", "n", "diagnostic")
 
 
-def test_a_smoke_jobs_name_belongs_to_run_node_and_stage() -> None:
-    """The same twice; another for another node, run or stage; and it fits its pods' names."""
-    names = {job_name(run, node, stage) for run in ("run-1", "run-2") for node in ("a", "b") for stage in STAGES}
+def test_a_smoke_jobs_name_belongs_to_execution_node_and_stage() -> None:
+    """The same twice; another for another node, smoke or stage; and it fits its pods' names."""
+    names = {job_name(smoke, node, stage) for smoke in ("one", "two") for node in ("a", "b") for stage in STAGES}
 
-    assert job_name("run-1", "a", "device") == job_name("run-1", "a", "device")
+    assert job_name("one", "a", "device") == job_name("one", "a", "device")
     assert len(names) == 16
     assert max(map(len, names)) <= 57
 

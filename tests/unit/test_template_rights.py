@@ -129,7 +129,7 @@ INSIDE = {
     "gpuops-claimers": {"ClaimNode"},
     "gpuops-configurers": {"ApplyConfig"},
     "gpuops-drainers": {"DrainNode"},
-    "gpuops-judges": {"CloseChange", "ReadSmoke"},
+    "gpuops-judges": {"CloseChange", "ReadSmoke", "SettleNode"},
     "gpuops-repairers": {"RepairGpu"},
     "gpuops-smokers": {"StartSmoke"},
 }

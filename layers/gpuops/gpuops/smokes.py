@@ -1,9 +1,11 @@
-"""Smoke Jobs that are left where a change of a group ends."""
+"""Smoke Jobs that are left where a change of a group ends, or of one node."""
 
 from typing import TYPE_CHECKING
 
 from gpuops.adapters.world import World
-from gpuops.domain.keys import label_of
+from gpuops.domain.cluster import Node
+from gpuops.domain.keys import CONFIG_BEFORE, label_of
+from gpuops.domain.run import Run
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -22,3 +24,14 @@ def remove_smokes(name: str, world: World, cluster: "Cluster") -> tuple[str, ...
     for job in over:
         jobs.delete(job)
     return tuple(f"deleted smoke Job {job}" for job in over)
+
+
+def take_config_back(run: Run, node: Node, world: World, cluster: "Cluster") -> None:
+    """Have the node share its GPUs as before the run's change; without a change, nothing happens.
+
+    An execution that was stopped from outside leaves its smoke behind: under that nothing is changed.
+    Raises: Unavailable until it is gone.
+    """
+    if CONFIG_BEFORE in node.annotations:
+        world.jobs(cluster).clear(node.name, run.id)
+        cluster.restore_config(node)

@@ -1,4 +1,4 @@
-"""Smoke Jobs in the namespace gpuops: start, look, read, remove; named after run, node and stage, so never twice."""
+"""Smoke Jobs in the namespace gpuops: start, look, read, remove; named after smoke, node and stage, so never twice."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ from typing import Any
 
 from gpuops.adapters.kube import Kube
 from gpuops.adapters.smoke_manifest import SmokeJob, render
-from gpuops.domain.errors import Conflict
+from gpuops.domain.errors import Conflict, Unavailable
 from gpuops.domain.keys import GROUP_LABEL, NAMESPACE, RUN_LABEL, SMOKE_LABEL, label_of
 from gpuops.domain.smoke.stages import MAX_LOG, JobState, PodState, clean
 
@@ -15,6 +15,7 @@ JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 BACKGROUND = [("propagationPolicy", "Background")]
 OVER = ("Complete", "Failed")
+ENDED = ("Succeeded", "Failed")
 LOGS_AT_ONCE = 8
 MAX_REASON = 300
 """The scheduler names every reason of every node, and the one that counts may come last."""
@@ -29,7 +30,8 @@ class Jobs:
     def start(self, job: SmokeJob) -> None:
         """Create the Job; one of its name is this one, already started.
 
-        Raises: Conflict when another run's smoke was on the node first: two of them would take each other's shares.
+        Raises: Conflict when another run's smoke was on the node first: two of them would take each other's shares;
+        Unavailable while one that this run began before, in an execution that died, is not over.
         """
         self._yield_to_others(job)
         try:
@@ -58,6 +60,19 @@ class Jobs:
         """Remove the Job and, in the background, its pods."""
         self._kube.delete(f"{JOBS}/{name}", BACKGROUND)
 
+    def clear(self, node: str, run: str) -> None:
+        """Remove the run's Jobs on the node.
+
+        Raises: Unavailable while a pod of theirs, or of anybody's smoke, is still there and holds GPUs.
+        """
+        for raw in self._of_node(node):
+            if raw["metadata"]["labels"].get(RUN_LABEL) == label_of(run):
+                self.delete(raw["metadata"]["name"])
+        pods = self._kube.get_all(PODS, [("labelSelector", f"{SMOKE_LABEL}={label_of(node)}")])
+        left = [pod["metadata"]["name"] for pod in pods if pod.get("status", {}).get("phase") not in ENDED]
+        if left:
+            raise Unavailable(f"{node}: {left[0]} of a smoke still holds GPUs")
+
     def of_group(self, group: str) -> dict[str, str]:
         """Return the name of each smoke Job of a group, with its node's name as a label value."""
         found = self._kube.get_all(JOBS, [("labelSelector", f"{GROUP_LABEL}={label_of(group)}")])
@@ -84,8 +99,10 @@ class Jobs:
         for raw in found:
             run = raw["metadata"]["labels"].get(RUN_LABEL)
             alive = job_state(raw).status == "running" and "deletionTimestamp" not in raw["metadata"]
-            if run != label_of(job.run) and alive and (ours is None or _age(raw) < ours):
-                raise Conflict(f"{job.node}: the smoke of run {run} is not over yet")
+            first = raw["metadata"]["name"] != job.name and (ours is None or _age(raw) < ours)
+            if alive and first:
+                fault = Conflict if run != label_of(job.run) else Unavailable
+                raise fault(f"{job.node}: the smoke of run {run} is not over yet")
 
     def _read(self, pod: PodState) -> PodState:
         path = f"{PODS}/{pod.name}/log"

@@ -10,7 +10,7 @@ from gpuops.domain.policy import ClusterPolicy
 from gpuops.domain.slicing.change import Readings, Sight, needs_readings
 from gpuops.domain.slicing.configured import shape_of
 from gpuops.domain.slicing.shape import Goal, Shape, shape_offered
-from gpuops.domain.tenants import tenants_of
+from gpuops.domain.tenants import holders_of
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -33,7 +33,7 @@ class Sights:
 
     def of(self, node: Node, pods: Sequence[Pod], wanted: Shape) -> Sight:
         """Look at one node. What cannot be found out is None, and counts against a change; the rest raises."""
-        now = self._shape_of(node) if tenants_of(pods) else None
+        now = self._shape_of(node) if holders_of(pods) else None
         readings = self._readings(node.name) if needs_readings(pods, now, wanted) else None
         return Sight(node, pods, now, readings)
 

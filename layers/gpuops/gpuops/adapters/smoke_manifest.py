@@ -13,6 +13,7 @@ from gpuops.domain.admission.answers import Shot
 from gpuops.domain.keys import label_of
 from gpuops.domain.policy import Image, Smoke
 from gpuops.domain.run import Run
+from gpuops.domain.smoke.order import SmokeOrder
 from gpuops.domain.smoke.stages import Stage
 
 MANIFESTS = Path(__file__).parent.parent / "manifests"
@@ -31,6 +32,8 @@ class SmokeJob(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: str
+    smoke: str
+    """The execution that smokes: a run may smoke a node more than once, and a Job tells of one moment."""
     group: str
     node: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
     stage: Stage = "device"
@@ -46,21 +49,22 @@ class SmokeJob(BaseModel):
     @property
     def name(self) -> str:
         """Deterministic, so that a repeated start finds the first one's Job."""
-        return job_name(self.run, self.node, self.stage)
+        return job_name(self.smoke, self.node, self.stage)
 
 
-def job_name(run: str, node: str, stage: Stage) -> str:
-    """Return the name of the Job of one stage on one node in one run."""
-    return f"gpuops-smoke-{stage}-{sha256(f'{run}/{node}'.encode()).hexdigest()[:20]}"
+def job_name(smoke: str, node: str, stage: Stage) -> str:
+    """Return the name of the Job of one stage on one node in one execution."""
+    return f"gpuops-smoke-{stage}-{sha256(f'{smoke}/{node}'.encode()).hexdigest()[:20]}"
 
 
-def smoke_job(run: Run, node: str, shot: Shot, resource: str, policy: Smoke) -> SmokeJob:
+def smoke_job(run: Run, order: SmokeOrder, shot: Shot, resource: str, policy: Smoke) -> SmokeJob:
     """Return the Job of a stage, with the images of the group's policy."""
     return SmokeJob.model_validate(
         {
             "run": run.id,
+            "smoke": order.smoke_id,
             "group": run.group,
-            "node": node,
+            "node": order.node,
             "stage": shot.stage,
             "pods": shot.pods,
             "amount": shot.amount,
@@ -77,7 +81,7 @@ def smoke_job(run: Run, node: str, shot: Shot, resource: str, policy: Smoke) -> 
 def render(job: SmokeJob) -> dict[str, Any]:
     """Return the Job with every placeholder filled."""
     values = {
-        **job.model_dump(exclude={"run", "group", "level"}),
+        **job.model_dump(exclude={"run", "smoke", "group", "level"}),
         "name": job.name,
         "node_label": label_of(job.node),
         "run_label": label_of(job.run),

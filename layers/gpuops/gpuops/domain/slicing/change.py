@@ -7,7 +7,8 @@ Kubelet evicts nobody when a plugin offers something else (pkg/kubelet/cm/device
   node's next boot ("previously allocated devices are no longer healthy");
 - the same holds, under both rules, where the resource changes its name.
 
-More shares of a GPU that is shared already disturb nobody. What cannot be known counts against the change.
+More shares of a GPU that is shared already disturb nobody. What cannot be known counts against the change. A smoke's
+pod is a pod like any other here: what it shows would be of neither configuration.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.config.foreign import OPERATOR_NODE_LABEL, host_plugin
 from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.slicing.shape import Goal, Shape
-from gpuops.domain.tenants import tenants_of
+from gpuops.domain.tenants import holders_of
 
 MAX_NAMED = 5
 Readings = Mapping[str, GpuSample]
@@ -67,7 +68,7 @@ def out_of_reach(node: Node) -> str | None:
 
 def needs_readings(pods: Iterable[Pod], now: Shape | None, wanted: Shape) -> bool:
     """Whether the decision depends on which shares are in use."""
-    return now is not None and not _crosses(now, wanted) and wanted.replicas < now.replicas and bool(tenants_of(pods))
+    return now is not None and not _crosses(now, wanted) and wanted.replicas < now.replicas and bool(holders_of(pods))
 
 
 def decide_change(sight: Sight, goal: Goal, run_id: str) -> Change:
@@ -80,14 +81,14 @@ def decide_change(sight: Sight, goal: Goal, run_id: str) -> Change:
     way = f"{node.name}, from {node.config or 'no configuration'} to {goal.key}"
     if node.config is None and not (node.gpus or node.shared_gpus):
         return Change("waiting", f"{way}: its device plugin offers nothing yet")
-    if tenants_of(sight.pods) and (why := _why_wait(sight, goal.shape)):
+    if holders_of(sight.pods) and (why := _why_wait(sight, goal.shape)):
         return Change("waiting", f"{way}: {why}")
     return Change("change", way)
 
 
 def _why_wait(sight: Sight, wanted: Shape) -> str | None:
     """Which of the node's pods stand in the way of a change, and why."""
-    staying, now = tenants_of(sight.pods), sight.now
+    staying, now = holders_of(sight.pods), sight.now
     named = ", ".join(pod.title for pod in staying[:MAX_NAMED])
     if now is None:
         return f"how its GPUs are shared now is unknown, and {named} hold some"

@@ -23,12 +23,17 @@ class SmokeOrder(BaseModel):
 
     @property
     def run_id(self) -> str:
-        """The name under which its Jobs are found again, also after an answer that was lost."""
+        """Whose smoke it is."""
         if self.run is not None:
             return self.run.id
         if self.execution is None:
             raise Invalid("smoke: neither `run` nor `execution`: its Jobs would belong to nobody")
         return self.execution.name
+
+    @property
+    def smoke_id(self) -> str:
+        """The execution that smokes: by its name a repeated call finds its Jobs, and no other smoke of the run does."""
+        return self.execution.name if self.execution is not None else self.run_id
 
     @property
     def where(self) -> str:
