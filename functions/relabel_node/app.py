@@ -15,10 +15,10 @@ from gpuops.adapters.sights import Sights
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Refused
-from gpuops.domain.keys import CONFIG_BEFORE, PLUGIN_CONFIG_LABEL
+from gpuops.domain.keys import PLUGIN_CONFIG_LABEL
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.answers import Relabelled
-from gpuops.domain.slicing.change import decide_change, left_alone
+from gpuops.domain.slicing.change import decide_change, is_begun, left_alone
 from gpuops.domain.tenants import tenants_of
 from gpuops.entry import entry
 from gpuops.slots import take_slots
@@ -60,7 +60,7 @@ def relabel(request: RelabelNode, now: datetime, world: World) -> Relabelled:
     node = cluster.node(request.node)
     if node is None or node.instance != request.instance:
         return _waiting(request, now, f"{request.node} went away")
-    begun = node.cordoned_by == run.id and CONFIG_BEFORE in node.annotations and node.config == request.key
+    begun = is_begun(node, run.id) and node.config == request.key
     why = None if begun else _change(request, node, cluster, sights, world)
     return _waiting(request, now, why) if why else _configured(request, now, cluster, sights)
 

@@ -24,7 +24,7 @@ from gpuops.domain.faults.breaker import SHARING_LIMIT, holds
 from gpuops.domain.policy import EXCLUSIVE, ClusterPolicy, GroupPolicy, Policy
 from gpuops.domain.run import Execution, Run
 from gpuops.domain.slicing.answers import Selected
-from gpuops.domain.slicing.change import Change, decide_change
+from gpuops.domain.slicing.change import Change, decide_change, is_begun
 from gpuops.domain.slicing.pool import shares_of
 from gpuops.domain.slicing.select import Look, decide_rest
 from gpuops.domain.slicing.turn import Turn, waits_since
@@ -168,14 +168,17 @@ def _not_training(nodes: Sequence[Node], group: GroupPolicy, pods: Mapping[str, 
 def _look(
     run: Run, group: GroupPolicy, nodes: Sequence[Node], pods: Mapping[str, Sequence[Pod]], aim: tuple[str, Sights]
 ) -> Selected | Look:
-    """The first of these nodes that may be changed now, or what all of them wait for."""
+    """The first of these nodes that may be changed now, or what all of them wait for.
+
+    One at which a change of this run was broken off is settled, whatever runs on it.
+    """
     if not nodes:
         return Look(group)
     key, sights = aim
     goal, changes = sights.goal(key), []
     for node in nodes:
         change = decide_change(sights.of(node, pods.get(node.name, ()), goal.shape), goal, run.id)
-        if change.status == "change":
+        if change.status == "change" or is_begun(node, run.id):
             names = {"node": node.name, "instance": node.instance, "key": goal.key}
             return Selected(status="selected", reason=change.reason, run=run, **names)
         changes.append(change)

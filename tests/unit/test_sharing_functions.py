@@ -230,6 +230,21 @@ def test_the_global_stop_keeps_every_node_as_it_is(make: Callable[..., World]) -
     assert stopped.reason == f"no node is changed: global stop since {NOW.isoformat()} by arn:bob"
 
 
+def test_a_change_that_was_broken_off_is_settled_under_its_own_smoke(make: Callable[..., World]) -> None:
+    """Who relabels finds the smoke's pod and changes nothing; who settles removes it, and opens the node."""
+    world = make(n2=(WEB,))
+    relabel(world)
+    world.connected.pods.append(("n1", Pod("gpuops", "smoke", gpus=1, smoke=True)))
+    world.key = "exclusive"
+
+    assert (select(world).node, select(world, name="run-2").node) == ("n1", None)
+    looked = relabel(world)
+    assert (looked.status, world.connected.known["n1"].config) == ("waiting", "r4")
+    settled = settle(world, looked)
+    node = world.connected.known["n1"]
+    assert (settled.status, node.config, node.unschedulable) == ("returned", "exclusive", False)
+
+
 def test_an_older_run_of_the_same_kind_ends_its_node_first(make: Callable[..., World]) -> None:
     """Every hour another one wakes while the first is at work: no second one fails for that; the rest is its own."""
     world = make()

@@ -18,6 +18,7 @@ from typing import Literal
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.config.foreign import OPERATOR_NODE_LABEL, host_plugin
 from gpuops.domain.dcgm.sample import GpuSample
+from gpuops.domain.keys import CONFIG_BEFORE
 from gpuops.domain.slicing.shape import Goal, Shape
 from gpuops.domain.tenants import holders_of
 
@@ -44,6 +45,11 @@ class Change:
     status: Literal["change", "waiting", "left", "done"]
     """`waiting` ends by itself, when pods do; `left` needs somebody else, or is nobody's business."""
     reason: str
+
+
+def is_begun(node: Node, run_id: str) -> bool:
+    """Whether the run has closed the node and given it another configuration, and not settled that."""
+    return node.cordoned_by == run_id and CONFIG_BEFORE in node.annotations
 
 
 def left_alone(node: Node, run_id: str) -> str | None:
