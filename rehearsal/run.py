@@ -17,6 +17,7 @@ from rehearsal.premises import Premises
 from rehearsal.report import Result, page
 from rehearsal.scenario import ExpectedObject, Scenario, collection
 from rehearsal.stage.director import Director
+from rehearsal.stage.outcome import ESCALATION
 from rehearsal.stage.perform import perform
 from rehearsal.stage.records import Records
 from rehearsal.wire import read_record
@@ -110,6 +111,7 @@ def _result(world: World, records: Records, outcome: Outcome, out: Path, wall_se
         simulated_seconds=round(world.clock.now() - epoch, 1),
         report=str(out / "report.html"),
         clock=world.clock.stats(),
+        escalations=world.region.bus.heard.count(ESCALATION),
     )
 
 

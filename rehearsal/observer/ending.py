@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from rehearsal.observer.cluster import Cluster
-from rehearsal.observer.model import Expectations
+from rehearsal.observer.model import TOLD, Expectations
 from rehearsal.observer.reading import annotations, labels, name_of, taint_keys
 from rehearsal.observer.region import Ending, Execution, Group
 
@@ -60,10 +60,8 @@ def _judge_group(old: Group, new: Group, sizes: Mapping[str, int]) -> Iterator[F
 
 
 def judge_nodes(before: Cluster, after: Cluster, expected: Expectations) -> Iterator[Finding]:
-    """No taint, cordon, label or annotation of the product's is left, but on as many nodes as are left to a person."""
-    kept_closed = {name for name, node in after.nodes.items() if expected.fault_key in annotations(node)}
-    if len(kept_closed) != expected.quarantined:
-        yield "quarantine", f"{len(kept_closed)} nodes are in quarantine, not {expected.quarantined}"
+    """No taint, cordon, label or annotation of the product's is left, but on nodes that are left to a person."""
+    kept_closed = in_quarantine(after, expected)
     for name, node in after.nodes.items():
         if name in kept_closed:
             continue
@@ -79,6 +77,32 @@ def judge_nodes(before: Cluster, after: Cluster, expected: Expectations) -> Iter
         for key in sorted(keys - kept.keys() - set(expected.allowed_keys)):
             if key.startswith(expected.prefixes):
                 yield "label", f"{name}: {key}"
+
+
+def in_quarantine(after: Cluster, expected: Expectations) -> set[str]:
+    """The nodes that the product keeps closed because of a fault."""
+    return {name for name, node in after.nodes.items() if expected.fault_key in annotations(node)}
+
+
+def judge_quarantine(after: Cluster, ending: Ending, expected: Expectations) -> Iterator[Finding]:
+    """As many nodes as expected are left to a person; or those of which a repair said so that failed."""
+    kept = in_quarantine(after, expected)
+    if expected.quarantined != TOLD and len(kept) != expected.quarantined:
+        yield "quarantine", f"{len(kept)} nodes are in quarantine, not {expected.quarantined}"
+    for name in sorted(kept) if expected.quarantined == TOLD else ():
+        if why := _why_untold(annotations(after.nodes[name]), ending, expected):
+            yield "quarantine", f"{name} stays in quarantine, and {why}"
+
+
+def _why_untold(notes: Mapping[str, str], ending: Ending, expected: Expectations) -> str | None:
+    """What is missing for a node to be a person's."""
+    name = notes.get(expected.fault_run_key, "")
+    repairs = [each for each in ending.executions if each.name == name and _reports(each, expected)]
+    if expected.settled_key not in notes:
+        return "nobody wrote that its repair has ended"
+    if not repairs or not _reported(repairs[0], ending):
+        return f"there is no report of its repair {name}"
+    return f"its repair {name} succeeded" if repairs[0].status == "SUCCEEDED" else None
 
 
 def judge_smoke(after: Cluster, expected: Expectations) -> Iterator[Finding]:

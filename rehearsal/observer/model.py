@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+TOLD = "told"
 STARTUP_TAINT = "startup-taint.cluster-autoscaler.kubernetes.io/gpuops"
 
 
@@ -57,8 +58,8 @@ class Expectations:
     prefixes: tuple[str, ...] = ("gpuops/", "cluster-autoscaler.kubernetes.io/scale-down-disabled")
     """Labels and annotations of nodes that count as the product's."""
     allowed_keys: tuple[str, ...] = ("gpuops/admitted", "gpuops/cuda", "gpuops/driver")
-    quarantined: int = 0
-    """Nodes that stay in quarantine at the end, for a person to see."""
+    quarantined: int | str = 0
+    """Nodes that stay in quarantine at the end, for a person to see; `told`: those whose repair failed and said so."""
     nodes: tuple[Mapping[str, Any], ...] = ()
     pods: tuple[Mapping[str, Any], ...] = ()
     logs: tuple[Mapping[str, Any], ...] = ()
@@ -72,6 +73,10 @@ class Expectations:
     """The annotation that a node bears while the product has it closed."""
     fault_key: str = "gpuops/fault"
     """The annotation that a node bears while the product has it in quarantine."""
+    fault_run_key: str = "gpuops/fault-run"
+    """Beside it, the execution that put it there."""
+    settled_key: str = "gpuops/fault-settled"
+    """Beside it, once its repair has ended and left it to a person."""
     checkpoint_key: str = "gpuops/checkpoint-requested"
     """The annotation by which the product asks a pod to save its work."""
     sharing_key: str = "gpuops/config-before"
@@ -101,6 +106,8 @@ class Observed:
     """Nodes that the product had closed at one moment, at most."""
     asked_to_checkpoint: int = 0
     """Pods that were asked to save their work before they lost their node."""
+    quarantined: int = 0
+    """Nodes in quarantine at the end."""
     volumes_moved: int = 0
     """Volumes that were attached to another node while the one before was still there."""
     unmet: tuple[str, ...] = ()

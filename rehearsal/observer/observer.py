@@ -22,10 +22,12 @@ from rehearsal.observer.during import (
     unmatched,
 )
 from rehearsal.observer.ending import (
+    in_quarantine,
     judge_executions,
     judge_groups,
     judge_items,
     judge_nodes,
+    judge_quarantine,
     judge_smoke,
     nodes_replaced,
 )
@@ -109,6 +111,7 @@ class Observer:
         for rules in (
             judge_groups(self._groups, ending.groups, self._expected),
             judge_nodes(self._first, after, self._expected),
+            judge_quarantine(after, ending, self._expected),
             judge_smoke(after, self._expected),
             judge_items(ending, self._expected),
             judge_executions(ending, self._expected),
@@ -124,6 +127,7 @@ class Observer:
             evictions_refused=counts.get(REFUSED, 0) - self._evictions.get(REFUSED, 0),
             most_closed=self._closed,
             asked_to_checkpoint=self._asked,
+            quarantined=len(in_quarantine(after, self._expected)),
             volumes_moved=self._moved,
             pods_on_unadmitted_nodes=sum(v.rule == "unadmitted_node" for v in self._violations),
             unmet=unmet,

@@ -42,6 +42,8 @@ class Result:
     simulated_seconds: float
     report: str
     clock: dict[str, Any] = field(default_factory=dict)
+    escalations: int = 0
+    """How often the product called a person."""
 
     @property
     def missed(self) -> list[str]:

@@ -97,8 +97,8 @@ class Expect(Part):
     """At least so many: how often a drain asks depends on how long it must."""
     most_closed: Count | None = None
     """Nodes that the product had closed at one moment, at most."""
-    quarantined: Count = 0
-    """Nodes that the product leaves closed, because a person has to see them."""
+    quarantined: Count | Literal["told"] = 0
+    """Nodes that the product leaves closed, for a person to see; `told`: any whose repair failed and said so."""
     asked_to_checkpoint: Count | None = None
     """Pods that were asked to save their work."""
     volumes_moved: Count | None = None

@@ -12,8 +12,9 @@ PARTS: Final = (ALONE, SEQUENCES)
 INTRODUCTION: Final = """# Reliability
 
 Each run is a rehearsal of a small story (`scenarios/sweep`) in which something fails. It may end in success, or in a
-failure that names its cause; after `reconcile` nothing may be left behind. The observer judges every run as it judges
-every scenario. *Missed* are runs in which the fault met nothing: the story took another way, or was over.
+failure that names its cause; after `reconcile` nothing may be left behind, but for a faulty node that a failed repair
+keeps closed, with its report written and people called. The observer judges every run as it judges every scenario.
+*Missed* are runs in which the fault met nothing: the story took another way, or was over.
 """
 CLASSES: Final = """
 A *case* is one thing that can go wrong in a story: each call in up to seven ways, each invocation in three, each state

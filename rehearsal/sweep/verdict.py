@@ -1,4 +1,7 @@
-"""Was the run with the fault all right? It ended in success, or in a failure that names its cause, and left nothing."""
+"""Was the run with the fault all right? It ended in success, or in a failure that names its cause, and left nothing.
+
+What a failed repair leaves to people is not left behind, if they were called.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,10 +28,17 @@ def judge(result: Result, main: str, *, struck: bool) -> Verdict:
     runs = [run for run in result.executions if run.machine == main and not run.ignored]
     outcome = "succeeded" if any(run.status == SUCCEEDED for run in runs) else "failed"
     seen = [(str(v["rule"]), str(v["what"])) for v in result.observed["violations"]]
-    found = [*seen, *_unexplained(result.executions)]
+    found = [*seen, *_unexplained(result.executions), *_untold(result)]
     short = [("short", what) for what in result.unmet] if outcome == "succeeded" else []
     broken = [("rehearsal", failure) for failure in result.clock["failures"]]
     return Verdict(outcome, tuple(found + short + broken), struck)
+
+
+def _untold(result: Result) -> Iterator[tuple[str, str]]:
+    """A node that is left to a person is one that a person hears of."""
+    left = result.observed["quarantined"]
+    if left > result.escalations:
+        yield "untold", f"{left} nodes are left to people, who were called {result.escalations} times"
 
 
 def _unexplained(executions: Sequence[ExecutionResult]) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ from rehearsal.observer.ending import (
     judge_groups,
     judge_items,
     judge_nodes,
+    judge_quarantine,
     judge_smoke,
     nodes_replaced,
 )
@@ -291,6 +292,45 @@ def test_a_cordon_left_is_seen_and_the_admitted_mark_is_allowed() -> None:
     cordoned["spec"]["unschedulable"] = True
 
     assert rules(judge_nodes(cluster(), cluster(("node", cordoned)), PLAIN)) == ["cordon"]
+
+
+LEFT = {"gpuops/fault": "Xid 79", "gpuops/fault-run": "repair-1", "gpuops/fault-settled": "2026-11-23T09:00:00Z"}
+TOLD = Expectations.read({"quarantined": "told", "reported_machines": ["*remediate-gpu"]})
+
+
+def test_as_many_nodes_are_left_to_a_person_as_expected() -> None:
+    """None, if nothing is said; what their quarantine has on them is no left-behind."""
+    closed = node(annotations=LEFT, taints=["gpuops/quarantine"])
+    ending = Ending({}, [], [], [])
+
+    assert rules(judge_quarantine(cluster(("node", closed)), ending, PLAIN)) == ["quarantine"]
+    one = Expectations.read({"quarantined": 1})
+    assert rules(judge_quarantine(cluster(("node", closed)), ending, one)) == []
+    assert rules(judge_nodes(cluster(), cluster(("node", closed)), one)) == []
+    assert rules(judge_quarantine(cluster(), ending, one)) == ["quarantine"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "status", "reports", "why"),
+    [
+        ("", "FAILED", ["reports/repair-1.json"], ""),
+        ("gpuops/fault-settled", "FAILED", ["reports/repair-1.json"], "nobody wrote that its repair has ended"),
+        ("gpuops/fault-run", "FAILED", ["reports/repair-1.json"], "no report of its repair"),
+        ("", "FAILED", ["reports/repair-2.json"], "no report of its repair repair-1"),
+        ("", "SUCCEEDED", ["reports/repair-1.json"], "its repair repair-1 succeeded"),
+    ],
+)
+def test_a_node_is_a_persons_where_its_repair_failed_and_said_so(
+    missing: str, status: str, reports: list[str], why: str
+) -> None:
+    """Any other one was left behind; without one there is nothing to say."""
+    notes = {key: value for key, value in LEFT.items() if key != missing}
+    ending = Ending({}, [Execution("demo-remediate-gpu", "repair-1", status)], [], reports)
+
+    found = [what for _, what in judge_quarantine(cluster(("node", node(annotations=notes))), ending, TOLD)]
+
+    assert [why in what for what in found] == ([True] if why else [])
+    assert list(judge_quarantine(cluster(("node", node())), ending, TOLD)) == []
 
 
 def test_smoke_jobs_and_pods_left_are_seen() -> None:

@@ -62,7 +62,7 @@ def result(
     *executions: ExecutionResult, unmet: tuple[str, ...] = (), violations: tuple[dict[str, str], ...] = ()
 ) -> Result:
     """A rehearsal that ended like that."""
-    observed = {"violations": list(violations)}
+    observed = {"violations": list(violations), "quarantined": 0}
     return Result("rotate", "passed", executions, observed, unmet, 1.0, 1.0, "", {"failures": []})
 
 
@@ -195,6 +195,15 @@ def test_what_the_observer_saw_is_a_violation() -> None:
     seen = result(execution("rotate_ami"), violations=({"rule": "cordon", "what": "ip-1"},))
 
     assert judge(seen, "rotate_ami", struck=True).violations == (("cordon", "ip-1"),)
+
+
+def test_a_node_is_left_to_people_only_where_they_were_called() -> None:
+    """Once for each at least."""
+    failed = result(execution("remediate_gpu", status="FAILED", cause="EC2 does not answer"))
+    left = replace(failed, observed={**failed.observed, "quarantined": 1})
+
+    assert judge(left, "remediate_gpu", struck=True).violations[0][0] == "untold"
+    assert judge(replace(left, escalations=1), "remediate_gpu", struck=True).violations == ()
 
 
 class Breaks(Stage):
