@@ -35,6 +35,9 @@ def command(
     sequences: Annotated[
         bool, typer.Option("--sequences", help="Only sequences of several faults, drawn for as long as there is time.")
     ] = False,
+    together: Annotated[
+        int, typer.Option(min=1, help="So many cases in a run, each in another function; what met nothing runs alone.")
+    ] = 1,
     every: Annotated[
         bool, typer.Option("--every", help="Every case, not only those that stand for their like.")
     ] = False,
@@ -50,9 +53,11 @@ def command(
 
     if sequences and limit is None and minutes is None:
         give_up("sequences have no end: say --minutes or --limit", as_json=as_json)
+    if sequences and together > 1:
+        give_up("--together is for cases, and sequences are together already", as_json=as_json)
     names = (workflow.value,) if workflow else tuple(each.value for each in Workflow)
     said = " ".join(["gpuops sweep", *_given(context)])
-    conduct = Conduct(Asked(names, seed, out, said, limit, minutes, sequences, every, workers, page), say)
+    conduct = Conduct(Asked(names, seed, out, said, limit, minutes, sequences, together, every, workers, page), say)
     try:
         with only_the_result(as_json=as_json):
             conduct.run()

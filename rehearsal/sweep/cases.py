@@ -34,6 +34,7 @@ LATE_SECONDS: Final = 1860.0
 """Two rounds of `reconcile` have put back what the execution had changed."""
 SERVICES: Final = ("states", "eventbridge")
 """Callers that are AWS itself: no process to end, no timeout of ours, and no SDK that tries again."""
+EXECUTIONS: Final = "executions"
 READS: Final = ("Get", "Describe", "List", "Query", "Scan", "BatchGet", "get ", "list ")
 
 
@@ -55,6 +56,11 @@ class Case:
     def reads(self) -> bool:
         """Whether the call changes nothing."""
         return bool(self.operation) and self.operation[-1].startswith(READS)
+
+    @property
+    def whom(self) -> str:
+        """Whom it strikes: a function, AWS itself as a caller, or executions."""
+        return str(self.moment["fault"]["caller"]) if "fault" in self.moment else EXECUTIONS
 
     @property
     def later(self) -> float:

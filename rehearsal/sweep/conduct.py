@@ -12,10 +12,10 @@ from typing import Any
 from rehearsal.sweep.cases import Case
 from rehearsal.sweep.classes import choose, extents
 from rehearsal.sweep.crew import Worker, crew_of
-from rehearsal.sweep.page import ALONE, SEQUENCES, Told, page
+from rehearsal.sweep.page import ALONE, SEQUENCES, TOGETHER, Told, page
 from rehearsal.sweep.sweep import sweep
 from rehearsal.sweep.tally import Tally
-from rehearsal.sweep.trial import Trial, sequences, trials
+from rehearsal.sweep.trial import Trial, crowds, sequences, trials
 
 SECONDS_A_MINUTE = 60
 
@@ -34,10 +34,25 @@ class Asked:
     minutes: float | None = None
     sequences: bool = False
     """Nothing but these."""
+    together: int = 1
+    """Cases in one run."""
     every: bool = False
     """Not only the cases that stand for the others."""
     workers: int = 1
     page: Path | None = None
+
+    def drawn(self, cases: Sequence[Case]) -> Iterator[Trial]:
+        """What is tried of these cases, in its order."""
+        if self.sequences:
+            return sequences(cases, self.seed)
+        return trials(cases, self.seed) if self.together == 1 else crowds(cases, self.seed, self.together)
+
+    @property
+    def part(self) -> str:
+        """Of the page."""
+        if self.sequences:
+            return SEQUENCES
+        return ALONE if self.together == 1 else TOGETHER
 
 
 @dataclass
@@ -71,8 +86,7 @@ class Conduct:
         asked = self.asked
         chosen = {name: list(cases) for name, cases in stories.items()} if asked.every else choose(stories, asked.seed)
         self.tally.extents.update(extents(stories, chosen))
-        draw = sequences if asked.sequences else trials
-        return {name: islice(draw(cases, asked.seed), asked.limit) for name, cases in chosen.items()}
+        return {name: islice(asked.drawn(cases), asked.limit) for name, cases in chosen.items()}
 
     def _is_over(self) -> bool:
         minutes = inf if self.asked.minutes is None else self.asked.minutes
@@ -88,4 +102,4 @@ class Conduct:
         per_hour = self.tally.runs_per_hour(self._seconds())
         told = Told(self.asked.command, time.strftime("%Y-%m-%d"), self.asked.workers, os.cpu_count() or 1, per_hour)
         old = path.read_text(encoding="utf-8") if path.exists() else ""
-        path.write_text(page(self.tally, told, SEQUENCES if self.asked.sequences else ALONE, old), encoding="utf-8")
+        path.write_text(page(self.tally, told, self.asked.part, old), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""docs/reliability.md: what a sweep ran and found, in two parts, each written by the runs of its kind."""
+"""docs/reliability.md: what a sweep ran and found, in parts, each written by the runs of its kind."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Any, Final
 from rehearsal.sweep.tally import Tally
 
 ALONE: Final = "One thing at a time"
+TOGETHER: Final = "Each thing once, in company"
 SEQUENCES: Final = "Several things at a time"
-PARTS: Final = (ALONE, SEQUENCES)
+PARTS: Final = (ALONE, TOGETHER, SEQUENCES)
 INTRODUCTION: Final = """# Reliability
 
 Each run is a rehearsal of a small story (`scenarios/sweep`) in which something fails. It may end in success, or in a
@@ -24,6 +25,11 @@ for another node, in the next round of a poll, in another story (the first count
 tells its members apart. Of each class the first, the last and one that the seed draws are *chosen*. Throttled, broken
 and unreachable calls are one error to all but the adapter: each step meets one of them, and each operation all three;
 of each operation one read is slow. `--every` runs every case. Beside these come a few *sequences*, as below.
+"""
+COMPANY: Final = """
+Cases that strike different functions (and one at most an execution) share a run; what met nothing, since another thing
+had the story take another way, is tried once more alone. *Runs* are those in which such a fault struck. A run that
+breaks something is made again without one case after the other: what is named is what it takes.
 """
 DRAWN: Final = """
 A *sequence* is two to four cases that chance puts together; of one that breaks something only what it takes is kept.
@@ -58,11 +64,9 @@ def _parts(old: str) -> dict[str, str]:
 def _part(tally: Tally, told: Told, part: str) -> Iterator[str]:
     where = f"{told.workers} of them at a time, {told.cores} cores"
     yield f"Written by `{told.command}` on {told.on}: {tally.runs:,} runs, {told.per_hour:,} an hour ({where})."
-    if part == ALONE:
-        yield CLASSES
+    yield {ALONE: CLASSES, TOGETHER: COMPANY, SEQUENCES: DRAWN}[part]
+    if part != SEQUENCES:
         yield from _extents(tally)
-    else:
-        yield DRAWN
     yield "| fault | workflow | runs | succeeded | failed | violations | missed |"
     yield "|---|---|---|---|---|---|---|"
     for (fault, workflow), c in sorted(tally.counts.items()):

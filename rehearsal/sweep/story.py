@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from rehearsal.scenario import SCENARIOS, Moment, Scenario, load
 from rehearsal.sweep.cases import Case, cases_of
 from rehearsal.sweep.stage import Stage
 from rehearsal.sweep.tally import Violation
-from rehearsal.sweep.trial import SEQUENCE, Trial, shrunk
+from rehearsal.sweep.trial import Trial, shrunk
 from rehearsal.sweep.verdict import Verdict, judge
 from rehearsal.wire import read_record
 
@@ -55,7 +56,7 @@ class Story:
         if not verdict.violations:
             return verdict, []
         least, broken = trial, verdict
-        if trial.fault == SEQUENCE:
+        if len(trial.cases) > 1:
             least = shrunk(trial, lambda fewer: bool(self._try(fewer).violations))
             broken = self._try(least)  # the last try may have been one that passed, and what is kept is what it left
             broken = broken if broken.violations else verdict
@@ -68,9 +69,9 @@ class Story:
         try:
             result = self._stage.rehearse(self._with(trial), self._run)
         except Exception as error:  # noqa: BLE001 - a rehearsal that breaks is a finding, and the sweep goes on
-            return Verdict("failed", (("rehearsal", repr(error)),))
-        struck = any(self._struck(case, result) for case in trial.cases)
-        return judge(result, WORKFLOWS[self.workflow], struck=struck)
+            return Verdict("failed", (("rehearsal", repr(error)),), tuple(True for _ in trial.cases))
+        struck = {_about(call["fault"], call) for call in self._calls() if call["fault"]}
+        return judge(result, WORKFLOWS[self.workflow], tuple(_met(case, result, struck) for case in trial.cases))
 
     def _with(self, trial: Trial) -> Scenario:
         """The scenario in which it goes wrong."""
@@ -81,14 +82,6 @@ class Story:
             "aftermath_seconds": self.scenario.aftermath_seconds + trial.later,
         }
         return self.scenario.model_copy(update=more)
-
-    def _struck(self, case: Case, result: Result) -> bool:
-        """Whether the wire's record, or an execution's end, shows the fault."""
-        if case.fault == "aborted":
-            return any(run.status == "ABORTED" for run in result.executions)
-        if case.later:
-            return any(run.redriven for run in result.executions)
-        return case.fault == "twice" or any(call["fault"] for call in self._calls())
 
     def _decided(self) -> dict[tuple[str, float], str]:
         """What the journal says of each function at each second of the story."""
@@ -112,3 +105,17 @@ class Story:
         if self._run.exists():
             shutil.copytree(self._run, folder / scenario.name)
         return str(path)
+
+
+def _about(kind: str, call: Mapping[str, Any]) -> tuple[str, ...]:
+    return kind, str(call["caller"]), str(call["service"]), str(call["action"])
+
+
+def _met(case: Case, result: Result, struck: Collection[tuple[str, ...]]) -> bool:
+    """Whether the wire's record, or an execution's end, shows that it went wrong."""
+    if case.fault == "aborted":
+        return any(run.status == "ABORTED" for run in result.executions)
+    if case.later:
+        return any(run.redriven for run in result.executions)
+    fault = case.moment["fault"]
+    return case.fault == "twice" or _about(fault["kind"], fault) in struck

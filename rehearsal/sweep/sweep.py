@@ -1,13 +1,15 @@
 """Runs the stories, workflow by workflow in turn, with one trial after the other, on premises that are kept."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from rehearsal.sweep.cases import Case
 from rehearsal.sweep.crew import Outcome, Worker
 from rehearsal.sweep.tally import Tally, Violation
-from rehearsal.sweep.trial import Trial
+from rehearsal.sweep.trial import CROWD, Trial
+from rehearsal.sweep.verdict import Verdict
 
 Todo = tuple[str, Trial]
 """Of one story."""
@@ -34,7 +36,9 @@ def sweep(
 
     def work(worker: Worker) -> None:
         while (given := todo.take()) is not None:
-            _count(tally, given, worker.run(*given), say)
+            outcome = worker.run(*given)
+            todo.again(*given, outcome[0])
+            _count(tally, given, outcome, say)
 
     if len(crew) == 1:
         return work(crew[0])
@@ -52,12 +56,20 @@ class _Todo:
 
     def __init__(self, left: Iterator[Todo], over: Callable[[], bool]) -> None:
         self._left, self._over, self._lock = left, over, threading.Lock()
-        self._ended = False
+        self._ended, self._missed = False, deque[Todo]()
 
     def take(self) -> Todo | None:
         """The next one, or None."""
         with self._lock:
-            return None if self._ended or self._over() else next(self._left, None)
+            if self._ended or self._over():
+                return None
+            return next(self._left, None) or (self._missed.popleft() if self._missed else None)
+
+    def again(self, workflow: str, trial: Trial, verdict: Verdict) -> None:
+        """What met nothing in a crowd, since another thing had the story take another way, is tried alone at last."""
+        if trial.fault == CROWD:
+            missed = (one for one, met in zip(trial.each, verdict.met, strict=True) if not met)
+            self._missed.extend((workflow, one) for one in missed)
 
     def end(self) -> None:
         """Give nothing more."""
@@ -66,7 +78,7 @@ class _Todo:
 
 def _count(tally: Tally, given: Todo, outcome: Outcome, say: Callable[[str], None]) -> None:
     (workflow, trial), (verdict, found) = given, outcome
-    number = tally.add(workflow, trial.fault, verdict, found)
+    number = tally.add(workflow, trial, verdict, found)
     say(f"{number}: {workflow} {trial.name}: {verdict.outcome}{_told(found)}")
 
 

@@ -2,10 +2,12 @@
 
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.sweep.classes import Extent
+from rehearsal.sweep.trial import CROWD, Trial
 from rehearsal.sweep.verdict import Verdict
 
 SECONDS_AN_HOUR = 3600
@@ -45,26 +47,24 @@ class Tally:
     extents: dict[str, Extent] = field(default_factory=dict)
     """What there is of each workflow."""
     counts: dict[tuple[str, str], Count] = field(default_factory=lambda: defaultdict(Count))
-    """By fault and workflow."""
+    """By fault and workflow; what met nothing in a crowd is tried again alone, and counted then."""
+    runs: int = 0
     violations: list[Violation] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def add(self, workflow: str, fault: str, verdict: Verdict, found: list[Violation]) -> int:
+    def add(self, workflow: str, trial: Trial, verdict: Verdict, found: list[Violation]) -> int:
         """Count one run, and return which one it is."""
         with self._lock:
-            count = self.counts[fault, workflow]
-            count.runs += 1
-            count.succeeded += verdict.outcome == "succeeded"
-            count.failed += verdict.outcome == "failed"
-            count.violations += bool(found)
-            count.missed += not verdict.struck
+            self.runs += 1
+            for fault, met, broke in _counted(trial, verdict, found):
+                count = self.counts[fault, workflow]
+                count.runs += 1
+                count.succeeded += verdict.outcome == "succeeded"
+                count.failed += verdict.outcome == "failed"
+                count.violations += broke
+                count.missed += not met
             self.violations += found
             return self.runs
-
-    @property
-    def runs(self) -> int:
-        """All of them."""
-        return sum(count.runs for count in self.counts.values())
 
     def runs_per_hour(self, wall_seconds: float) -> int:
         """With all that the sweep does beside them."""
@@ -82,3 +82,13 @@ class Tally:
             "runs_per_hour": self.runs_per_hour(wall_seconds),
             "extents": {workflow: vars(extent) for workflow, extent in self.extents.items()},
         }
+
+
+def _counted(trial: Trial, verdict: Verdict, found: list[Violation]) -> Iterator[tuple[str, bool, bool]]:
+    """Under which faults the run is counted, whether each met anything, and whether it has to do with what broke."""
+    if trial.fault != CROWD:
+        yield trial.fault, any(verdict.met), bool(found)
+        return
+    for case, met in zip(trial.cases, verdict.met, strict=True):
+        if met:
+            yield case.fault, True, any(case.moment in violation.moments for violation in found)

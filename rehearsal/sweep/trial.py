@@ -1,10 +1,10 @@
-"""What one run tries: one thing that goes wrong, or several that chance put together.
+"""What one run tries: one thing that goes wrong, or several that chance put together, or that do not touch one another.
 
-A sequence that breaks something is shrunk: what need not go wrong for that is left out, one thing after the other.
+What breaks something is shrunk: what need not go wrong for that is left out, one thing after the other.
 """
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -13,6 +13,7 @@ from typing import Final
 from rehearsal.sweep.cases import Case, Json, slug
 
 SEQUENCE: Final = "sequence"
+CROWD: Final = "crowd"
 FEWEST, MOST = 2, 4
 """Things that go wrong in one sequence."""
 
@@ -24,7 +25,7 @@ class Trial:
     name: str
     """For its scenario."""
     fault: str
-    """Under which it is counted."""
+    """Under which it is counted; a crowd under each of its cases'."""
     cases: tuple[Case, ...]
 
     @property
@@ -33,9 +34,19 @@ class Trial:
         return tuple(case.moment for case in self.cases)
 
     @property
+    def each(self) -> tuple["Trial", ...]:
+        """Every case in a run of its own."""
+        return tuple(map(alone, self.cases))
+
+    @property
     def later(self) -> float:
         """Seconds after which it still has something to do."""
         return max(case.later for case in self.cases)
+
+
+def alone(case: Case) -> Trial:
+    """This and nothing else."""
+    return Trial(case.name, case.fault, (case,))
 
 
 def trials(cases: Sequence[Case], seed: str) -> Iterator[Trial]:
@@ -45,7 +56,7 @@ def trials(cases: Sequence[Case], seed: str) -> Iterator[Trial]:
     """
     mixed, faults = sequences(cases, seed), len({case.fault for case in cases})
     for number, case in enumerate(_ranked(cases, random.Random(seed)), 1):  # noqa: S311 - an order, not a secret
-        yield Trial(case.name, case.fault, (case,))
+        yield alone(case)
         if number % faults == 0:
             yield next(mixed)
 
@@ -58,6 +69,22 @@ def sequences(cases: Sequence[Case], seed: str) -> Iterator[Trial]:
         kinds = (chance.choice(faults) for _ in range(chance.randint(FEWEST, MOST)))
         drawn = (chance.choice([case for case in cases if case.fault == kind]) for kind in kinds)
         yield Trial(slug(f"{SEQUENCE}-{seed}-{number}"), SEQUENCE, tuple(drawn))
+
+
+def crowds(cases: Sequence[Case], seed: str, most: int) -> Iterator[Trial]:
+    """Every case once, up to so many in a run: each strikes another function, and one at most executions.
+
+    Those of which most are left come first, which makes the fewest runs.
+    """
+    shuffled, left = list(cases), defaultdict[str, list[Case]](list)
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - an order, not a secret
+    for case in shuffled:
+        left[case.whom].append(case)
+    for number in count(1):
+        fullest = sorted((whom for whom in left if left[whom]), key=lambda whom: (-len(left[whom]), whom))[:most]
+        if not fullest:
+            return
+        yield Trial(slug(f"{CROWD}-{seed}-{number}"), CROWD, tuple(left[whom].pop() for whom in fullest))
 
 
 def shrunk(trial: Trial, breaks: Callable[[Trial], bool]) -> Trial:

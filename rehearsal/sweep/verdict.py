@@ -19,11 +19,11 @@ class Verdict:
     """succeeded, or failed: some execution that others wait for did."""
     violations: tuple[tuple[str, str], ...]
     """Rule and what broke it; none is what is wanted."""
-    struck: bool = True
-    """Whether the fault met what it was meant for."""
+    met: tuple[bool, ...] = (True,)
+    """Of each thing that was to go wrong, whether it did."""
 
 
-def judge(result: Result, main: str, *, struck: bool) -> Verdict:
+def judge(result: Result, main: str, met: tuple[bool, ...]) -> Verdict:
     """What became of the run; `main` is the machine that the story is about."""
     runs = [run for run in result.executions if run.machine == main and not run.ignored]
     outcome = "succeeded" if any(run.status == SUCCEEDED for run in runs) else "failed"
@@ -31,7 +31,7 @@ def judge(result: Result, main: str, *, struck: bool) -> Verdict:
     found = [*seen, *_unexplained(result.executions), *_untold(result)]
     short = [("short", what) for what in result.unmet] if outcome == "succeeded" else []
     broken = [("rehearsal", failure) for failure in result.clock["failures"]]
-    return Verdict(outcome, tuple(found + short + broken), struck)
+    return Verdict(outcome, tuple(found + short + broken), met)
 
 
 def _untold(result: Result) -> Iterator[tuple[str, str]]:

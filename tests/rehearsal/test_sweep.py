@@ -183,18 +183,18 @@ def test_a_failure_without_a_cause_and_a_success_that_did_nothing_are_violations
     stopped = execution("rotate_ami", status="ABORTED")
     again = replace(execution("rotate_ami", "Find", "Ignored"), ignored=True)
 
-    assert judge(good, "rotate_ami", struck=True) == Verdict("succeeded", ())
-    assert judge(named, "rotate_ami", struck=True) == Verdict("failed", ())
-    assert judge(short, "rotate_ami", struck=True).violations == (("short", "nodes replaced: 1"),)
-    assert judge(silent, "rotate_ami", struck=True).violations[0][0] == "unexplained"
-    assert judge(result(stopped, again, unmet=("none",)), "rotate_ami", struck=True) == Verdict("failed", ())
+    assert judge(good, "rotate_ami", (True,)) == Verdict("succeeded", ())
+    assert judge(named, "rotate_ami", (True,)) == Verdict("failed", ())
+    assert judge(short, "rotate_ami", (True,)).violations == (("short", "nodes replaced: 1"),)
+    assert judge(silent, "rotate_ami", (True,)).violations[0][0] == "unexplained"
+    assert judge(result(stopped, again, unmet=("none",)), "rotate_ami", (True,)) == Verdict("failed", ())
 
 
 def test_what_the_observer_saw_is_a_violation() -> None:
     """Under the observer's own name for it."""
     seen = result(execution("rotate_ami"), violations=({"rule": "cordon", "what": "ip-1"},))
 
-    assert judge(seen, "rotate_ami", struck=True).violations == (("cordon", "ip-1"),)
+    assert judge(seen, "rotate_ami", (True,)).violations == (("cordon", "ip-1"),)
 
 
 def test_a_node_is_left_to_people_only_where_they_were_called() -> None:

@@ -178,7 +178,7 @@ def tally_of(*faults: str) -> Tally:
     """One run with each."""
     tally = Tally({"rotate": Extent(4622, 3543, 1402, 1529)})
     for fault in faults:
-        tally.add("rotate", fault, Verdict("succeeded", ()), [])
+        tally.add("rotate", Trial("x", fault, ()), Verdict("succeeded", ()), [])
     return tally
 
 
@@ -188,7 +188,7 @@ def test_the_page_counts_by_fault_and_workflow_and_names_each_violation() -> Non
     moment = {"at": 0, "fault": {"kind": "throttle", "action": "GetObject"}}
     aborted = {"at": 0, "interrupt": {"machine": "rotate_ami", "state": "Plan"}}
     found = [Violation("rotate", "throttle", (moment, aborted), "cordon", "ip-1", "x.yaml")]
-    tally.add("rotate", "throttle", Verdict("failed", (("cordon", "ip-1"),)), found)
+    tally.add("rotate", Trial("x", "throttle", ()), Verdict("failed", (("cordon", "ip-1"),)), found)
 
     text = page(tally, TOLD, ALONE)
     assert "| throttle | rotate | 1 | 0 | 1 | 1 | 0 |" in text
