@@ -202,8 +202,8 @@ def test_a_node_is_left_to_people_only_where_they_were_called() -> None:
     failed = result(execution("remediate_gpu", status="FAILED", cause="EC2 does not answer"))
     left = replace(failed, observed={**failed.observed, "quarantined": 1})
 
-    assert judge(left, "remediate_gpu", struck=True).violations[0][0] == "untold"
-    assert judge(replace(left, escalations=1), "remediate_gpu", struck=True).violations == ()
+    assert judge(left, "remediate_gpu", (True,)).violations[0][0] == "untold"
+    assert judge(replace(left, escalations=1), "remediate_gpu", (True,)).violations == ()
 
 
 class Breaks(Stage):

@@ -149,7 +149,17 @@ def _line(fault: Any) -> dict[str, Any]:
 
 def _result(violations: Sequence[dict[str, str]]) -> Result:
     run = ExecutionResult("rotate_ami", "rotate_ami-1", "SUCCEEDED", 0.0, 9.0, None, None, ((0.0, "A"),))
-    return Result("rotate", "passed", (run,), {"violations": list(violations)}, (), 1.0, 1.0, "", {"failures": []})
+    return Result(
+        "rotate",
+        "passed",
+        (run,),
+        {"violations": list(violations), "quarantined": 0},
+        (),
+        1.0,
+        1.0,
+        "",
+        {"failures": []},
+    )
 
 
 def test_a_story_says_of_each_case_whether_it_met_anything_and_keeps_what_it_takes(tmp_path: Path) -> None:
