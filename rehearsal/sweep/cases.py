@@ -34,7 +34,8 @@ LATE_SECONDS: Final = 1860.0
 """Two rounds of `reconcile` have put back what the execution had changed."""
 SERVICES: Final = ("states", "eventbridge")
 """Callers that are AWS itself: no process to end, no timeout of ours, and no SDK that tries again."""
-EXECUTIONS: Final = "executions"
+ENDS_A_RUN: Final = "executions"
+"""Whom a fault strikes that no retry mends: two in one run would take a round of `reconcile` more than one."""
 READS: Final = ("Get", "Describe", "List", "Query", "Scan", "BatchGet", "get ", "list ")
 
 
@@ -60,7 +61,10 @@ class Case:
     @property
     def whom(self) -> str:
         """Whom it strikes: a function, AWS itself as a caller, or executions."""
-        return str(self.moment["fault"]["caller"]) if "fault" in self.moment else EXECUTIONS
+        """Whom it strikes: a function, AWS itself as a caller, or executions that it may end."""
+        if self.fault == "access_denied" or "fault" not in self.moment:
+            return ENDS_A_RUN
+        return str(self.moment["fault"]["caller"])
 
     @property
     def later(self) -> float:

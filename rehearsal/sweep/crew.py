@@ -106,8 +106,9 @@ def _serve(pipe: Connection, out: Path, runs: Path) -> None:
     """Do what comes down the pipe until nothing comes any more."""
     worker = Here(out, runs)
     try:
-        while asked := _next(pipe):
-            pipe.send(_answer(worker, *asked))
+        with suppress(BrokenPipeError):  # whoever asked is gone
+            while asked := _next(pipe):
+                pipe.send(_answer(worker, *asked))
     finally:
         worker.close()
 

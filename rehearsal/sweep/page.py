@@ -27,9 +27,10 @@ and unreachable calls are one error to all but the adapter: each step meets one 
 of each operation one read is slow. `--every` runs every case. Beside these come a few *sequences*, as below.
 """
 COMPANY: Final = """
-Cases that strike different functions (and one at most an execution) share a run; what met nothing, since another thing
-had the story take another way, is tried once more alone. *Runs* are those in which such a fault struck. A run that
-breaks something is made again without one case after the other: what is named is what it takes.
+Cases that strike different functions share a run, with one at most that no retry mends (a denied call, a stopped
+execution); what met nothing, since another thing had the story take another way, is tried once more alone. *Runs* are
+those in which such a fault struck. A run that breaks something is made again without one case after the other: what is
+named is what it takes.
 """
 DRAWN: Final = """
 A *sequence* is two to four cases that chance puts together; of one that breaks something only what it takes is kept.

@@ -16,6 +16,7 @@ from rehearsal.sweep.stage import Stage
 from rehearsal.sweep.tally import Violation
 from rehearsal.sweep.trial import Trial, shrunk
 from rehearsal.sweep.verdict import Verdict, judge
+from rehearsal.sweep.ways import logical
 from rehearsal.wire import read_record
 
 WORKFLOWS = {
@@ -71,7 +72,9 @@ class Story:
         except Exception as error:  # noqa: BLE001 - a rehearsal that breaks is a finding, and the sweep goes on
             return Verdict("failed", (("rehearsal", repr(error)),), tuple(True for _ in trial.cases))
         struck = {_about(call["fault"], call) for call in self._calls() if call["fault"]}
-        return judge(result, WORKFLOWS[self.workflow], tuple(_met(case, result, struck) for case in trial.cases))
+        met = tuple(_met(case, result, struck) for case in trial.cases)
+        denied = {logical(caller) for kind, caller, *_ in struck if kind == "access_denied"}
+        return judge(result, WORKFLOWS[self.workflow], met, denied)
 
     def _with(self, trial: Trial) -> Scenario:
         """The scenario in which it goes wrong."""

@@ -72,7 +72,7 @@ def sequences(cases: Sequence[Case], seed: str) -> Iterator[Trial]:
 
 
 def crowds(cases: Sequence[Case], seed: str, most: int) -> Iterator[Trial]:
-    """Every case once, up to so many in a run: each strikes another function, and one at most executions.
+    """Every case once, up to so many in a run: each strikes another function, and one at most may end executions.
 
     Those of which most are left come first, which makes the fewest runs.
     """

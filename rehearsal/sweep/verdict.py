@@ -3,11 +3,13 @@
 What a failed repair leaves to people is not left behind, if they were called.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from rehearsal.report import ExecutionResult, Result
 
+REPORTER: Final = "WriteReport"
 SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
 
 
@@ -23,12 +25,16 @@ class Verdict:
     """Of each thing that was to go wrong, whether it did."""
 
 
-def judge(result: Result, main: str, met: tuple[bool, ...]) -> Verdict:
-    """What became of the run; `main` is the machine that the story is about."""
+def judge(result: Result, main: str, met: tuple[bool, ...], denied: Collection[str] = ()) -> Verdict:
+    """What became of the run; `main` is the machine that the story is about, `denied` whom a call was denied to.
+
+    Who is not allowed to write a report cannot leave one: the execution's output says so, and goes on.
+    """
     runs = [run for run in result.executions if run.machine == main and not run.ignored]
     outcome = "succeeded" if any(run.status == SUCCEEDED for run in runs) else "failed"
     seen = [(str(v["rule"]), str(v["what"])) for v in result.observed["violations"]]
-    found = [*seen, *_unexplained(result.executions), *_untold(result)]
+    lost = {"no_report"} if REPORTER in denied else set()
+    found = [*(one for one in seen if one[0] not in lost), *_unexplained(result.executions), *_untold(result)]
     short = [("short", what) for what in result.unmet] if outcome == "succeeded" else []
     broken = [("rehearsal", failure) for failure in result.clock["failures"]]
     return Verdict(outcome, tuple(found + short + broken), met)

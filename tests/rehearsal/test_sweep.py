@@ -190,6 +190,15 @@ def test_a_failure_without_a_cause_and_a_success_that_did_nothing_are_violations
     assert judge(result(stopped, again, unmet=("none",)), "rotate_ami", (True,)) == Verdict("failed", ())
 
 
+def test_a_report_is_missed_unless_it_was_denied() -> None:
+    """Nobody else's denial excuses it, and nothing else is excused."""
+    missing = {"rule": "no_report", "what": "admit_node/1"}
+    seen = result(execution("rotate_ami"), violations=(missing, {"rule": "taint", "what": "ip-1"}))
+
+    assert judge(seen, "rotate_ami", (True,), {"WriteReport"}).violations == (("taint", "ip-1"),)
+    assert len(judge(seen, "rotate_ami", (True,), {"PlanRotation"}).violations) == 2
+
+
 def test_what_the_observer_saw_is_a_violation() -> None:
     """Under the observer's own name for it."""
     seen = result(execution("rotate_ami"), violations=({"rule": "cordon", "what": "ip-1"},))
