@@ -12,6 +12,7 @@ from moto.stepfunctions.parser.api import (
     HistoryEventExecutionDataDetails,
     HistoryEventType,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, ProgramStopped
@@ -51,6 +52,7 @@ def patch_executions() -> None:
     BaseExecutionWorkerCommunication.terminated = lambda self: _terminated(self, lambda: reflect(self))
     body = CommonStateField._eval_body
     CommonStateField._eval_body = _told(body)
+    ExecutionState._from_error = _while_it_runs(ExecutionState._from_error)
 
 
 def _named(start: Any) -> Any:
@@ -142,9 +144,24 @@ def _told(body: Any) -> Any:
         arn, machine_arn, name = execution["Id"], machine["Id"], execution["Name"]
         bound().tell(Progress(now, arn, machine_arn, name, _RUNNING, state=self.name))
         place_of(env).enter(self.name, env.states.get_input())
-        body(self, env)
+        try:
+            body(self, env)
+        except Exception:
+            if env.is_running():
+                raise
 
     return eval_state
+
+
+def _while_it_runs(from_error: Any) -> Any:
+    """What is stopped evaluates nothing further, and moto trips over what is missing: that is no error of the state."""
+
+    def event_of(self: Any, env: Any, ex: Exception) -> Any:
+        if not env.is_running():
+            raise ex
+        return from_error(self, env, ex)
+
+    return event_of
 
 
 def _progress(execution: Any, **fields: Any) -> Progress:

@@ -112,10 +112,20 @@ class Director:
         return observer.finish()
 
     def _let_aftermath_pass(self, end: float) -> None:
-        """What began meanwhile, such as the next roll of a detected release, ends before the world is judged."""
-        self._world.clock.sleep(self.scenario.aftermath_seconds, "director")
+        """What began meanwhile, such as the next roll of a detected release, ends before the world is judged.
+
+        What goes wrong in the aftermath has one of its own.
+        """
+        begun = self._world.clock.now()
+        while (left := self._aftermath_of(begun)) > 0:
+            self._world.clock.sleep(left, "director")
         while self._records.running() and self._world.clock.now() < end:
             self._world.clock.sleep(max(self.scenario.aftermath_seconds, LOOK_SECONDS), "director")
+
+    def _aftermath_of(self, begun: float) -> float:
+        """Seconds that are left of it."""
+        since = max(begun, self._plot.troubles.last)
+        return since + self.scenario.aftermath_seconds - self._world.clock.now()
 
     def unmet(self, observed: Observed) -> Iterator[str]:
         """Say what the scenario expected and did not get."""

@@ -45,6 +45,7 @@ class Plot:
         self._scenario: Scenario = world.scenario
         self._cast = Cast(world)
         self.bells = Bells(world, self._cast)
+        self.troubles = Troubles(world, records)
         self.outputs: Mapping[str, str] = {}
         """The stack's, once it is deployed."""
 
@@ -84,7 +85,7 @@ class Plot:
         """What each kind of moment does."""
         world, kube = self._world, self._world.kube
         return {
-            **Troubles(world, self._records).acts(),
+            **self.troubles.acts(),
             "event": self._emit,
             "abort": self._abort,
             "start": lambda start: self._start(start.machine, start.input),

@@ -17,6 +17,12 @@ class Troubles:
 
     def __init__(self, world: World, records: Records) -> None:
         self._world, self._records = world, records
+        self._acted = 0.0
+
+    @property
+    def last(self) -> float:
+        """When something went wrong that is not meant to last, or will: its aftermath begins then."""
+        return max(self._acted, *(fault.last for fault in self._world.wire.faults if fault.nth), 0.0)
 
     def acts(self) -> dict[str, Callable[[Any], object]]:
         """What each kind of moment does."""
@@ -50,7 +56,8 @@ class Troubles:
         states = self._world.region.account.client("stepfunctions")
         given = states.describe_execution(executionArn=record.arn)
         states.stop_execution(executionArn=record.arn, cause=CAUSE)
-        later = self._world.clock.call_later
+        later, now = self._world.clock.call_later, self._world.clock.now()
+        self._acted = max(self._acted, now + max(wanted.again or 0, wanted.redriven or 0))
         if wanted.again is not None:
             start = {"stateMachineArn": given["stateMachineArn"], "input": given["input"]}
             later(wanted.again, f"again/{record.name}", lambda: states.start_execution(**start))

@@ -82,7 +82,6 @@ class Story:
         more = {
             "name": f"{self.workflow}-{trial.name}"[:NAME_LENGTH].rstrip("-"),
             "timeline": (*self.scenario.timeline, *moments),
-            "aftermath_seconds": self.scenario.aftermath_seconds + trial.later,
         }
         return self.scenario.model_copy(update=more)
 

@@ -38,11 +38,6 @@ class Trial:
         """Every case in a run of its own."""
         return tuple(map(alone, self.cases))
 
-    @property
-    def later(self) -> float:
-        """Seconds after which it still has something to do."""
-        return max(case.later for case in self.cases)
-
 
 def alone(case: Case) -> Trial:
     """This and nothing else."""

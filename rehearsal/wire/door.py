@@ -121,6 +121,8 @@ class Door(ABC):
         call = request.header("amz-sdk-invocation-id") or ""
         fault = struck_by(self._faults, named.caller, named.service, named.action, call)
         answer, allowed, named = self._answer(request, named, fault)
+        if fault:
+            fault.last = self._clock.now()
         if fault and fault.kind == "reset_after":
             answer = None
         if fault and fault.kind in ENDS:

@@ -36,6 +36,8 @@ class Fault:
     seconds: float = 1.0
     persists: bool = False
     seen: int = field(default=0, init=False)
+    last: float = field(default=0.0, init=False)
+    """When it struck, by the clock."""
     struck: set[str] = field(default_factory=set, init=False)
     """Calls whose further tries are struck, too."""
 

@@ -50,6 +50,8 @@ class World:
         self.clock = clock
         self.functions: dict[str, Function] = {}
         self.story: list[Progress] = []
+        self.upon: dict[str, Callable[[], object]] = {}
+        """What somebody does in the instant in which a state of this name is entered."""
         self.refused: set[tuple[str, str]] = set()
         self._ended: defaultdict[str, threading.Event] = defaultdict(threading.Event)
         self.sfn = client("stepfunctions")
@@ -89,6 +91,7 @@ class World:
     def tell(self, progress: Progress) -> None:
         """The engine's listener."""
         self.story.append(progress)
+        self.upon.get(progress.state or "", lambda: None)()
         if progress.status != "RUNNING":
             self._ended[progress.arn].set()
 

@@ -8,6 +8,7 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -248,6 +249,24 @@ def test_stopping_ends_whatever_is_waited_for(here: World, state: dict[str, Any]
     assert ("ExecutionAborted", 500) in history(here, arn)
     assert {moment for _, moment in history(here, arn)} == {0, 500}
     assert "Late" not in [progress.state for progress in here.story]
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_stopping_as_a_state_is_entered_is_no_error_of_the_state(
+    here: World, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    """Whichever of the two comes first: what is stopped fails no more, and of what it cannot do nothing is logged."""
+    here.functions["slow"] = lambda _: here.clock.sleep(60, "slow")
+    arn = here.start(here.machine("m", chain({"S": call("slow", **catch("States.ALL", to="Late")), "Late": give(1)})))
+    stop = partial(here.sfn.stop_execution, executionArn=arn, cause="by hand")
+    here.upon["S"] = lambda: here.clock.call_later(0, f"person/{number}", stop)
+
+    result = here.result(arn)
+    here.clock.sleep(100, "test")
+
+    assert (result.status, result.cause, result.path) == ("ABORTED", "by hand", ["S"])
+    assert "ExecutionFailed" not in [kind for kind, _ in history(here, arn)]
+    assert caplog.messages == []
 
 
 def nested(arn: str, **more: Any) -> dict[str, Any]:

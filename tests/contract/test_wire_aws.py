@@ -219,7 +219,7 @@ def test_a_fault_has_a_request_id_as_every_answer_of_aws(protocol: str, seeded: 
     assert raised.value.response["ResponseMetadata"]["RequestId"]
 
 
-def test_boto3_retries_through_a_throttle_that_ends(seeded: Wire) -> None:
+def test_boto3_retries_through_a_throttle_that_ends(seeded: Wire, tmp_path: Path) -> None:
     """The nth call and how often are exact."""
     seeded.faults.append(Fault("throttle", service="autoscaling", nth=2, times=1))
     groups = client_of(seeded, "autoscaling", attempts=3)
@@ -228,6 +228,7 @@ def test_boto3_retries_through_a_throttle_that_ends(seeded: Wire) -> None:
     answer = groups.describe_auto_scaling_groups()
 
     assert answer["ResponseMetadata"]["RetryAttempts"] == 1
+    assert seeded.faults[0].last == lines(tmp_path)[-1]["at"]
 
 
 def test_a_fault_that_persists_strikes_every_try_of_its_call_and_no_other(seeded: Wire, tmp_path: Path) -> None:
