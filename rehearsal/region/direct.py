@@ -8,7 +8,6 @@ same.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,10 +19,8 @@ from botocore.config import Config
 from moto.core.botocore_stubber import MockRawResponse
 
 from rehearsal.lambdas.sandbox import REGION
-from rehearsal.region.wsgi import Answered, Headers
+from rehearsal.region.wsgi import Answering
 
-Region = Callable[[str, str, Headers, bytes], Answered]
-"""Method, target, headers and body of a call, and its answer."""
 NOWHERE = "http://region.invalid"
 CONFIG = Config(
     retries={"total_max_attempts": 1},
@@ -45,7 +42,7 @@ class Exchange:
     def __init__(self) -> None:
         self._clients: dict[str, Any] = {}
 
-    def connect(self, region: Region) -> None:
+    def connect(self, region: Answering) -> None:
         """From now on this region answers."""
         self._region = region
 

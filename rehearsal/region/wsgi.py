@@ -22,6 +22,8 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Headers = Iterable[tuple[str, str]]
 Answered = tuple[str, list[tuple[str, str]], bytes]
 """Status line, headers and body."""
+Answering = Callable[[str, str, Headers, bytes], Answered]
+"""Method, target, headers and body of a call, and its answer."""
 UNPREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
 

@@ -24,6 +24,8 @@ READ: Final = "slow read"
 Stories = Mapping[str, Sequence[Case]]
 Of = tuple[str, Case]
 """A case and its story."""
+Classes = Mapping[tuple[Hashable, Hashable], Sequence[Of]]
+"""The members of each class, in the order of the stories."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ class Extent:
     """To be run."""
 
 
-def choose(stories: Stories, seed: str) -> dict[str, list[Case]]:
+def choose(stories: Stories, found: Classes, seed: str) -> dict[str, list[Case]]:
     """The cases that are run unless every one is asked for."""
     chance = random.Random(seed)  # noqa: S311 - a draw, not a secret
     operations: defaultdict[Hashable, list[Of]] = defaultdict(list)
     chosen: dict[str, list[Case]] = {story: [] for story in stories}
-    for key, members in classes(stories).items():
+    for key, members in found.items():
         for story, case in _some(members, 1 if key[0] == READ else 3, chance):
             if key[0] == UNAVAILABLE:
                 operations[case.operation].append((story, case))
@@ -56,8 +58,8 @@ def choose(stories: Stories, seed: str) -> dict[str, list[Case]]:
     return chosen
 
 
-def classes(stories: Stories) -> dict[tuple[Hashable, Hashable], list[Of]]:
-    """The members of each class, in the order of the stories; where several errors are one, each call once."""
+def classes(stories: Stories) -> Classes:
+    """Put every case into its class; where several errors are one, each call once."""
     found: defaultdict[tuple[Hashable, Hashable], list[Of]] = defaultdict(list)
     for story, case in _distinct(stories):
         if case.operation and case.fault in UNAVAILABLE[1:]:
@@ -66,9 +68,9 @@ def classes(stories: Stories) -> dict[tuple[Hashable, Hashable], list[Of]]:
     return dict(found)
 
 
-def extents(stories: Stories, chosen: Mapping[str, Sequence[Case]]) -> dict[str, Extent]:
+def extents(stories: Stories, found: Classes, chosen: Mapping[str, Sequence[Case]]) -> dict[str, Extent]:
     """What there is of each story, and what is run."""
-    firsts = [members[0][0] for members in classes(stories).values()]
+    firsts = [members[0][0] for members in found.values()]
     distinct = [story for story, _ in _distinct(stories)]
     return {
         story: Extent(len(cases), distinct.count(story), firsts.count(story), len(chosen[story]))

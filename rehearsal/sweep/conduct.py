@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.sweep.cases import Case
-from rehearsal.sweep.classes import choose, extents
+from rehearsal.sweep.classes import choose, classes, extents
 from rehearsal.sweep.crew import Worker, crew_of
 from rehearsal.sweep.page import ALONE, SEQUENCES, TOGETHER, Told, page
 from rehearsal.sweep.sweep import sweep
@@ -83,9 +83,9 @@ class Conduct:
         return self.tally.to_json(self._seconds())
 
     def _plan(self, stories: Mapping[str, Sequence[Case]]) -> dict[str, Iterator[Trial]]:
-        asked = self.asked
-        chosen = {name: list(cases) for name, cases in stories.items()} if asked.every else choose(stories, asked.seed)
-        self.tally.extents.update(extents(stories, chosen))
+        asked, found = self.asked, classes(stories)
+        chosen = stories if asked.every else choose(stories, found, asked.seed)
+        self.tally.extents.update(extents(stories, found, chosen))
         return {name: islice(asked.drawn(cases), asked.limit) for name, cases in chosen.items()}
 
     def _is_over(self) -> bool:

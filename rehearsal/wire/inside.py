@@ -3,18 +3,18 @@
 A second HTTP exchange for each call, with its client, its server and four parsers of headers, showed nothing more.
 """
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rehearsal.wire.messages import Answer, Headers, Request, end_to_end
+from rehearsal.wire.messages import Answer, Request, end_to_end
 
-Region = Callable[[str, str, Headers, bytes], tuple[str, Headers, bytes]]
-"""Method, target, headers and body of a call; status line, headers and body of the answer."""
+if TYPE_CHECKING:
+    from rehearsal.region.wsgi import Answering  # no import at run time: whoever only reads the wire needs no moto
 
 
 class Inside:
     """Stands where an `Upstream` would."""
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, region: "Answering") -> None:
         self._region = region
 
     def send(self, request: Request, *, streams: bool) -> Answer:

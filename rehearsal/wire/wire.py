@@ -10,20 +10,23 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rehearsal.wire.aws_call import AwsCall
 from rehearsal.wire.aws_door import AwsDoor
 from rehearsal.wire.door import Time, Upstream
 from rehearsal.wire.faults import Fault
 from rehearsal.wire.gates import Gates
-from rehearsal.wire.inside import Inside, Region
+from rehearsal.wire.inside import Inside
 from rehearsal.wire.judge import Judge, Principal
 from rehearsal.wire.kube_door import KubeDoor
 from rehearsal.wire.lookup import Lookup, RegionLookup
 from rehearsal.wire.policy import Ask
 from rehearsal.wire.record import Line, Record
 from rehearsal.wire.tokens import holds, read_token
+
+if TYPE_CHECKING:
+    from rehearsal.region.wsgi import Answering
 
 OUTSIDE = "outside"
 """Access key and secret of the person outside, as `make local` tells them: whoever made the cluster."""
@@ -77,7 +80,7 @@ class Wire:
         cluster: str,
         lookup: Lookup | None = None,
         gates: Gates | None = None,
-        region: Region | None = None,
+        region: "Answering | None" = None,
     ) -> None:
         """`gates` that are given stand open already, and stay so when the wire stops.
 

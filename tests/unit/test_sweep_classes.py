@@ -15,7 +15,7 @@ import pytest
 
 from rehearsal.report import ExecutionResult
 from rehearsal.sweep.cases import Case, cases_of
-from rehearsal.sweep.classes import UNAVAILABLE, Extent, choose, extents
+from rehearsal.sweep.classes import UNAVAILABLE, Extent, choose, classes, extents
 from rehearsal.sweep.conduct import Asked, Conduct
 from rehearsal.sweep.crew import Beside, Outcome, Worker
 from rehearsal.sweep.page import ALONE, SEQUENCES, Told, page
@@ -128,7 +128,7 @@ def test_of_a_class_the_first_the_last_and_one_between_stand_for_all() -> None:
     stories = {"rotate": rounds(5), "remediate": rounds(5)}
     between = set()
     for seed in "1234567":
-        chosen = choose(stories, seed)
+        chosen = choose(stories, classes(stories), seed)
         denied = {
             story: [case.moment["fault"]["nth"] for case in cases if (case.fault, case.operation[-1:]) == WRITE_DENIED]
             for story, cases in chosen.items()
@@ -142,7 +142,9 @@ def test_of_a_class_the_first_the_last_and_one_between_stand_for_all() -> None:
 def test_of_errors_that_are_one_each_step_meets_one_and_each_operation_all() -> None:
     """Three steps of a class share them; a single step has all three."""
     for number in (1, 3, 9):
-        chosen = [case for case in choose({"rotate": rounds(number)}, "1")["rotate"] if case.fault in UNAVAILABLE]
+        stories = {"rotate": rounds(number)}
+        chosen = choose(stories, classes(stories), "1")["rotate"]
+        chosen = [case for case in chosen if case.fault in UNAVAILABLE]
 
         for action in ("PutItem", "DescribeInstances"):
             mine = [case for case in chosen if case.operation[-1] == action]
@@ -153,7 +155,8 @@ def test_of_errors_that_are_one_each_step_meets_one_and_each_operation_all() -> 
 
 def test_one_read_of_each_operation_is_slow_and_three_writes() -> None:
     """Each takes twenty real seconds, and a client waits as long for whatever it reads."""
-    chosen = choose({"rotate": rounds(9)}, "1")["rotate"]
+    stories = {"rotate": rounds(9)}
+    chosen = choose(stories, classes(stories), "1")["rotate"]
 
     assert Counter(case.operation[-1] for case in chosen if case.fault == "slow") == {
         "DescribeAutoScalingGroups": 1,
@@ -165,7 +168,7 @@ def test_one_read_of_each_operation_is_slow_and_three_writes() -> None:
 def test_the_extent_counts_cases_classes_and_what_is_run() -> None:
     """A class counts for the story that has its first case."""
     stories = {"rotate": rounds(4), "remediate": rounds(1)}
-    found = extents(stories, choose(stories, "1"))
+    found = extents(stories, classes(stories), choose(stories, classes(stories), "1"))
     calls, invocations, states = 4 * 3 * 7, 4 * 3, len(RUN.states) * 3
 
     assert found["rotate"].cases == calls + invocations + states
