@@ -128,7 +128,7 @@ class Lambdas:
     def start(self, name: str, payload: bytes) -> None:
         """Invoke asynchronously, as invocation type Event does; the answer is dropped."""
         self._asynchronous += 1
-        self._clock.call_later(0, f"lambda-event/{name}/{self._asynchronous}", lambda: self._drop(name, payload))
+        self._clock.call_later(0, f"lambda-event/{name}/{self._asynchronous}", lambda: self.invoke(name, payload))
 
     def close(self) -> None:
         """End every function's process, in the middle of an invocation too, and remove their code.
@@ -151,9 +151,6 @@ class Lambdas:
         if function is None:
             raise LookupError(f"no function {key}: deployed are {', '.join(self.names()) or 'none'}")
         return function
-
-    def _drop(self, name: str, payload: bytes) -> None:
-        self.invoke(name, payload)
 
     def _run(self, function: _Function, payload: bytes) -> Answer:
         if self.cold:

@@ -167,22 +167,18 @@ class Observer:
                         self._closed = max(self._closed, closed_nodes(self._cluster, self._expected))
 
     def _judge(self, change: Change) -> Iterator[tuple[str, str]]:
-        for what in broken_budgets(self._cluster, change):
-            yield "budget", what
-        for what in evicted_training(change, self._expected):
-            yield "training_evicted", what
-        for what in unadmitted_placements(self._cluster, change, self._expected):
-            yield "unadmitted_node", what
-        for what in several_attachments(self._cluster, change):
-            yield "volume_attached_twice", what
-        for what in flips_under_pods(self._cluster, change):
-            yield "sharing_flipped", what
-        for what in edits_in_use(self._cluster, change):
-            yield "key_in_use", what
-        for what in several_plugins(self._cluster, change):
-            yield "two_plugins", what
-        for what in several_cordons(self._cluster, self._known, self._expected) if change.kind == "node" else ():
-            yield "sharing_cordons", what
+        of_nodes = change.kind == "node"
+        found = {
+            "budget": broken_budgets(self._cluster, change),
+            "training_evicted": evicted_training(change, self._expected),
+            "unadmitted_node": unadmitted_placements(self._cluster, change, self._expected),
+            "volume_attached_twice": several_attachments(self._cluster, change),
+            "sharing_flipped": flips_under_pods(self._cluster, change),
+            "key_in_use": edits_in_use(self._cluster, change),
+            "two_plugins": several_plugins(self._cluster, change),
+            "sharing_cordons": several_cordons(self._cluster, self._known, self._expected) if of_nodes else (),
+        }
+        return ((rule, what) for rule, broken in found.items() for what in broken)
 
     def _judge_floor(self) -> None:
         """Said once for each time the number falls below; before it was ever reached there is no floor."""

@@ -13,7 +13,7 @@ from moto.ec2.utils import convert_tag_spec
 from rehearsal.region.autoscaling_choice import select_zones
 from rehearsal.region.autoscaling_model import Group, Member
 from rehearsal.region.autoscaling_world import World
-from rehearsal.region.compute import NoCapacityError, NoImageError, Order
+from rehearsal.region.compute_order import NoCapacityError, NoImageError, Order
 from rehearsal.region.fleet_ports import SimInstance
 
 

@@ -9,7 +9,7 @@ kubelet boots there). A terminated instance stays listed for ever, with its addr
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from moto.ec2.models import ec2_backends
@@ -18,6 +18,7 @@ from moto.ec2.utils import filter_dict_attribute_mapping, parse_user_data
 from moto.moto_api._internal import mock_random
 
 from rehearsal.region.compute_instance import SimulatedInstance
+from rehearsal.region.compute_order import NoCapacityError, NoImageError, Order
 from rehearsal.region.fleet_ports import ACCOUNT, REGION, SimInstance, Timers, digest, moment, spread, stamp
 from rehearsal.region.instance_types import Capacity, Shelf, add_missing_types
 
@@ -26,27 +27,6 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 PENDING_SECONDS = (10, 20)
 SHUTDOWN_SECONDS = (30, 60)
 STOP_SECONDS = 40
-
-
-@dataclass(frozen=True)
-class Order:
-    """One instance to launch: `name` is unique for ever, the id is made from it."""
-
-    name: str
-    group: str
-    zone: str
-    instance_type: str
-    image: str
-    data: Mapping[str, Any]
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-class NoCapacityError(Exception):
-    """The zone has no such instance left; the message is the one that AWS shows in a scaling activity."""
-
-
-class NoImageError(Exception):
-    """The image id does not exist; the message is AWS's."""
 
 
 class Compute:
@@ -84,7 +64,7 @@ class Compute:
         if order.image not in self.ec2.amis:
             raise NoImageError(f"The image id '[{order.image}]' does not exist")
         if ordinary and not self.shelf.take(order.zone, order.instance_type):
-            raise NoCapacityError(_no_capacity(order, self.shelf.elsewhere(order.zone, order.instance_type)))
+            raise NoCapacityError(order.unfilled(self.shelf.elsewhere(order.zone, order.instance_type)))
         instance = self._create(order)
         machine = _machine(instance, order)
         self._machines[instance.id] = machine
@@ -136,7 +116,7 @@ class Compute:
             associate_public_ip=False,
             region_name=REGION,
         )
-        instance.capacity_reservation_id = _reservation(order.data)
+        instance.capacity_reservation_id = order.reservation
         instance.add_tags(dict(order.tags))
         reservation = Reservation(f"r-0{digest(self._seed, order.name, 'r')[:16]}", owner_id=ACCOUNT)
         reservation.instances.append(instance)
@@ -171,12 +151,6 @@ class Compute:
             listen(instance_id)
 
 
-def _reservation(data: Mapping[str, Any]) -> str:
-    """The Capacity Reservation into which an instance is launched; empty for none."""
-    target = data.get("CapacityReservationSpecification", {}).get("CapacityReservationTarget", {})
-    return str(target.get("CapacityReservationId", ""))
-
-
 def _addresses(index: int) -> Any:
     """Addresses of a zone's subnet; AWS keeps the first four for itself."""
     hosts = ipaddress.ip_network(f"10.0.{32 * index}.0/19").hosts()
@@ -196,13 +170,4 @@ def _machine(instance: SimulatedInstance, order: Order) -> SimInstance:
         private_dns=instance.private_dns_name,
         ip=str(instance.private_ip),
         launch=int(order.name.rpartition("/")[2]),
-    )
-
-
-def _no_capacity(order: Order, elsewhere: list[str]) -> str:
-    other = f" or choosing {', '.join(elsewhere)}" if elsewhere else ""
-    return (
-        f"We currently do not have sufficient {order.instance_type} capacity in the Availability Zone you requested"
-        f" ({order.zone}). Our system will be working on provisioning additional capacity. You can currently get"
-        f" {order.instance_type} capacity by not specifying an Availability Zone in your request{other}."
     )
