@@ -50,7 +50,7 @@ def judge(request: Repair, node: Node | None) -> Closed:
         return Closed(status="observed", reason=f"{request.isolate.reason}: {wish} would be right, because {told}")
     if request.replace is not None:
         return Closed(status="repaired", reason=f"{name} was replaced: {told}")
-    if request.evacuated or node is None or request.taken or request.released or was_taken_over(request, node):
+    if request.evacuated or node is None or request.taken or request.released or is_not_ours(request, node):
         return left(request, node)
     if request.smoke is not None and request.error is None:
         done = request.repair.reason if request.repair else request.open.reason if request.open else ""
@@ -68,12 +68,20 @@ def left(request: Repair, node: Node | None) -> Closed:
         return Closed(status="released", reason=f"{request.open.reason}; {request.why}")
     if node is not None and is_anothers(request, node):
         return Closed(status="gone", reason=f"{node.name} is left to run {node.isolated_by}: {request.why}")
+    if node is not None and node.isolated_by is None:
+        return Closed(status="released", reason=f"{node.name} was opened meanwhile: {request.why}")
     return Closed(status="gone", reason=f"{request.isolate.node} is gone")
 
 
-def was_taken_over(request: Repair, node: Node) -> bool:
-    """Whether another run has closed our node while its repair went on: whatever we proved, that one opens it."""
-    return request.isolate.status == "closed" and request.error is None and is_anothers(request, node)
+def is_not_ours(request: Repair, node: Node) -> bool:
+    """Whether our node was taken over while its repair went on: whatever we proved, another run opens it.
+
+    Or whether it was lost before our next step, to another run or to whoever opened it: that step says Conflict.
+    """
+    if request.isolate.status != "closed":
+        return False
+    lost = request.error is not None and request.error.name == "Conflict" and node.isolated_by is None
+    return lost or (is_anothers(request, node) and (request.error is None or request.error.name == "Conflict"))
 
 
 def is_anothers(request: Repair, node: Node) -> bool:
@@ -96,7 +104,8 @@ def state_of(request: Repair) -> str:
 
 def tidy(node: Node, verdict: Closed, run_id: str, cluster: Cluster) -> None:
     """Take back what a reset changed, and the quarantine of a node that is well: our own, and nobody else's."""
-    cluster.end_reset(node)
+    if not node.isolated_by or node.isolated_by == run_id:
+        cluster.end_reset(node)
     if verdict.status == "repaired" and node.isolated_by == run_id:
         cluster.end_isolation(node)
 

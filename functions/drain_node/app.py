@@ -25,6 +25,7 @@ from gpuops.domain.rotation.messages import Change
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.fencing import empty_dead
+from gpuops.repair.mine import check_mine
 
 
 class Drained(Rest):
@@ -69,8 +70,8 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
 
     An overdue drain stops the run: no further node. A repair has no other node, so a person's wish is heard here.
 
-    Raises: Conflict when the run does not hold the group any more, or another run's cordon stands on the node; Refused
-    when a person cancelled the repair.
+    Raises: Conflict when the run does not hold the group any more, nor the node that it repairs, or another run's
+    cordon stands on it; Refused when a person cancelled the repair.
     """
     if request.change is not None:
         world.store.check_fence(request.run, request.change.fence)
@@ -85,6 +86,8 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
         return before.model_copy(update={"status": "drained", "reason": gone, "waiting_for": ()})
     if halt := why_at_rest(request.run, world, repairs=request.faulty):
         return _resting(before, halt, now)
+    if request.faulty:
+        check_mine(request.run, request.instance, node)
     before = _after_rest(before, now)
     if request.terminates and node.silent:
         return _of_the_dead(request, node, before, now, cluster=cluster, world=world)

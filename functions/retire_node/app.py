@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from gpuops.adapters.halting import why_at_rest
 from gpuops.adapters.world import World
+from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Refused
 from gpuops.domain.rotation.halt import Halt, Rest
 from gpuops.domain.rotation.messages import Change
@@ -22,6 +23,7 @@ from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.moving import send_away
+from gpuops.repair.mine import check_mine
 from gpuops.slots import give_slot_back
 
 PATIENCE = timedelta(minutes=60)
@@ -80,8 +82,8 @@ def handler(request: RetireNode, now: datetime) -> RetireAnswer:
 def retire(request: RetireNode, now: datetime, world: World) -> RetireAnswer:
     """Retire the one, or see that all are gone.
 
-    Raises: Conflict when the run does not hold the group any more; Refused where not all are gone in time, or a person
-    cancelled the repair.
+    Raises: Conflict when the run does not hold the group any more, nor the node that it repairs; Refused where not all
+    are gone in time, or a person cancelled the repair.
     """
     if request.change is not None:
         world.store.check_fence(request.run, request.change.fence)
@@ -118,6 +120,8 @@ def _retire(request: RetireNode, name: str, now: datetime, world: World) -> Reti
         return _resting(times, halt, now)
     deadline = times.deadline + times.lost(now)
     if group.instance(name):
+        if request.change is None:
+            check_mine(run, name, _host(request, name, world))
         into = request.change.into if request.change else None
         send_away(run, name, decrement=request.decrement, into=into, world=world)
         reason = f"{name} is terminated"
@@ -136,6 +140,12 @@ def _retire(request: RetireNode, name: str, now: datetime, world: World) -> Reti
     return RetireAnswer(status="overdue", reason=f"{waiting} until {deadline.isoformat()}", deadline=deadline)
 
 
+def _host(request: RetireNode, instance: str, world: World) -> Node | None:
+    """The instance's Node, by the name that its drain knows."""
+    cluster, name = world.cluster(request.run.cluster), request.drain.node if request.drain else None
+    return cluster.node(name) if name else cluster.node_of(instance)
+
+
 def _resting(times: Deadline, halt: Halt, now: datetime) -> RetireAnswer:
     """Leave the drained instance where it is; its deadline does not run meanwhile."""
     pause, since = halt.seconds(now), times.resting or now
@@ -148,6 +158,5 @@ def _waits_for(request: RetireNode, instance: str, left: list[str], world: World
     """What is not gone yet; a node lost count of would be counted on by the scheduler."""
     if instance in left:
         return f"{instance} is still terminating"
-    cluster, name = world.cluster(request.run.cluster), request.drain.node if request.drain else None
-    node = cluster.node(name) if name else cluster.node_of(instance)
+    node = _host(request, instance, world)
     return f"Node {node.name} is still there" if node and node.instance == instance else None

@@ -33,6 +33,7 @@ def world() -> Iterator[World]:
         made = old_world()
         made.connected.pods[NAME] = [POD]
         made.connected.all_nodes[0] = replace(made.connected.all_nodes[0], ready=False, readiness="NodeStatusUnknown")
+        made.connected.isolate(made.connected.all_nodes[0], RUN.id, "Xid 79", "xid-79")
         yield made
 
 

@@ -174,6 +174,7 @@ def test_a_node_that_was_closed_anew_is_looked_after_again(world: Here) -> None:
 def test_a_dead_reset_is_taken_back_before_a_reboot(world: Here) -> None:
     """Its labels keep the plugin away: the node would offer no GPU afterwards."""
     world.connected.begin_reset(there(world), "fault-1", {})
+    world.connected.isolate(there(world), "fault-2", "Xid 48", "xid-48")
     reboot = load_app("repair_gpu")
     state = {
         "run": roll_run("fault-2", machine="remediate_gpu"),

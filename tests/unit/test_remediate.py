@@ -4,7 +4,7 @@ Covers: isolate_node in every mode and twice, whose node it is, the global stop;
 without a change (claim_node, retire_node); close_repair for each way a repair can end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,14 +13,18 @@ import pytest
 from moto import mock_aws
 
 from gpuops.domain.cluster import Node
-from gpuops.domain.keys import FAULT, NVSENTINEL_STATE, QUARANTINE_KEY
+from gpuops.domain.errors import Conflict
+from gpuops.domain.faults.answers import Failed
+from gpuops.domain.keys import FAULT, NVSENTINEL_STATE, QUARANTINE_KEY, RESET_BEFORE
 from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import ARN, NEW, NOW, POLICY, instance, node, run
 from tests.fakes.steps import CLAIM, RETIRE, leave, old_world
 from tests.fakes.world import World
 
-ISOLATE, OPEN, CLOSE = (load_app(name) for name in ("isolate_node", "open_repair", "close_repair"))
+ISOLATE, OPEN, CLOSE, DRAIN, REPAIR = (
+    load_app(name) for name in ("isolate_node", "open_repair", "close_repair", "drain_node", "repair_gpu")
+)
 EXECUTION = {"id": ARN + "fault-1", "name": "fault-1", "machine": "remediate_gpu"}
 VICTIM = instance(0)
 NAME = f"node-{VICTIM.id}"
@@ -146,6 +150,47 @@ def test_a_node_that_was_taken_over_in_mid_repair_is_not_said_to_be_open_again(w
     assert world.escalated == []
 
 
+@pytest.mark.parametrize(
+    ("by", "status", "why"), [("fault-2", "gone", "left to run fault-2"), ("", "released", "was opened meanwhile")]
+)
+def test_a_repair_that_is_redriven_after_another_one_leaves_the_node_alone(
+    world: World, by: str, status: str, why: str
+) -> None:
+    """It evicts, resets, reboots and terminates nothing there: pods may be on it again. Nobody is called for that."""
+    state = repair(closed(world), "reboot")
+    world.connected.end_isolation(there(world))
+    if by:
+        world.connected.isolate(there(world), by, "Xid 48", "xid-48")
+    drain = DRAIN.Request(run=state.run, instance=VICTIM.id, faulty=True)
+    retire = RETIRE.RetireNode(run=state.run, instance=VICTIM.id)
+
+    steps: list[Callable[[], Any]] = [
+        lambda: DRAIN.drain(drain, NOW, world),
+        lambda: DRAIN.drain(drain.model_copy(update={"terminates": True}), NOW, world),
+        lambda: REPAIR.repair(state, NOW, world),
+        lambda: RETIRE.retire(retire, NOW, world),
+    ]
+    for step in steps:
+        with pytest.raises(Conflict, match=f"{NAME} is not run fault-1's to repair any more"):
+            step()
+    left = CLOSE.close_repair(
+        state.model_copy(update={"error": Failed(name="Conflict", reason="not ours")}), NOW, world
+    )
+    assert (left.status, why in left.reason) == (status, True)
+    assert (there(world).isolated_by or "", world.escalated) == (by, [])
+
+
+def test_a_reset_of_another_repair_is_not_taken_back(world: World) -> None:
+    """Its DaemonSets would come back in its middle."""
+    state = repair(closed(world), error=Failed(name="Conflict", reason="not ours"))
+    world.connected.isolate(there(world), "fault-2", "Xid 48", "xid-48")
+    world.connected.begin_reset(there(world), "fault-2", {})
+
+    CLOSE.close_repair(state, NOW, world)
+
+    assert RESET_BEFORE in there(world).annotations
+
+
 def test_an_interruption_takes_a_node_over_from_a_repair_that_knows_of_no_deadline(world: World) -> None:
     """Two minutes are too short to ask whose it is."""
     world.connected.isolate(there(world), "fault-0", "rebalance", "rebalance")
@@ -221,6 +266,7 @@ def join(world: World, number: int, seconds: int, *, lifecycle: str = "InService
 
 def test_a_faulty_node_goes_first_and_its_successor_is_waited_for(world: World) -> None:
     """In service is not enough: it must have been admitted."""
+    closed(world)
     taken = claim(world)
     assert (taken.status, taken.instance) == ("taken", VICTIM.id)
     request = RETIRE.RetireNode(run=run("fault-1"), instance=VICTIM.id, decrement=False)

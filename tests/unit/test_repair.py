@@ -68,6 +68,7 @@ def world() -> Iterator[World]:
         made = old_world()
         made.connected.pods[NAME] = [PLUGIN]
         made.connected.all_nodes[0] = replace(made.connected.all_nodes[0], gpus=1, boot_id="boot-1")
+        made.connected.isolate(made.connected.all_nodes[0], RUN.id, "Xid 48", "xid-48")
         made.repairs = Resets()
         yield made
 
