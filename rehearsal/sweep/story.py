@@ -115,9 +115,7 @@ def _about(kind: str, call: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _met(case: Case, result: Result, struck: Collection[tuple[str, ...]]) -> bool:
     """Whether the wire's record, or an execution's end, shows that it went wrong."""
-    if case.fault == "aborted":
-        return any(run.status == "ABORTED" for run in result.executions)
-    if case.later:
-        return any(run.redriven for run in result.executions)
+    if "interrupt" in case.moment:
+        return any(run.redriven if case.later else run.status == "ABORTED" for run in result.executions)
     fault = case.moment["fault"]
     return case.fault == "twice" or _about(fault["kind"], fault) in struck

@@ -1,10 +1,9 @@
 """Kept premises and the sweep over them.
 
 Covered: a second world on the same premises is what a cold one is, to the second; what can go wrong is listed from a
-run, each thing once; a few cases of a fixed seed hold, here and by two workers; a failing case is kept as a scenario
-that can be loaded; a defect that only shows where several things go wrong is found and shrunk, once in a fake world and
-once in a real one; a run that breaks is a finding. Which cases stand for others, and the page:
-tests/unit/test_sweep_classes.py.
+run, each thing once; some cases of a fixed seed hold; a failing case is kept as a scenario that can be loaded; a defect
+that only shows where several things go wrong is found and shrunk, once in a fake world and once in a real one; a run
+that breaks is a finding. Which cases stand for others, and the page: tests/unit/test_sweep_classes.py.
 """
 
 import gc
@@ -26,6 +25,7 @@ from rehearsal.run import rehearse
 from rehearsal.scenario import SCENARIOS, Moment, Scenario, load
 from rehearsal.sweep.cases import Case, cases_of
 from rehearsal.sweep.conduct import Asked, Conduct
+from rehearsal.sweep.crew import Here, Worker
 from rehearsal.sweep.stage import Stage
 from rehearsal.sweep.story import Story
 from rehearsal.sweep.trial import SEQUENCE, Trial, sequences, shrunk, trials
@@ -33,7 +33,7 @@ from rehearsal.sweep.verdict import Verdict, judge
 from rehearsal.world import World
 
 SWEEP = SCENARIOS / "sweep"
-RUNS = 2
+RUNS, TOGETHER = 2, 6
 
 
 def call(caller: str, service: str, action: str, resource: str = "") -> dict[str, Any]:
@@ -302,25 +302,29 @@ def test_a_world_on_kept_premises_is_what_a_cold_one_is(premises: Premises, tmp_
     assert logs[0] == logs[1] == logs[2]
 
 
-@pytest.mark.cluster
-def test_a_few_cases_of_a_fixed_seed_hold(tmp_path: Path) -> None:
-    """The whole is `make sweep`; two workers share them, and what is run is said in the page."""
-    page = tmp_path / "page.md"
-    asked = Asked(("rotate",), "1", tmp_path, "gpuops sweep --limit 2", limit=RUNS, workers=2, page=page)
-    conduct = Conduct(asked, lambda _: None)
-
-    conduct.run()
-
-    assert (conduct.tally.runs, conduct.tally.violations) == (RUNS, [])
-    assert f"`gpuops sweep --limit 2` on {time.strftime('%Y')}" in page.read_text()
-
-
 class Kept(Stage):
     """A stage on the premises of this module."""
 
     def __init__(self, premises: Premises) -> None:
         super().__init__(lambda _: None)
         self._premises = premises
+
+
+@pytest.mark.cluster
+def test_cases_of_a_fixed_seed_hold(premises: Premises, tmp_path: Path) -> None:
+    """Several in each run; the whole is `make sweep`. What is run is said in the page."""
+    page = tmp_path / "page.md"
+    asked = Asked(("rotate",), "1", tmp_path, "gpuops sweep --limit 2", limit=RUNS, together=TOGETHER, page=page)
+
+    def crew(_workers: int, out: Path) -> list[Worker]:
+        return [Here(out, out, Kept(premises))]
+
+    conduct = Conduct(asked, lambda _: None, crew)
+    conduct.run()
+
+    assert conduct.tally.violations == []
+    assert sum(count.runs for count in conduct.tally.counts.values()) > RUNS
+    assert f"`gpuops sweep --limit 2` on {time.strftime('%Y')}" in page.read_text()
 
 
 @pytest.mark.cluster

@@ -5,6 +5,7 @@ counted once; of what broke only what it takes is blamed; the page's part; nothi
 """
 
 import json
+import pickle
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,6 +126,15 @@ def test_the_page_has_a_part_for_them() -> None:
 
     assert "## Each thing once, in company\nWritten by `gpuops sweep --together 4`" in text
     assert "| throttle | rotate | 15 | " in text
+
+
+def test_what_goes_through_a_workers_pipe_is_the_same_behind_it() -> None:
+    """Cases, trials and what became of them."""
+    trial = next(crowds(CASES, SEED, 4))
+    outcome = Verdict("failed", (("lock", "lock#x"),), (True, False)), Hand().run("rotate", trial)[1]
+
+    for sent in (CASES, trial, outcome):
+        assert pickle.loads(pickle.dumps(sent)) == sent  # noqa: S301 - our own
 
 
 class Staged(Stage):
