@@ -25,7 +25,7 @@ from gpuops.domain.rotation.messages import Change
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.fencing import empty_dead
-from gpuops.repair.mine import check_mine
+from gpuops.repair.mine import check_goes
 
 
 class Drained(Rest):
@@ -87,7 +87,7 @@ def drain(request: Request, now: datetime, world: World) -> Drained:
     if halt := why_at_rest(request.run, world, repairs=request.faulty):
         return _resting(before, halt, now)
     if request.faulty:
-        check_mine(request.run, request.instance, node)
+        check_goes(request.run, request.instance, node)
     before = _after_rest(before, now)
     if request.terminates and node.silent:
         return _of_the_dead(request, node, before, now, cluster=cluster, world=world)

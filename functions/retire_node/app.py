@@ -23,7 +23,7 @@ from gpuops.domain.rotation.waiting import wait_seconds
 from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.moving import send_away
-from gpuops.repair.mine import check_mine
+from gpuops.repair.mine import check_goes
 from gpuops.slots import give_slot_back
 
 PATIENCE = timedelta(minutes=60)
@@ -121,7 +121,7 @@ def _retire(request: RetireNode, name: str, now: datetime, world: World) -> Reti
     deadline = times.deadline + times.lost(now)
     if group.instance(name):
         if request.change is None:
-            check_mine(run, name, _host(request, name, world))
+            check_goes(run, name, _host(request, name, world))
         into = request.change.into if request.change else None
         send_away(run, name, decrement=request.decrement, into=into, world=world)
         reason = f"{name} is terminated"

@@ -15,6 +15,8 @@ from moto import mock_aws
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict
 from gpuops.domain.faults.answers import Failed
+from gpuops.domain.faults.diagnose import name_of, words_of
+from gpuops.domain.faults.fault import GpuFault
 from gpuops.domain.keys import FAULT, NVSENTINEL_STATE, QUARANTINE_KEY, RESET_BEFORE
 from gpuops.domain.rotation.wish import GlobalStop
 from tests.fakes.apps import load_app
@@ -178,6 +180,20 @@ def test_a_repair_that_is_redriven_after_another_one_leaves_the_node_alone(
     )
     assert (left.status, why in left.reason) == (status, True)
     assert (there(world).isolated_by or "", world.escalated) == (by, [])
+
+
+def test_what_aws_takes_is_emptied_and_leaves_whoever_has_it(world: World) -> None:
+    """But is not rebooted any more."""
+    state = repair(closed(world), "reboot")
+    taken = GpuFault(kind="interruption", instance=VICTIM.id, first_seen=NOW, deadline=NOW + timedelta(minutes=2))
+    world.connected.isolate(there(world), "fault-2", words_of(taken), name_of(taken))
+
+    drained = DRAIN.drain(DRAIN.Request(run=state.run, instance=VICTIM.id, faulty=True), NOW, world)
+    retired = RETIRE.retire(RETIRE.RetireNode(run=state.run, instance=VICTIM.id), NOW, world)
+
+    assert (drained.status, retired.status) == ("drained", "retiring")
+    with pytest.raises(Conflict, match="run fault-2 has it"):
+        REPAIR.repair(state, NOW, world)
 
 
 def test_a_reset_of_another_repair_is_not_taken_back(world: World) -> None:

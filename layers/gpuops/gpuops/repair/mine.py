@@ -1,11 +1,13 @@
 """Whether a node is still this run's to repair.
 
-An interruption takes a node over, a person opens it, and who redrives an execution that died finds that another one
-has repaired it since: pods are on it again.
+A person opens it, an interruption takes it over, and who redrives an execution that died finds that another one has
+repaired it since: pods are on it again.
 """
 
 from gpuops.domain.cluster import Node
 from gpuops.domain.errors import Conflict
+from gpuops.domain.faults.fault import INTERRUPTION
+from gpuops.domain.keys import FAULT
 from gpuops.domain.run import Run
 
 
@@ -18,3 +20,12 @@ def check_mine(run: Run, instance: str, node: Node | None) -> None:
         return
     who = f"run {node.isolated_by} has it" if node.isolated_by else "it was opened meanwhile"
     raise Conflict(f"{node.name} is not run {run.id}'s to repair any more: {who}")
+
+
+def check_goes(run: Run, instance: str, node: Node | None) -> None:
+    """Before it is emptied or terminated: where an interruption has taken it over, that is what is wanted, too.
+
+    Raises: Conflict, naming who has it.
+    """
+    if node is None or not node.annotations.get(FAULT, "").startswith(INTERRUPTION):
+        check_mine(run, instance, node)

@@ -1,12 +1,13 @@
 """What every signal about a GPU node becomes, wherever it came from: one value that decisions are made of."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Kind = Literal["xid", "memory", "thermal", "power", "link", "hardware", "interruption", "rebalance", "maintenance"]
 """`memory`: ECC and remapped rows; `link`: NVLink and fabric; `hardware`: a GPU fault of no nearer name.
 `interruption`: AWS takes the instance at a known time; `rebalance`: it may soon; `maintenance`: it will, on a date."""
+INTERRUPTION: Final = "interruption"
 MAX_LINES, MAX_LINE = 8, 300
 """Evidence travels through states and messages."""
 
@@ -33,7 +34,7 @@ class GpuFault(BaseModel):
     @property
     def hurries(self) -> bool:
         """Whether AWS takes the instance so soon that nobody may be waited for."""
-        return self.kind == "interruption" and self.deadline is not None
+        return self.kind == INTERRUPTION and self.deadline is not None
 
     @property
     def names_a_place(self) -> bool:
