@@ -2,11 +2,13 @@
 
 The policy is the product's with its defaults, but for what the replay has no days for: how long a workload must have
 been measured, and how often a day its shares may change. It looks as often as the stack's schedule starts
-rebalance_slicing; what a look decided is carried out until the next one, one node at a time, as that machine does.
+rebalance_slicing; what a look decided is carried out until the next one as that machine does it: one node first, and
+once that has proved the change several at a time.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from bench.rebalancing.exposition import NAMESPACE, exposition, pod_name
 from bench.rebalancing.trace import Replay
@@ -17,6 +19,7 @@ from gpuops.domain.slicing.gather import Owner, falls_of, looks_of, node_of
 from gpuops.domain.slicing.planner import plan_pool
 from gpuops.domain.slicing.pool import Demand, Pool, PoolNode, PoolPlan, PoolState
 from gpuops.domain.slicing.profile import Profile, learn
+from gpuops.domain.slicing.select import AT_ONCE
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 EVERY_MINUTES = 1
@@ -38,6 +41,8 @@ class Planner:
         self.profiles: Mapping[str, Profile] = {}
         self._state = PoolState()
         self._changing = False
+        self._proved: int | None = None
+        """The shares that a node of this round of changes got, or is about to get."""
         self.last: PoolPlan | None = None
 
     def __call__(self, world: World, replay: Replay) -> None:
@@ -48,7 +53,8 @@ class Planner:
                 steer(world, plan)
                 self._changing = plan.status != "hold"
         if self._changing:
-            self._changing = change_next(world)
+            self._changing = change_next(world, AT_ONCE if self._proved == world.target else 1)
+            self._proved = world.target if self._changing else None
 
     def _look(self, world: World, replay: Replay, minute: int) -> PoolPlan:
         now = BEGIN + timedelta(minutes=minute)
@@ -86,8 +92,9 @@ def steer(world: World, plan: PoolPlan) -> None:
         world.mark(nodes[planned.node], planned.marks)
 
 
-def change_next(world: World) -> bool:
-    """Change one more node unless one is changing still; False where none is left that may be."""
+def change_next(world: World, most: int) -> bool:
+    """Change so many more nodes unless some are changing still; False where none is left that may be."""
     if any(node.ready > world.minute and node.idle < node.ready for node in world.nodes):
         return True
-    return any(world.switch(node, world.target) for node in world.nodes if node.ready <= world.minute)
+    changes = (world.switch(node, world.target) for node in world.nodes if node.ready <= world.minute)
+    return bool(list(islice(filter(None, changes), most)))

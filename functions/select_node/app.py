@@ -2,14 +2,16 @@
 
 Of several runs on one cluster the newest goes on, for it has the newest policy; the others are done. Only a rebalancing
 that comes while one like it, with the same policy, is at work on a node leaves the rest to that: both read the table.
+A rebalancing whose first node has kept the change gets several at a time, as many as the fleet's budget has room for.
 
 In:  {"execution": {"id", "name", "machine"}, "apply": {"cluster", "policy"}, "slicing"?: <rebalance_slicing's plan>,
-      "select"?: <previous answer>, "now": "..."}
+      "select"?: <previous answer>, "error"?: {...}, "now": "..."}
 Out: {"status": "selected" | "waiting" | "overdue" | "held" | "done", "reason", "run": {...}, "node", "instance",
-      "key", "turn", "started", "wait_seconds"}
+      "key", "beside": [{"node", "instance"}], "turn", "started", "wait_seconds"}
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +26,12 @@ from gpuops.domain.faults.breaker import SHARING_LIMIT, holds
 from gpuops.domain.policy import EXCLUSIVE, ClusterPolicy, GroupPolicy, Policy
 from gpuops.domain.run import Execution, Run
 from gpuops.domain.slicing.answers import Selected
-from gpuops.domain.slicing.change import Change, decide_change, is_begun
+from gpuops.domain.slicing.change import Change, decide_change, is_begun, without_training
 from gpuops.domain.slicing.pool import shares_of
-from gpuops.domain.slicing.select import Look, decide_rest
+from gpuops.domain.slicing.select import Look, decide_rest, most_at_once
 from gpuops.domain.slicing.turn import Turn, waits_since
-from gpuops.domain.tenants import tenants_of
 from gpuops.entry import entry
-from gpuops.slots import no_slot
+from gpuops.slots import no_slot, room
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
@@ -53,6 +54,13 @@ class SelectNode(BaseModel):
     slicing: dict[str, Any] | None = None
     """Of a run that rebalances: it waits for nobody, since the next one soon looks again."""
     select: Selected | None = None
+    error: dict[str, Any] | None = None
+    """Why a run that rebalances takes its plan back."""
+
+    @property
+    def proved(self) -> Selected | None:
+        """What went well last in a run that may change several nodes at once; it takes them back one by one."""
+        return self.select if self.slicing is not None and self.error is None else None
 
 
 @entry(SelectNode)
@@ -147,7 +155,10 @@ def _look_at_groups(
                     continue
             if others and pods is None:
                 pods = sights.cluster.pods_by_node()
-            yield _look(run, group, _not_training(others, group, pods or {}), pods or {}, (key, sights))
+            most = most_at_once(request.proved, group.group, key, room(policy, world)) if others else 1
+            follows = group.rebalance is not None and group.rebalance.mode == "apply"
+            left = without_training(others, pods or {}) if follows else others
+            yield _look(run, group, left, pods or {}, Aim(key, sights, most))
         except (Invalid, Refused) as fault:
             yield Look(group, held=f"{group.group}: {fault}")
 
@@ -157,16 +168,17 @@ def _grows(node: Node, key: str, cluster: ClusterPolicy) -> bool:
     return shares_of(key, cluster) > shares_of(node.config or EXCLUSIVE, cluster)
 
 
-def _not_training(nodes: Sequence[Node], group: GroupPolicy, pods: Mapping[str, Sequence[Pod]]) -> Sequence[Node]:
-    """Where shares follow the load, a node with training keeps its GPUs exclusive, and nobody waits for it."""
-    if group.rebalance is None or group.rebalance.mode != "apply":
-        return nodes
-    busy = {n.name for n in nodes if any(pod.completes or pod.gpus > 1 for pod in tenants_of(pods.get(n.name, ())))}
-    return [node for node in nodes if node.name not in busy or node.config not in {None, EXCLUSIVE}]
+@dataclass(frozen=True)
+class Aim:
+    """What nodes of a group are to become, and how many of them at once."""
+
+    key: str
+    sights: Sights
+    most: int
 
 
 def _look(
-    run: Run, group: GroupPolicy, nodes: Sequence[Node], pods: Mapping[str, Sequence[Pod]], aim: tuple[str, Sights]
+    run: Run, group: GroupPolicy, nodes: Sequence[Node], pods: Mapping[str, Sequence[Pod]], aim: Aim
 ) -> Selected | Look:
     """The first of these nodes that may be changed now, or what all of them wait for.
 
@@ -174,15 +186,19 @@ def _look(
     """
     if not nodes:
         return Look(group)
-    key, sights = aim
-    goal, changes = sights.goal(key), []
+    goal, changes, found = aim.sights.goal(aim.key), [], []
     for node in nodes:
-        change = decide_change(sights.of(node, pods.get(node.name, ()), goal.shape), goal, run.id)
-        if change.status == "change" or is_begun(node, run.id):
-            names = {"node": node.name, "instance": node.instance, "key": goal.key}
-            return Selected(status="selected", reason=change.reason, run=run, **names)
+        change = decide_change(aim.sights.of(node, pods.get(node.name, ()), goal.shape), goal, run.id)
         changes.append(change)
-    return Look(group, changes)
+        found += [(node, change)] if change.status == "change" or is_begun(node, run.id) else []
+        if len(found) == aim.most:
+            break
+    if not found:
+        return Look(group, changes)
+    beside = [{"node": node.name, "instance": node.instance} for node, _ in found[1:]]
+    node, change = found[0]
+    told = {"node": node.name, "instance": node.instance, "key": goal.key, "beside": beside}
+    return Selected(status="selected", reason=change.reason, run=run, **told)
 
 
 def _held(run: Run, group: GroupPolicy, policy: Policy, world: World) -> Look | None:

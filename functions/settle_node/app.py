@@ -1,10 +1,12 @@
 """End the change of one node's configuration: keep it, or put the old one back; lift our cordon, free the group.
 
 Nobody waits for the old configuration to hold again: pods that come too early are placed elsewhere. What is wrong with
-the node is counted, so that a second failure stops the group; what is wrong with us is not.
+the node is counted, so that a second failure stops the group; what is wrong with us is not. A node that changes beside
+others leaves them the group; once all are settled it is freed by a call that names no node.
 
-In:  {"run": {...}, "node", "key", "turn", "relabel"?: {...}, "check"?: {...}, "error"?: {...}, "now": "..."}
-Out: {"status": "kept" | "returned" | "restored", "reason"}
+In:  {"run": {...}, "node"?, "instance"?, "together"?, "key", "turn", "relabel"?: {...}, "check"?: {...},
+      "error"?: {...}, "now": "..."}
+Out: {"status": "kept" | "returned" | "restored" | "freed" | "left", "reason"}
 """
 
 from datetime import datetime
@@ -16,6 +18,7 @@ from gpuops.domain.admission.answers import Checked, Failure
 from gpuops.domain.run import Run
 from gpuops.domain.slicing.answers import Relabelled, Settled
 from gpuops.entry import entry
+from gpuops.slots import give_slot_back
 from gpuops.smokes import take_config_back
 
 
@@ -23,7 +26,11 @@ class SettleNode(BaseModel):
     """In: what each step before said, as far as they came."""
 
     run: Run
-    node: str
+    node: str | None = None
+    """None for the group alone, whose nodes are settled."""
+    instance: str = ""
+    together: bool = False
+    """Whether other nodes of the group change meanwhile, under the same lock."""
     key: str
     turn: int
     relabel: Relabelled | None = None
@@ -56,35 +63,48 @@ def handler(request: SettleNode, now: datetime) -> Settled:
 
 def settle(request: SettleNode, now: datetime, world: World) -> Settled:
     """A run that has lost the group touches nothing: `reconcile` has put its node back."""
-    run, fault = request.run, request.fault
+    run, fault, name = request.run, request.fault, request.node
+    if name is None:
+        return _free(run, world)
     lock = world.store.lock("lock", run.group)
     if lock is not None and lock.owner == run.execution:
-        _settle(request, now, world)
-    node = world.cluster(run.cluster).node(request.node)
+        _settle(request, name, now, world)
+    node = world.cluster(run.cluster).node(name)
     if fault is None and not request.changed:
         return Settled(status="returned", reason=request.relabel.reason if request.relabel else "nothing was changed")
     if fault is None and node is not None and node.config == request.key:
-        return Settled(status="kept", reason=f"{request.node} has {request.key}")
+        return Settled(status="kept", reason=f"{name} has {request.key}")
     lost = "gone" if node is None else f"back to {node.config or 'no configuration'}"
-    return Settled(status="restored", reason=f"{request.node} is {lost}: {fault or 'its group was lost meanwhile'}")
+    return Settled(status="restored", reason=f"{name} is {lost}: {fault or 'its group was lost meanwhile'}")
 
 
-def _settle(request: SettleNode, now: datetime, world: World) -> None:
+def _free(run: Run, world: World) -> Settled:
+    """Let the group go, unless a node could not be settled: by a dead run's lock reconcile finds that one."""
+    closed = sorted(node.name for node in world.cluster(run.cluster).nodes() if node.cordoned_by == run.id)
+    if closed:
+        return Settled(status="left", reason=f"{', '.join(closed)} closed still: reconcile puts back what is left")
+    world.budgets.give_all_back(run.execution)
+    world.store.release("lock", run)
+    world.store.forget_if_free(run.group)
+    return Settled(status="freed", reason=f"{run.group} is free")
+
+
+def _settle(request: SettleNode, name: str, now: datetime, world: World) -> None:
     """The configuration first, so that no pod comes to a node that is about to change once more."""
     run, fault = request.run, request.fault
     keeps = fault is None and request.changed
     cluster = world.cluster(run.cluster)
-    node = cluster.node(request.node)
+    node = cluster.node(name)
     if node is not None and node.cordoned_by == run.id:
         if keeps:
             cluster.label_config(node, request.key)
         else:
             take_config_back(run, node, world, cluster)
         cluster.uncordon(node)
-    world.budgets.give_all_back(run.execution)
+    give_slot_back(run, request.instance, world)
     if keeps:
         world.memory.forget_failures("sharing", run.group)
     elif fault is not None and request.blamed:
-        world.memory.count_failure("sharing", run.group, now, fault, of=f"{run.id}/{request.node}/{request.turn}")
-    world.store.release("lock", run)
-    world.store.forget_if_free(run.group)
+        world.memory.count_failure("sharing", run.group, now, fault, of=f"{run.id}/{name}/{request.turn}")
+    if not request.together:
+        _free(run, world)

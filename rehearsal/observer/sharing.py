@@ -4,7 +4,6 @@ Time-slicing isolates nothing: what changes under a running pod takes from it wh
 is read from the apiserver's own record of managers; what people do to their cluster is their business.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,6 +29,8 @@ CONFIG_LABEL = "nvidia.com/device-plugin.config"
 PLUGIN = "k8s-device-plugin"
 OURS = "gpuops"
 """How the field managers and namespaces of the product begin."""
+TOGETHER = 10
+"""No more nodes of a group change together, whatever was proved."""
 AUTO_MODE = ("eks.amazonaws.com/compute-type", "auto")
 
 
@@ -77,14 +78,16 @@ def edits_in_use(cluster: Cluster, change: Change) -> Iterator[str]:
 
 
 def several_cordons(cluster: Cluster, groups: Mapping[str, Group], expected: Expectations) -> Iterator[str]:
-    """More than one node of a group is cordoned for a change of its sharing."""
-    group_of = {i.instance_id: group.name for group in groups.values() for i in group.instances}
-    cordoned = [node for node in cluster.nodes.values() if node["spec"].get("unschedulable")]
-    held = [node for node in cordoned if expected.sharing_key in annotations(node)]
-    for name, count in Counter(group_of.get(instance_of(node)) for node in held).items():
-        if name is not None and count > 1:
-            nodes = sorted(name_of(node) for node in held if group_of.get(instance_of(node)) == name)
-            yield f"{name}: {', '.join(nodes)}"
+    """Nodes of a group are cordoned together for a change of sharing that no node of it has proved, or too many are."""
+    for name, group in groups.items():
+        ids = {instance.instance_id for instance in group.instances}
+        nodes = [node for node in cluster.nodes.values() if instance_of(node) in ids]
+        closed = [node for node in nodes if node["spec"].get("unschedulable")]
+        held = [node for node in closed if expected.sharing_key in annotations(node)]
+        proved = {labels(node).get(CONFIG_LABEL) for node in nodes if expected.sharing_key not in annotations(node)}
+        unproved = [node for node in held if labels(node).get(CONFIG_LABEL) not in proved]
+        if len(held) > TOGETHER or (len(held) > 1 and unproved):
+            yield f"{name}: {', '.join(sorted(name_of(node) for node in held))}"
 
 
 def several_plugins(cluster: Cluster, change: Change) -> Iterator[str]:

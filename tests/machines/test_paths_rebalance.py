@@ -1,7 +1,8 @@
-"""rebalance_slicing by every way: nothing to do, a pool that grows node by node, a canary that fails, a plan that does.
+"""rebalance_slicing by every way: nothing to do, a pool that grows, a canary that fails, or a later node, or a plan.
 
-Covered: only a plan that is applied touches nodes, pods are not waited for, a failure takes the rung back and brings
-changed nodes back before the execution fails by the child's error, a breaker refuses.
+Covered: only a plan that is applied touches nodes, several change at a time after the canary and free their group once,
+pods are not waited for, a failure takes the rung back and brings changed nodes back before the execution fails by the
+child's error, a breaker refuses.
 """
 
 from typing import Any
@@ -24,6 +25,11 @@ def pools(*modes: str, status: str = "keep") -> dict[str, Any]:
     return {"status": "kept", "cluster": "demo", "policy": "v1", "pools": found}
 
 
+BESIDE = [{"node": f"node-{n}", "instance": f"i-{n}"} for n in (3, 4)]
+ONE = ["SelectNode", "Selected?", "ShareNodes", "ShareNode", "Together?", "Shared?"]
+THREE = ["SelectNode", "Selected?", "ShareNodes", *["ShareNode"] * 3, "Together?", "SettleNodes", "Shared?"]
+
+
 def test_a_pool_grows_one_node_after_the_other() -> None:
     """The canary first, since it is selected first; nobody waits for pods of the others."""
     lambdas = {
@@ -31,13 +37,46 @@ def test_a_pool_grows_one_node_after_the_other() -> None:
         "ShareNodeMachine": answers("kept"),
     }
     result = run("rebalance_slicing", CONFIG, lambdas)
-    one = ["SelectNode", "Selected?", "ShareNode", "Shared?"]
     assert result.path == [
         *["KeepEvent", "PlanSlicing", "Marks?", "Planned?"],
-        *[*one, *one],
+        *[*ONE, *ONE],
         *["SelectNode", "Selected?", *REPORTED, "Rebalanced"],
     ]
     assert result.output["pools"][0]["status"] == "grow"
+    assert [call["together"] for call in result.called("ShareNodeMachine")] == [False, False]
+
+
+def test_after_the_canary_several_nodes_change_at_a_time() -> None:
+    """They leave the group to one another, and a call without a node frees it; one that went back is no harm."""
+    several = {**PICKED, "turn": 2, "instance": "i-2", "beside": BESIDE}
+    lambdas = {
+        "SelectNode": answers(PICKED, several, "done"),
+        "ShareNodeMachine": answers("kept", "kept", "returned", "kept"),
+        "SettleNode": answers("freed"),
+    }
+    result = run("rebalance_slicing", CONFIG, lambdas)
+    assert result.path[4:] == [*ONE, *THREE, "SelectNode", "Selected?", *REPORTED, "Rebalanced"]
+    shared = result.called("ShareNodeMachine")
+    assert [call["together"] for call in shared] == [False, True, True, True]
+    assert sorted(call["instance"] for call in shared[1:]) == ["i-2", "i-3", "i-4"]
+    assert [(call["turn"], "node" in call) for call in result.called("SettleNode")] == [(2, False)]
+
+
+def test_one_of_several_that_fails_takes_the_plan_back() -> None:
+    """The others are settled first, and the group is free before anything goes back."""
+    several = {**PICKED, "beside": BESIDE}
+    lambdas = {
+        "PlanSlicing": answers(pools("apply"), BACK),
+        "SelectNode": answers(several, "done"),
+        "ShareNodeMachine": fails(Unhealthy("no CUDA"), times=1),
+        "SettleNode": answers("freed"),
+    }
+    result = run("rebalance_slicing", CONFIG, lambdas)
+    assert (result.path.count("ShareNode"), result.path.count("KeepFailure")) == (3, 1)
+    back = ["SelectNodeBack", "SelectedBack?", *REPORTED, "RebalanceFailed"]
+    assert result.path[-9:] == ["Together?", "SettleNodes", "Shared?", "PlanSlicingBack", *back]
+    assert (result.error, result.cause) == ("Unhealthy", "no CUDA")
+    assert result.called("SelectNode")[1]["error"]["name"] == "Unhealthy", "so that it takes them back one by one"
 
 
 @pytest.mark.parametrize("plan", [pools("recommend", "observe"), pools("apply", status="hold")])
@@ -74,7 +113,8 @@ def test_a_canary_that_fails_takes_the_plan_back() -> None:
     }
     result = run("rebalance_slicing", CONFIG, lambdas)
     assert result.path[6:] == [
-        *["ShareNode", "PlanSlicingBack", "SelectNodeBack", "SelectedBack?"],
+        *["ShareNodes", "ShareNode", "KeepFailure", "Together?", "Shared?"],
+        *["PlanSlicingBack", "SelectNodeBack", "SelectedBack?"],
         *["ShareNodeBack", "SelectNodeBack", "SelectedBack?", *REPORTED, "RebalanceFailed"],
     ]
     assert result.error == "Unhealthy"

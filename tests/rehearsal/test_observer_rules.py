@@ -510,18 +510,30 @@ def test_a_key_in_use_may_be_broken_by_a_person_and_a_free_one_by_anybody() -> N
         assert not list(edits_in_use(world, step(world, "config", after)))
 
 
-def test_only_one_node_of_a_group_changes_its_sharing_at_a_time() -> None:
-    """A cordon of somebody else's is not counted."""
-    both = [node(name, annotations={"gpuops/config-before": "exclusive"}) for name in ("n1", "n2")]
-    both[1]["spec"]["providerID"] = "aws:///us-east-1a/i-2"
-    for item in both:
-        item["spec"]["unschedulable"] = True
-    other = replace(SERVING, instance_id="i-2")
-    groups = {"gpu": replace(GROUP, instances=(SERVING, other))}
+def changing(place: int, key: str = "r2") -> Json:
+    """The n-th node of the group, closed for a change to that key."""
+    item = node(f"n{place}", annotations={"gpuops/config-before": "exclusive"}, labels={CONFIG: key})
+    item["spec"] |= {"providerID": f"aws:///us-east-1a/i-{place}", "unschedulable": True}
+    return item
 
-    assert list(several_cordons(cluster(("node", both[0]), ("node", both[1])), groups, PLAIN)) == ["gpu: n1, n2"]
-    both[1]["spec"]["unschedulable"] = False
-    assert not list(several_cordons(cluster(("node", both[0]), ("node", both[1])), groups, PLAIN))
+
+def test_one_node_of_a_group_proves_a_change_of_sharing_before_several_follow() -> None:
+    """Not one that is at it itself, nor one with another key; and never more than ten. Others' cordons do not count."""
+    groups = {"gpu": replace(GROUP, instances=tuple(replace(SERVING, instance_id=f"i-{n}") for n in range(1, 13)))}
+
+    def found(*nodes: Json) -> list[str]:
+        return list(several_cordons(cluster(*(("node", each) for each in nodes)), groups, PLAIN))
+
+    proof = node("n3", labels={CONFIG: "r2"})
+    proof["spec"]["providerID"] = "aws:///us-east-1a/i-3"
+    opened = changing(2)
+    opened["spec"]["unschedulable"] = False
+    assert not found(changing(1))
+    assert not found(changing(1), opened)
+    assert found(changing(1), changing(2)) == ["gpu: n1, n2"]
+    assert not found(changing(1), changing(2), proof)
+    assert found(changing(1), changing(2, "r4"), proof) == ["gpu: n1, n2"]
+    assert found(proof, changing(1), changing(2), *(changing(n) for n in range(4, 13)))
 
 
 def test_two_device_plugins_never_share_a_node() -> None:

@@ -22,8 +22,9 @@ from bench.rebalancing.policies import LADDER, Decides, run, scheduled, static, 
 from bench.rebalancing.scheduler import Node, Pod, choose, put
 from bench.rebalancing.subject import EVERY_MINUTES, Planner, policy_of
 from bench.rebalancing.trace import Arrival, Load, Replay
-from bench.rebalancing.world import SWITCH_MINUTES, WEIGHTS, World
+from bench.rebalancing.world import WEIGHTS, World
 from cli.main import app
+from gpuops.domain.slicing.select import AT_ONCE
 from tests.fakes.stack import template
 
 GIB = 1024
@@ -70,14 +71,25 @@ def test_the_planner_looks_as_often_as_the_stack_has_it_look() -> None:
     schedule = template()["Parameters"]["RebalanceSchedule"]["Default"]
     assert schedule == f"rate({EVERY_MINUTES} minute{'s' if EVERY_MINUTES > 1 else ''})"
     replay, planner = small(), Planner(policy_of(20).model_copy(update={"history_hours": 0}), every=15)
-    world, plans, shared = World(80 * GIB, replay.warm_up), [], set()
+    world, plans = World(80 * GIB, replay.warm_up), []
     while world.minute < 60:
         world.step(replay)
         planner(world, replay)
         plans.append(planner.last)
-        shared |= {(world.minute, node.id) for node in world.nodes if node.ready == world.minute + SWITCH_MINUTES}
     assert sum(a is not b for a, b in itertools.pairwise(plans)) == 3
-    assert len({minute for minute, _ in shared}) == len(shared), "one node at a time"
+
+
+def test_one_node_proves_a_change_before_several_follow() -> None:
+    """As the product has it; nobody changes while others do."""
+    replay = CASES["diurnal_wave"](2)
+    planner, world, changed = Planner(policy_of(replay.warm_up)), World(80 * GIB, replay.warm_up), [0]
+    while world.target == 1 or len(changed) < 10:
+        world.step(replay)
+        before = world.bill.switches
+        planner(world, replay)
+        changed += [world.bill.switches - before] if world.target > 1 else []
+    assert (changed[1], 1 < max(changed) <= AT_ONCE) == (1, True)
+    assert all(not after for now, after in itertools.pairwise(changed) if now)
 
 
 def test_nothing_of_a_later_minute_is_used() -> None:

@@ -26,6 +26,7 @@ from gpuops.domain.policy import Policy, parse_policy
 from gpuops.domain.rotation.budget import Slot
 from gpuops.domain.rotation.wish import GlobalStop
 from gpuops.domain.slicing.pool import PoolState
+from gpuops.domain.slicing.select import AT_ONCE, most_at_once
 from tests.fakes.admission import FakeCluster, FakeInstances
 from tests.fakes.apps import load_app
 from tests.fakes.rotation import NOW, Groups, group, instance, run
@@ -159,6 +160,7 @@ def relabel(world: World, node: str = "n1", of: Any = US) -> Any:
 def settle(world: World, relabelled: Any, **more: Any) -> Any:
     """One call of settle_node."""
     request = {"run": US, "node": "n1", "key": world.key, "turn": 1, "relabel": relabelled, **more}
+    request.setdefault("instance", MACHINES[0].id)
     return SETTLE.settle(SETTLE.SettleNode.model_validate(request), NOW, world)
 
 
@@ -282,6 +284,42 @@ def test_a_rebalancing_leaves_the_nodes_to_the_one_that_is_at_work(make: Callabl
     assert select(world, first, minutes=2, slicing={}).status == "selected"
     assert select(world, minutes=3, name="run-3", slicing={}).status == "selected"
     assert select(world, first, minutes=4, slicing={}).status == "done", "it was relieved"
+
+
+def test_once_a_node_has_proved_it_a_rebalancing_changes_several(make: Callable[..., World]) -> None:
+    """As many as the fleet's budget has room for; back it goes one by one, as whoever follows the policy does."""
+    world = make()
+    first = select(world, slicing={})
+    assert (first.node, first.beside) == ("n1", ()), "the canary goes alone"
+
+    again = select(world, first, slicing={})
+    assert [(each.node, each.instance) for each in again.beside] == [("n2", MACHINES[1].id)]
+    assert select(world, first, slicing={}, error={"name": "Unhealthy"}).beside == ()
+    assert select(world, first.model_copy(update={"key": "r2"}), slicing={}).beside == (), "r2 proves nothing of r4"
+    assert [most_at_once(again, "gpu", "r4", room) for room in (0, 3, 50)] == [1, 3, AT_ONCE]
+    world.budgets.take([Slot(f"i-{number}", "roll") for number in range(39)], 40)
+    full = select(world, first, slicing={})
+    assert (full.status, full.beside) == ("selected", ())
+    assert select(world, select(world)).beside == (), "apply_gpu_config knows of one at a time"
+
+
+def test_nodes_that_change_together_leave_the_group_to_one_another(make: Callable[..., World]) -> None:
+    """Each gives back its own slot; the group is freed once none of them is closed any more."""
+    world = make()
+    both = [relabel(world, name) for name in ("n1", "n2")]
+    assert len(world.budgets.slots()) == 2
+
+    settle(world, both[0], check=checked("ready"), together=True)
+    assert [slot.instance for slot in world.budgets.slots()] == [MACHINES[1].id]
+    left = settle(world, None, node=None)
+    assert (left.status, left.reason) == ("left", "n2 closed still: reconcile puts back what is left")
+    assert world.store.lock("lock", "gpu") is not None
+
+    more = {"node": "n2", "instance": MACHINES[1].id, "together": True}
+    settle(world, both[1], check=checked("overdue"), **more)
+    assert [settle(world, None, node=None).status for _ in range(2)] == ["freed", "freed"]
+    assert (world.store.lock("lock", "gpu"), world.budgets.slots(), world.store.open_groups()) == (None, (), [])
+    assert [world.connected.known[name].config for name in ("n1", "n2")] == ["r4", "exclusive"]
 
 
 def test_a_dead_run_hands_its_waiting_to_nobody(make: Callable[..., World]) -> None:

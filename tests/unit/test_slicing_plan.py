@@ -25,6 +25,8 @@ from gpuops.domain.slicing.steer import CLOSED, FULL, MOST_CHANGES, OPEN, REST, 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TOTAL = 80 * 1024
 POLICY = Rebalance(most=8)
+STEERED = Rebalance(most=8, steer=True)
+FELL = Tenant("default/large", 0, 0.0, fell=True)
 
 
 def sample(uuid: str, used: int = 0, busy: float = 0.1, **more: Any) -> GpuSample:
@@ -233,6 +235,15 @@ def test_soft_taints_keep_empty_nodes_empty_and_full_ones_alone() -> None:
     assert {n.marks for n in after(pool, profiles, 0).nodes} == {0}
 
 
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_where_a_pod_fell_no_other_one_should_come(replicas: int) -> None:
+    """Nor the same again, once its share is free. One that was alone on its GPU fell for no want of room."""
+    profiles = {"default/web": known("default/web", 20_000), "default/large": known("default/large", 20_000)}
+    found = [node("a", web(20_000), FELL, replicas=replicas), node("b", FELL, replicas=replicas)]
+    marks = [n.marks for n in after(Pool("p", found, PoolState(rung=replicas)), profiles, 0, STEERED).nodes]
+    assert marks == [FULL, OPEN]
+
+
 def peaking(name: str, usual: int, peak: int) -> Profile:
     """A workload that peaked in one of a hundred windows, or not yet."""
     return observe(observe(known(name, usual), name, NOW, peak, 0.1), name, NOW + timedelta(minutes=5), usual, 0.1)
@@ -383,9 +394,6 @@ def test_the_largest_peak_that_is_named_is_one_of_all_that_were_seen() -> None:
     pool = Pool("p", [node("a", web(50_000), web(50_000), replicas=2)], PoolState(rung=2))
     plan = plan_pool(pool, {"default/web": profile}, Demand(), POLICY, NOW)
     assert "the largest workload peaks at 50000 MiB" in plan.fits[2]
-
-
-FELL = Tenant("default/large", 0, 0.0, fell=True)
 
 
 def test_a_fall_beside_others_says_how_much_was_too_little() -> None:

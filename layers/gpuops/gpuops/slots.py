@@ -34,6 +34,11 @@ def no_slot(policy: Policy, world: World) -> str | None:
     return why_no_slot(world.budgets.slots(), (NEXT,), _limit(policy, world))
 
 
+def room(policy: Policy, world: World) -> int:
+    """How many further nodes of the fleet may be closed at this moment."""
+    return max(0, _limit(policy, world) - len(world.budgets.slots()))
+
+
 def give_slot_back(run: Run, instance: str, world: World) -> None:
     """Give back the run's slot of a node that is returned, or gone."""
     world.budgets.give_back((Slot(instance, run.execution),))

@@ -15,6 +15,15 @@ class _Answer(BaseModel):
     reason: str
 
 
+class Beside(BaseModel):
+    """A node that may change while the selected one does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    node: str
+    instance: str
+
+
 class Selected(_Answer):
     """select_node's answer."""
 
@@ -25,6 +34,8 @@ class Selected(_Answer):
     node: str | None = None
     instance: str | None = None
     key: str | None = None
+    beside: tuple[Beside, ...] = ()
+    """Nodes of the same group that may change at the same time, once one has proved the change."""
     turn: int = 0
     """How many nodes were selected so far: a node may have more than one turn."""
     started: AwareDatetime | None = None
@@ -50,5 +61,6 @@ class Relabelled(_Answer):
 class Settled(_Answer):
     """settle_node's answer."""
 
-    status: Literal["kept", "returned", "restored"]
-    """`returned` as it was, since it could not be changed any more; `restored` after a failure."""
+    status: Literal["kept", "returned", "restored", "freed", "left"]
+    """`returned` as it was, since it could not be changed any more; `restored` after a failure. Of a whole group, after
+    several nodes at once, `freed`; or `left` to reconcile, since one of them is closed still."""

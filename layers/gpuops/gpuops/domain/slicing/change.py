@@ -19,8 +19,9 @@ from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.config.foreign import OPERATOR_NODE_LABEL, host_plugin
 from gpuops.domain.dcgm.sample import GpuSample
 from gpuops.domain.keys import CONFIG_BEFORE
+from gpuops.domain.policy.parts import EXCLUSIVE
 from gpuops.domain.slicing.shape import Goal, Shape
-from gpuops.domain.tenants import holders_of
+from gpuops.domain.tenants import holders_of, tenants_of
 
 MAX_NAMED = 5
 Readings = Mapping[str, GpuSample]
@@ -70,6 +71,12 @@ def out_of_reach(node: Node) -> str | None:
     if node.labels.get(OPERATOR_NODE_LABEL) == "true":
         return "the GPU Operator runs its device plugin"
     return host_plugin(node)
+
+
+def without_training(nodes: Iterable[Node], pods: Mapping[str, Sequence[Pod]]) -> list[Node]:
+    """Where shares follow the load, a node with training keeps its GPUs exclusive, and nobody waits for it."""
+    busy = {name for name, there in pods.items() if any(pod.completes or pod.gpus > 1 for pod in tenants_of(there))}
+    return [node for node in nodes if node.name not in busy or node.config not in {None, EXCLUSIVE}]
 
 
 def needs_readings(pods: Iterable[Pod], now: Shape | None, wanted: Shape) -> bool:

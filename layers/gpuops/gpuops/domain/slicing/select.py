@@ -7,8 +7,11 @@ from typing import Literal
 
 from gpuops.domain.policy import GroupPolicy
 from gpuops.domain.rotation.waiting import wait_seconds
+from gpuops.domain.slicing.answers import Selected
 from gpuops.domain.slicing.change import Change
 
+AT_ONCE = 10
+"""So many nodes of a group change together, once one of them has proved the change."""
 MAX_TOLD = 10
 """A payload travels through every state: the rest is counted."""
 SHORTEST_SECONDS = 60
@@ -35,6 +38,15 @@ class Choice:
     status: Literal["waiting", "overdue", "held", "done"]
     reason: str
     wait_seconds: int = 20
+
+
+def most_at_once(before: Selected | None, group: str, key: str, room: int) -> int:
+    """How many nodes of the group may take the configuration now, of so many that the fleet's budget has room for.
+
+    The first one goes alone. `before` is what the run selected last, and what did not fail.
+    """
+    proved = before is not None and before.run is not None and (before.run.group, before.key) == (group, key)
+    return max(1, min(AT_ONCE, room)) if proved else 1
 
 
 def decide_rest(looks: Sequence[Look], started: datetime, now: datetime) -> Choice:

@@ -84,7 +84,7 @@ def marks_of(node: PoolNode, outlook: Outlook) -> int:
         return FULL
     if not any(True for _ in node.tenants):
         return REST
-    roomy = [gpu for gpu in node.gpus if len(gpu.tenants) < node.replicas]
+    roomy = [gpu for gpu in node.gpus if len(gpu.tenants) < node.replicas or _short(gpu)]
     return min((_room(gpu, outlook) for gpu in roomy), default=OPEN) if node.replicas > 1 else OPEN
 
 
@@ -93,11 +93,17 @@ def _room(gpu: Gpu, outlook: Outlook) -> int:
 
     That a workload has not peaked yet says little: in the replayed pools most of those that ran out of memory had not.
     So GPUs come last on which their pods and the next would not fit if each peaked as the pool's others do. That only
-    orders those with room; to leave them all alone would cost more than it saves.
+    orders those with room; to leave them all alone would cost more than it saves. Where a pod has just fallen the next
+    one would, too, though it be the same that comes back to the share that it left.
     """
-    if not fits_one_more(gpu, outlook):
+    if _short(gpu) or not fits_one_more(gpu, outlook):
         return FULL
     return OPEN if fits_one_more(gpu, outlook, outlook.dread) else TIGHT
+
+
+def _short(gpu: Gpu) -> bool:
+    """Whether a pod fell beside others."""
+    return len(gpu.tenants) > 1 and any(tenant.fell for tenant in gpu.tenants)
 
 
 def changes_of(wanted: Mapping[str, int], found: Mapping[str, int], *, all_known: bool) -> dict[str, int]:
