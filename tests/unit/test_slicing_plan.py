@@ -282,19 +282,21 @@ def test_a_closed_node_opens_when_training_has_gone_and_not_because_nobody_knows
 
 
 @pytest.mark.parametrize("steer", [True, False])
-@pytest.mark.parametrize("why", ["silent", "old"])
-def test_a_node_that_nobody_sees_is_not_kept_closed(why: str, *, steer: bool) -> None:
-    """The hard taint may be what keeps its exporter away; others of the pool stay closed."""
+@pytest.mark.parametrize(("why", "kept"), [("silent", OPEN), ("old", OPEN), ("late", CLOSED), ("strange", CLOSED)])
+def test_a_node_that_nobody_sees_is_not_kept_closed(why: str, kept: int, *, steer: bool) -> None:
+    """The hard taint may be what keeps its exporter away, unless that was heard of late; others stay closed."""
     policy = POLICY.model_copy(update={"steer": steer})
     closed = replace(node("a", TRAINING, replicas=2), marks=CLOSED)
     unseen = {
         "silent": PoolNode("b", 2, silent="no exporter", marks=CLOSED),
         "old": replace(node("b", replicas=2, time=NOW - timedelta(hours=1)), marks=CLOSED),
+        "late": replace(node("b", replicas=2, time=NOW - timedelta(minutes=2)), marks=CLOSED),
+        "strange": replace(node("b", replicas=2, problems=("two words",)), marks=CLOSED),
     }
     for found in ([closed], [replace(closed, name=f"n{i}") for i in range(20)]):
         plan = plan_pool(Pool("p", [*found, unseen[why]], PoolState(rung=2)), {}, Demand(), policy, NOW)
         marks = {n.node: n.marks for n in plan.nodes}
-        assert marks.pop("b") == OPEN
+        assert marks.pop("b") == kept
         assert set(marks.values()) == {CLOSED}
 
 
@@ -433,6 +435,19 @@ def test_a_model_that_was_seen_half_loaded_needs_more_all_the_same() -> None:
         "default/web": 0.0,
     }
     assert learnt["default/large"].peak_mib == 10_240.0
+
+
+def test_looks_between_falls_do_not_make_a_workload_a_measured_one() -> None:
+    """It falls each hour of two days, half loaded at every look; a day without a fall makes it one."""
+    profile = None
+    for minute in range(48 * 60):
+        now = NOW + timedelta(minutes=minute)
+        profile = observe(profile, "default/large", now, 10_000, 0.1)
+        profile = fall(profile, "default/large", now, 60_000, 24) if minute % 60 == 0 else profile
+    assert profile is not None
+    assert (profile.measured(24), profile.settled(24).short_mib) == (False, 72_000)
+    later = observe(profile, "default/large", profile.first + timedelta(hours=24), 70_000, 0.1)
+    assert (later.measured(24), later.settled(24).short_mib) == (True, 0)
 
 
 def test_a_workload_that_declares_too_little_is_learnt_by_its_falls() -> None:

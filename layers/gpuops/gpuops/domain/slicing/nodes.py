@@ -7,7 +7,7 @@ from typing import Literal
 
 from gpuops.domain.policy.rebalance import Rebalance
 from gpuops.domain.slicing.brakes import why_sick, why_silent
-from gpuops.domain.slicing.pool import NodePlan, Pool, PoolNode
+from gpuops.domain.slicing.pool import SILENCE, NodePlan, Pool, PoolNode
 from gpuops.domain.slicing.profile import Profile
 from gpuops.domain.slicing.rungs import pods_by_workload
 from gpuops.domain.slicing.steer import CLOSED, OPEN, marks_of, outlook_of
@@ -74,11 +74,16 @@ def _why_wait(node: PoolNode, wanted: int) -> str:
 def _kept(node: PoolNode, now: datetime, *, steer: bool) -> int:
     """Taints of a node that is not judged now: those that it has. One that is not of the pool needs none of ours.
 
-    Nor is one kept closed that nobody sees: its exporter may be what the hard taint keeps away, and for ever.
+    Nor is one kept closed of which nobody has heard of late: its exporter may be what the hard taint keeps away, and
+    for ever. One whose numbers are old, or contradict one another, stays closed meanwhile.
     """
     if node.marks == CLOSED:
-        return OPEN if node.apart or why_silent(node, now) else CLOSED
+        return OPEN if node.apart or not _heard_of(node, now) else CLOSED
     return max(node.marks, OPEN) if steer and not node.apart else OPEN
+
+
+def _heard_of(node: PoolNode, now: datetime) -> bool:
+    return bool(node.gpus) and all(now - (gpu.sample.time or now) <= SILENCE for gpu in node.gpus)
 
 
 def _marks(

@@ -96,13 +96,15 @@ def fall(profile: Profile | None, workload: str, at: datetime, free_mib: float, 
     """Return the profile after a pod of it fell on a shared GPU that had so much memory left.
 
     It counts as too little, unless the workload was measured for so many hours and lived with less: that one fell for
-    another reason. A single look says nothing of that: the model may have been half loaded.
+    another reason. A look says nothing of that: the model may have been half loaded. So before it is measured its
+    history begins anew with each fall, else looks between many falls would make it one that needs no more than they saw.
     """
     before = profile or Profile(workload=workload, first=at, last=at, window=at)
     peak = max(before.memory.value.percentile(PERCENT), before.peak_mib)
     if 0 < peak <= free_mib and before.measured(hours):
         return before
-    return before.model_copy(update={"short_mib": max(before.short_mib, MORE * free_mib)})
+    begun = before.first if before.measured(hours) else at
+    return before.model_copy(update={"short_mib": max(before.short_mib, MORE * free_mib), "first": begun})
 
 
 def learn(
