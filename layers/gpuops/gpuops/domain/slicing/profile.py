@@ -97,7 +97,7 @@ def fall(profile: Profile | None, workload: str, at: datetime, free_mib: float, 
 
     It counts as too little, unless the workload was measured for so many hours and lived with less: that one fell for
     another reason. A look says nothing of that: the model may have been half loaded. So before it is measured its
-    history begins anew with each fall, else looks between many falls would make it one that needs no more than they saw.
+    history begins anew with each fall, else looks between falls would make it one that needs no more than they saw.
     """
     before = profile or Profile(workload=workload, first=at, last=at, window=at)
     peak = max(before.memory.value.percentile(PERCENT), before.peak_mib)
