@@ -572,7 +572,15 @@ def test_each_group_may_do_its_own_work_only(real: Stage, kube: Callable[[str], 
 def smoke(stage: str, run: str = "run-1", pods: int = 1) -> SmokeJob:
     """A stage on node n, with an image that is allowed here."""
     images = dict.fromkeys(("device_image", "sample_image", "diagnostic_image"), "i")
-    fields = {"run": run, "group": "gpu", "node": "n", "stage": stage, "pods": pods, "timeout_seconds": 60}
+    fields = {
+        "run": run,
+        "smoke": run,
+        "group": "gpu",
+        "node": "n",
+        "stage": stage,
+        "pods": pods,
+        "timeout_seconds": 60,
+    }
     return SmokeJob.model_validate({**fields, **images})
 
 
@@ -630,7 +638,7 @@ def test_an_overlap_takes_every_share_and_leaves_one_pod_pending(
 def test_a_second_runs_smoke_on_the_node_yields_to_the_first(
     real: Stage, admin: Admin, kube: Callable[[str], Kube]
 ) -> None:
-    """Until the first one is over; its own later stages, and calls that are repeated, are not in its way."""
+    """Until the first one is over; a repeated call is not in its way, and its own next stage is tried again."""
     first, second = smoke("device", "run-1"), smoke("device", "run-2")
     smokers, judges = Jobs(kube("smokers")), Jobs(kube("judges"))
     real.add_node("n", taints=TAINTS, gpus=1)
@@ -640,11 +648,28 @@ def test_a_second_runs_smoke_on_the_node_yields_to_the_first(
         smokers.start(second)
     assert judges.state(second.name) is None
     smokers.start(first)
-    smokers.start(smoke("overlap", "run-1"))
-    for name in (first.name, smoke("overlap", "run-1").name):
-        judges.delete(name)
+    with pytest.raises(Unavailable, match="of run run-1"):
+        smokers.start(smoke("overlap", "run-1"))
+    judges.delete(first.name)
     smokers.start(second)
     judges.delete(second.name)
+
+
+@pytest.mark.cluster
+def test_a_node_is_cleared_of_a_runs_smokes_and_no_others(
+    real: Stage, admin: Admin, kube: Callable[[str], Kube]
+) -> None:
+    """Their pods are waited for: here no kubelet ends them."""
+    job, judges = smoke("device", "run-1"), Jobs(kube("judges"))
+    real.add_node("n", taints=TAINTS, gpus=1)
+    judges.clear("n", "run-1")
+    Jobs(kube("smokers")).start(job)
+    wait_for(lambda: len(real.drainer.pods_on("n")) == 1)
+
+    for run, left in (("run-2", JobState("running")), ("run-1", None)):
+        with pytest.raises(Unavailable, match=f"n: {job.name}-.* of a smoke still holds GPUs"):
+            judges.clear("n", run)
+        assert judges.state(job.name) == left
 
 
 ENDED = {"terminated": {"exitCode": 0, "containerID": "x"}}
