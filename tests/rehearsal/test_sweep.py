@@ -190,6 +190,18 @@ def test_a_failure_without_a_cause_and_a_success_that_did_nothing_are_violations
     assert judge(result(stopped, again, unmet=("none",)), "rotate_ami", (True,)) == Verdict("failed", ())
 
 
+def test_a_story_falls_short_where_another_workflow_failed_and_said_why() -> None:
+    """As it does where its own did; a child of its own is no excuse, nor a failure that names nothing."""
+    done, unmet = execution("rebalance_slicing"), ("some node is shared",)
+    failed = execution("apply_gpu_config", status="FAILED", cause="denied")
+    child = execution("share_node", status="FAILED", cause="denied")
+
+    assert judge(result(done, failed, unmet=unmet), "rebalance_slicing", (True,)) == Verdict("failed", ())
+    assert judge(result(done, child, unmet=unmet), "rebalance_slicing", (True,)).violations == (("short", *unmet),)
+    silent = judge(result(done, replace(failed, cause=None), unmet=unmet), "rebalance_slicing", (True,))
+    assert silent.violations[0][0] == "unexplained"
+
+
 def test_a_report_is_missed_unless_it_was_denied() -> None:
     """Nobody else's denial excuses it, and nothing else is excused."""
     missing = {"rule": "no_report", "what": "admit_node/1"}
