@@ -106,6 +106,17 @@ def test_peaks_that_no_longer_fit_shrink_a_pool_at_once() -> None:
     assert (plan.status, plan.replicas, plan.nodes[0].action) == ("shrink", 1, "wait")
 
 
+@pytest.mark.parametrize(
+    ("shared", "full", "status"), [(2, 1, "shrink"), (18, 1, "keep"), (18, 2, "shrink"), (60, 3, "keep")]
+)
+def test_a_pool_shrinks_where_more_gpus_are_full_than_the_odds_allow(shared: int, full: int, status: str) -> None:
+    """One of many says little of the others, though its own node has no room for a further peak."""
+    small, large = web(20_000), Tenant("default/web", 39_500, 0.1)
+    found = [node(f"n{i}", *([large] * 2 if i < full else [small] * 2), replicas=2) for i in range(shared)]
+    plan = after(Pool("p", found, PoolState(rung=2)), {"default/web": known("default/web", 20_000)}, 0)
+    assert plan.status == status
+
+
 def test_a_hot_pool_shrinks_after_five_minutes() -> None:
     """One look is not enough."""
     hot = node("a", web(), web(), web(), replicas=4, busy=0.97)

@@ -17,11 +17,11 @@ from gpuops.domain.slicing.brakes import throttled, why_frozen, why_hold, why_si
 from gpuops.domain.slicing.nodes import Step, plan_nodes
 from gpuops.domain.slicing.pool import KEPT_LOOKS, LADDER, SILENCE, Demand, Gpu, Past, Pool, PoolPlan, PoolState
 from gpuops.domain.slicing.profile import Profile
-from gpuops.domain.slicing.rungs import Fit, fit_of
+from gpuops.domain.slicing.rungs import FULL_ODDS, Fit, fit_of
 
 DAY = timedelta(days=1)
-PRESSED, MANY = 0.95, 0.05
-"""A GPU whose memory is this full leaves a peak no room; of so large a part of the shared ones, it is the pool's."""
+PRESSED, DEVIATIONS = 0.95, 2.0
+"""A GPU whose memory is this full leaves a peak no room; so far beyond what the odds allow, it is the pool's."""
 HOT, HOT_MINUTES = 0.9, 5
 PERCENT = 100.0
 
@@ -96,10 +96,14 @@ def _hot(shared: Sequence[Gpu]) -> bool:
 
 
 def _why_full(shared: Sequence[Gpu]) -> str:
-    """Why the pods of now are too many already; one GPU of many that is full is what the odds allow."""
+    """Why the pods of now are too many already; that some GPUs are full is what the odds allow.
+
+    Their number spreads as rare events do: of 2 shared GPUs one is too many, of 18 two, of 100 five.
+    """
     full = [gpu for gpu in shared if (gpu.sample.memory_used_mib or 0) > PRESSED * (gpu.sample.memory_total_mib or 0)]
-    few = len(full) <= MANY * len(shared)
-    return "" if few or not full else f"{len(full)} of {len(shared)} shared GPUs are full to more than {PRESSED:.0%}"
+    allowed = FULL_ODDS * len(shared)
+    few = len(full) <= allowed + DEVIATIONS * math.sqrt(allowed)
+    return "" if few else f"{len(full)} of {len(shared)} shared GPUs are full to more than {PRESSED:.0%}"
 
 
 def _step(pool: Pool, facts: Facts, demand: Demand, policy: Rebalance, now: datetime) -> Step:
