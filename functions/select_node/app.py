@@ -18,25 +18,22 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from gpuops.adapters.sights import Sights
-from gpuops.adapters.store import Kind
 from gpuops.adapters.world import World
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.errors import Invalid, Refused
-from gpuops.domain.faults.breaker import SHARING_LIMIT, holds
 from gpuops.domain.policy import EXCLUSIVE, ClusterPolicy, GroupPolicy, Policy
 from gpuops.domain.run import Execution, Run
 from gpuops.domain.slicing.answers import Selected
-from gpuops.domain.slicing.change import Change, decide_change, is_begun, without_training
+from gpuops.domain.slicing.change import Change, decide_change, is_begun, turn_of, without_training
 from gpuops.domain.slicing.pool import shares_of
 from gpuops.domain.slicing.select import Look, decide_rest, most_at_once
 from gpuops.domain.slicing.turn import Turn, waits_since
 from gpuops.entry import entry
-from gpuops.slots import no_slot, room
+from gpuops.pool_turns import why_held
+from gpuops.slots import room
 
 if TYPE_CHECKING:
     from gpuops.adapters.cluster import Cluster
-
-KINDS: tuple[Kind, ...] = ("rotation", "lock")
 
 
 class Applied(BaseModel):
@@ -144,8 +141,8 @@ def _look_at_groups(
             ids = sorted(instance.id for instance in world.groups.describe(group.group).staying)
             key = world.pools.key(group)
             others = [nodes[i] for i in ids if i in nodes and nodes[i].config != key]
-            others.sort(key=lambda node: not (node.gpus or node.shared_gpus))  # a sick node is no canary
-            if others and (held := _held(run, group, policy, world)):
+            others.sort(key=lambda node: turn_of(node, run.id))
+            if others and (held := why_held(run, group, policy, world)):
                 yield held
                 continue
             if others and (hot := world.pools.frozen(group.group, now)):
@@ -199,18 +196,3 @@ def _look(
     node, change = found[0]
     told = {"node": node.name, "instance": node.instance, "key": goal.key, "beside": beside}
     return Selected(status="selected", reason=change.reason, run=run, **told)
-
-
-def _held(run: Run, group: GroupPolicy, policy: Policy, world: World) -> Look | None:
-    """Why no node of the group may be changed, whatever runs on it; an older run of our kind ends after its node."""
-    for kind in KINDS:
-        lock = world.store.lock(kind, run.group)
-        if lock is not None and lock.owner != run.execution and not lock.waits:
-            why = f"{run.group} is being changed by {lock.run.machine} {lock.run.id}"
-            twin = lock.run.machine == run.machine
-            return Look(group, (Change("waiting", why),)) if twin else Look(group, held=why)
-    broken = holds(world.memory.breaker("sharing", run.group), SHARING_LIMIT)
-    if broken is None:
-        full = no_slot(policy, world)
-        return Look(group, (Change("waiting", f"{run.group}: {full}"),)) if full else None
-    return Look(group, held=f"{run.group}: {broken}; `gpuops breaker close {run.group}` once it is mended")

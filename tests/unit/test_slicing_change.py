@@ -7,8 +7,8 @@ import pytest
 
 from gpuops.domain.cluster import Node, Pod
 from gpuops.domain.dcgm.sample import GpuSample
-from gpuops.domain.keys import CORDONED_BY, PLUGIN_CONFIG_LABEL, SHARED_GPU_RESOURCE, STARTUP_TAINT
-from gpuops.domain.slicing.change import Sight, decide_change, needs_readings
+from gpuops.domain.keys import CONFIG_BEFORE, CORDONED_BY, PLUGIN_CONFIG_LABEL, SHARED_GPU_RESOURCE, STARTUP_TAINT
+from gpuops.domain.slicing.change import Sight, decide_change, needs_readings, turn_of
 from gpuops.domain.slicing.shape import Goal, Shape, shape_offered
 from tests.fakes.samples import held_by
 
@@ -64,6 +64,19 @@ def test_a_smoke_is_no_smoke_of_what_comes_next() -> None:
     change = decide(R4, EXCLUSIVE, SMOKE)
 
     assert (change.status, "gpuops/smoke run on it" in change.reason) == ("waiting", True)
+
+
+def test_what_was_broken_off_has_its_turn_before_another_node_is_closed() -> None:
+    """Though its plugin offers nothing; a sick node comes last, and another run's is none of ours."""
+    begun = {CORDONED_BY: "run-1", CONFIG_BEFORE: "exclusive"}
+    nodes = {
+        "well": NODE,
+        "sick": replace(NODE, gpus=0, shared_gpus=0),
+        "begun": replace(NODE, gpus=0, shared_gpus=0, annotations=begun),
+    }
+
+    assert sorted(nodes, key=lambda name: turn_of(nodes[name], "run-1")) == ["begun", "well", "sick"]
+    assert sorted(nodes, key=lambda name: turn_of(nodes[name], "run-2")) == ["well", "sick", "begun"]
 
 
 def test_more_shares_disturb_nobody() -> None:

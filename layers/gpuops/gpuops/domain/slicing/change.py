@@ -53,6 +53,11 @@ def is_begun(node: Node, run_id: str) -> bool:
     return node.cordoned_by == run_id and CONFIG_BEFORE in node.annotations
 
 
+def turn_of(node: Node, run_id: str) -> tuple[bool, bool]:
+    """What was broken off is settled before another node is closed; a sick node is no canary."""
+    return not is_begun(node, run_id), not (node.gpus or node.shared_gpus)
+
+
 def left_alone(node: Node, run_id: str) -> str | None:
     """Why the node is not for this run to change, whatever runs on it; None when it is."""
     if why := out_of_reach(node):
