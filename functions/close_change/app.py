@@ -23,7 +23,7 @@ from gpuops.domain.run import Run
 from gpuops.entry import entry
 from gpuops.managed import close_managed
 from gpuops.move_closing import close_move
-from gpuops.smokes import remove_smokes, take_config_back
+from gpuops.smokes import remove_smokes, take_nodes_back
 from gpuops.swaps import settle_swaps
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _close_move(undo: Undo, move: Move, world: World, *, verified: bool) -> Clos
 
 
 def _unshare(run: Run, world: World) -> tuple[str, ...]:
-    """Give back the node whose configuration the run was changing: the old one first, as settle_node does.
+    """Give back the nodes whose configuration the run was changing: the old one first, as settle_node does.
 
     Whoever does not hold the group has changed none.
     """
@@ -147,11 +147,7 @@ def _unshare(run: Run, world: World) -> tuple[str, ...]:
     if lock is None or lock.owner != run.execution:
         return ()
     cluster = world.cluster(run.cluster)
-    ours = [node for node in cluster.nodes() if node.cordoned_by == run.id]
-    for node in ours:
-        take_config_back(run, node, world, cluster)
-        cluster.uncordon(node)
-    return (*(f"uncordoned {node.name}" for node in ours), *remove_smokes(run.group, world, cluster))
+    return (*take_nodes_back(run, world, cluster), *remove_smokes(run.group, world, cluster))
 
 
 def _let_go(run: Run, world: World) -> None:

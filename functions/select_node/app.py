@@ -142,11 +142,12 @@ def _look_at_groups(
             key = world.pools.key(group)
             others = [nodes[i] for i in ids if i in nodes and nodes[i].config != key]
             others.sort(key=lambda node: turn_of(node, run.id))
-            if others and (held := why_held(run, group, policy, world)):
+            settles = request.error is not None or any(is_begun(node, run.id) for node in others)
+            if others and (held := why_held(run, group, policy, world, settles=settles)):
                 yield held
                 continue
             if others and (hot := world.pools.frozen(group.group, now)):
-                others = [node for node in others if not _grows(node, key, policy.cluster(group.cluster))]
+                others = [n for n in others if is_begun(n, run.id) or not _grows(n, key, policy.cluster(group.cluster))]
                 if not others:
                     yield Look(group, (Change("waiting", f"{group.group}: no GPU gets more shares: {hot}"),))
                     continue

@@ -2,7 +2,8 @@
 
 Nobody waits for the old configuration to hold again: pods that come too early are placed elsewhere. What is wrong with
 the node is counted, so that a second failure stops the group; what is wrong with us is not. A node that changes beside
-others leaves them the group; once all are settled it is freed by a call that names no node.
+others leaves them the group; once all are settled it is freed by a call that names no node. Failures of one batch count
+once: one configuration was tried at one time.
 
 In:  {"run": {...}, "node"?, "instance"?, "together"?, "key", "turn", "relabel"?: {...}, "check"?: {...},
       "error"?: {...}, "now": "..."}
@@ -82,11 +83,15 @@ def _free(run: Run, world: World) -> Settled:
     """Let the group go, unless a node could not be settled: by a dead run's lock reconcile finds that one."""
     closed = sorted(node.name for node in world.cluster(run.cluster).nodes() if node.cordoned_by == run.id)
     if closed:
-        return Settled(status="left", reason=f"{', '.join(closed)} closed still: reconcile puts back what is left")
+        return Settled(status="left", reason=f"{', '.join(closed)} closed still: the way back or reconcile ends that")
+    _let_go(run, world)
+    return Settled(status="freed", reason=f"{run.group} is free")
+
+
+def _let_go(run: Run, world: World) -> None:
     world.budgets.give_all_back(run.execution)
     world.store.release("lock", run)
     world.store.forget_if_free(run.group)
-    return Settled(status="freed", reason=f"{run.group} is free")
 
 
 def _settle(request: SettleNode, name: str, now: datetime, world: World) -> None:
@@ -102,9 +107,10 @@ def _settle(request: SettleNode, name: str, now: datetime, world: World) -> None
             take_config_back(run, node, world, cluster)
         cluster.uncordon(node)
     give_slot_back(run, request.instance, world)
-    if keeps:
+    if keeps and not request.together:
         world.memory.forget_failures("sharing", run.group)
     elif fault is not None and request.blamed:
-        world.memory.count_failure("sharing", run.group, now, fault, of=f"{run.id}/{name}/{request.turn}")
+        of = f"{run.id}/{request.turn}" if request.together else f"{run.id}/{name}/{request.turn}"
+        world.memory.count_failure("sharing", run.group, now, fault, of=of)
     if not request.together:
-        _free(run, world)
+        _let_go(run, world)

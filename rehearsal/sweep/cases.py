@@ -60,7 +60,6 @@ class Case:
 
     @property
     def whom(self) -> str:
-        """Whom it strikes: a function, AWS itself as a caller, or executions."""
         """Whom it strikes: a function, AWS itself as a caller, or executions that it may end."""
         if self.fault == "access_denied" or "fault" not in self.moment:
             return ENDS_A_RUN

@@ -142,7 +142,7 @@ class FakeCluster(Cluster):
     def change_config(self, node: Node, key: str) -> None:
         """See Cluster."""
         labels = {**node.labels, PLUGIN_CONFIG_LABEL: key}
-        self._set(node, {CONFIG_BEFORE: node.config or ""}, labels=labels)
+        self._set(node, {CONFIG_BEFORE: node.annotations.get(CONFIG_BEFORE, node.config or "")}, labels=labels)
 
     def restore_config(self, node: Node) -> None:
         """See Cluster."""

@@ -16,7 +16,7 @@ from moto import mock_aws
 from gpuops.adapters.manifests import MANIFESTS
 from gpuops.adapters.resets import reset_job
 from gpuops.domain.cluster import Node
-from gpuops.domain.errors import Unhealthy
+from gpuops.domain.errors import Conflict, Unhealthy
 from gpuops.domain.faults.attempts import Attempt
 from gpuops.domain.keys import DEVICE_PLUGIN, RESET_LABEL
 from gpuops.domain.pods import Pod
@@ -113,6 +113,16 @@ def test_a_reset_takes_the_plugin_off_runs_its_job_and_waits_for_the_gpus(world:
     become(world, gpus=1)
 
     assert repair(world, "reset", 60, back).status == "repaired"
+
+
+def test_a_reset_that_was_stopped_before_its_job_starts_none_on_a_node_that_is_not_its_own(world: World) -> None:
+    """Who redrives it half an hour later finds the node open, and pods may be on it."""
+    off = repair(world, "reset")
+    world.connected.end_isolation(node(world))
+
+    with pytest.raises(Conflict, match=f"{NAME} is not run {RUN.id}'s to repair any more"):
+        repair(world, "reset", 1800, off)
+    assert world.repairs.calls == []
 
 
 def test_a_plugin_that_does_not_go_is_not_waited_for_for_ever(world: World) -> None:

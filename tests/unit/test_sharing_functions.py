@@ -56,7 +56,8 @@ class World:
     more: str = ""
     mode: str = "apply"
     text: str | Exception | None = None
-    smoked: bool = False
+    smoked: bool | str = False
+    cleared: list[tuple[str, str]] = field(default_factory=list)
     """Whether the pod of a smoke is still there."""
     groups: Groups = field(default_factory=lambda: Groups(group(MACHINES)))
     instances: FakeInstances = field(default_factory=FakeInstances)
@@ -106,7 +107,8 @@ class World:
 
     def clear(self, node: str, run: str) -> None:
         """See Jobs."""
-        if self.smoked:
+        self.cleared.append((node, run))
+        if self.smoked in {True, node}:
             raise Unavailable(f"{node}: the smoke of {run}")
 
     def metrics(self, cluster: FakeCluster, namespaces: object) -> Any:
@@ -245,6 +247,7 @@ def test_a_change_that_was_broken_off_is_settled_under_its_own_smoke(make: Calla
     settled = settle(world, looked)
     node = world.connected.known["n1"]
     assert (settled.status, node.config, node.unschedulable) == ("returned", "exclusive", False)
+    assert world.cleared == [("n1", US.id)]
 
 
 def test_an_older_run_of_the_same_kind_ends_its_node_first(make: Callable[..., World]) -> None:
@@ -312,7 +315,7 @@ def test_nodes_that_change_together_leave_the_group_to_one_another(make: Callabl
     settle(world, both[0], check=checked("ready"), together=True)
     assert [slot.instance for slot in world.budgets.slots()] == [MACHINES[1].id]
     left = settle(world, None, node=None)
-    assert (left.status, left.reason) == ("left", "n2 closed still: reconcile puts back what is left")
+    assert (left.status, left.reason) == ("left", "n2 closed still: the way back or reconcile ends that")
     assert world.store.lock("lock", "gpu") is not None
 
     more = {"node": "n2", "instance": MACHINES[1].id, "together": True}
@@ -320,6 +323,65 @@ def test_nodes_that_change_together_leave_the_group_to_one_another(make: Callabl
     assert [settle(world, None, node=None).status for _ in range(2)] == ["freed", "freed"]
     assert (world.store.lock("lock", "gpu"), world.budgets.slots(), world.store.open_groups()) == (None, (), [])
     assert [world.connected.known[name].config for name in ("n1", "n2")] == ["r4", "exclusive"]
+
+
+def test_failures_of_one_batch_count_once_and_what_kept_its_shares_beside_them_forgets_none(
+    make: Callable[..., World],
+) -> None:
+    """Two of ten that fail are one failure of a configuration, and the way back is not held by it."""
+    world = make()
+    both = [relabel(world, name) for name in ("n1", "n2")]
+    for name, relabelled in zip(("n1", "n2"), both, strict=True):
+        more = {"node": name, "instance": MACHINES[int(name[1]) - 1].id, "together": True}
+        settle(world, relabelled, check=checked("overdue"), **more)
+    settle(world, both[0], check=checked("ready"), together=True)
+
+    breaker = world.memory.breaker("sharing", "gpu")
+    assert breaker is not None
+    assert breaker.failures == 1
+
+
+def test_the_breaker_keeps_no_run_from_taking_its_change_back(make: Callable[..., World]) -> None:
+    """Nor does a budget that is full from what was broken off; without either the group is held."""
+    world = make()
+    first = select(world, slicing={})
+    for number in range(2):
+        world.memory.count_failure("sharing", "gpu", NOW, "broken", of=str(number))
+    assert select(world, first, slicing={}).status == "held"
+    assert select(world, first, slicing={}, error={"name": "Unhealthy"}).status == "selected"
+
+    relabel(world)
+    world.budgets.take([Slot(f"i-{number}", "roll") for number in range(39)], 40)
+    world.key = "r2"
+    again = select(world, first, slicing={})
+    assert (again.status, again.node) == ("selected", "n1")
+
+
+def test_one_smoke_that_does_not_end_keeps_no_other_node_closed(make: Callable[..., World]) -> None:
+    """The others are opened and give back their slots; on a node that is silent nobody waits for a pod."""
+    world = make()
+    for name in ("n1", "n2"):
+        relabel(world, name)
+    world.smoked = "n1"
+    with pytest.raises(Unavailable, match="n1: the smoke of run-1"):
+        CLOSE.close(US, world)
+    nodes = world.connected.known
+    assert (nodes["n1"].cordoned_by, nodes["n2"].cordoned_by, nodes["n2"].config) == (US.id, None, "exclusive")
+    assert [slot.instance for slot in world.budgets.slots()] == [MACHINES[0].id]
+
+    nodes["n1"] = replace(nodes["n1"], ready=False, readiness="NodeStatusUnknown")
+    CLOSE.close(US, world)
+    assert (nodes["n1"].cordoned_by, nodes["n1"].config, world.budgets.slots()) == (None, "exclusive", ())
+
+
+def test_what_a_node_had_before_is_what_it_had_before_the_first_of_several_changes(make: Callable[..., World]) -> None:
+    """A way back that fails leaves the configuration that was proved, not the one that is taken back."""
+    world = make()
+    relabel(world)
+    world.key = "r2"
+    back = relabel(world)
+    settle(world, back, check=checked("overdue"))
+    assert world.connected.known["n1"].config == "exclusive"
 
 
 def test_a_dead_run_hands_its_waiting_to_nobody(make: Callable[..., World]) -> None:

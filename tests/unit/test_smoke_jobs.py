@@ -125,11 +125,16 @@ class Clearing(Listing):
         self.removed += path.rpartition("/")[2]
 
 
-@pytest.mark.parametrize(("phase", "waits"), [("Running", True), ("Pending", True), ("Succeeded", False)])
-def test_a_node_is_cleared_of_the_runs_own_smokes_and_waits_for_the_pods_of_any(phase: str, *, waits: bool) -> None:
-    """Somebody else's ends by itself; a pod has its share until kubelet says that it ended, or it is gone."""
+@pytest.mark.parametrize(
+    ("phase", "place", "waits"),
+    [("Running", "n", True), ("Pending", "n", True), ("Pending", None, False), ("Succeeded", "n", False)],
+)
+def test_a_node_is_cleared_of_the_runs_own_smokes_and_waits_for_the_pods_of_any(
+    phase: str, place: str | None, *, waits: bool
+) -> None:
+    """Somebody else's ends by itself; a pod has its share from its binding until kubelet says that it ended."""
     others = [OURS, made("run-2", "2026-11-23T10:00:04Z")]
-    kube = Clearing(others, [{"metadata": {"name": "p"}, "status": {"phase": phase}}])
+    kube = Clearing(others, [{"metadata": {"name": "p"}, "spec": {"nodeName": place}, "status": {"phase": phase}}])
 
     with pytest.raises(Unavailable, match="n: p of a smoke") if waits else nullcontext():
         Jobs(kube).clear("n", "run-1")

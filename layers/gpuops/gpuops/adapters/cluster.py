@@ -152,8 +152,9 @@ class Cluster(Pods):
         self._apply(node, "config", {}, labels={PLUGIN_CONFIG_LABEL: key})
 
     def change_config(self, node: Node, key: str) -> None:
-        """The same on a node in service, and beside it what it had before."""
-        self._apply(node, "config", {CONFIG_BEFORE: node.config or ""}, labels={PLUGIN_CONFIG_LABEL: key})
+        """The same on a node in service, and beside it what it had before: before the first of several changes."""
+        before = node.annotations.get(CONFIG_BEFORE, node.config or "")
+        self._apply(node, "config", {CONFIG_BEFORE: before}, labels={PLUGIN_CONFIG_LABEL: key})
 
     def restore_config(self, node: Node) -> None:
         """Choose what it had before a change that nobody finished; without a change, nothing happens."""

@@ -69,7 +69,7 @@ class Jobs:
             if raw["metadata"]["labels"].get(RUN_LABEL) == label_of(run):
                 self.delete(raw["metadata"]["name"])
         pods = self._kube.get_all(PODS, [("labelSelector", f"{SMOKE_LABEL}={label_of(node)}")])
-        left = [pod["metadata"]["name"] for pod in pods if pod.get("status", {}).get("phase") not in ENDED]
+        left = [pod["metadata"]["name"] for pod in pods if _holds(pod)]
         if left:
             raise Unavailable(f"{node}: {left[0]} of a smoke still holds GPUs")
 
@@ -113,6 +113,11 @@ class Jobs:
 def _age(raw: Mapping[str, Any]) -> tuple[str, str]:
     """The apiserver's own times, compared with each other only; the name where they are the same second."""
     return str(raw["metadata"]["creationTimestamp"]), str(raw["metadata"]["name"])
+
+
+def _holds(pod: Mapping[str, Any]) -> bool:
+    """Whether it has GPUs: one that waits for a place has none."""
+    return bool(pod["spec"].get("nodeName")) and pod.get("status", {}).get("phase") not in ENDED
 
 
 def _over_since(raw: Mapping[str, Any]) -> str:

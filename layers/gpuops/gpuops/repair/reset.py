@@ -14,6 +14,7 @@ from gpuops.domain.errors import Unhealthy
 from gpuops.domain.faults.answers import Repair, Repaired
 from gpuops.domain.keys import DCGM_EXPORTER, DEVICE_PLUGIN
 from gpuops.domain.rotation.waiting import SOON, wait_seconds
+from gpuops.repair.mine import check_mine
 
 LEAVING = timedelta(minutes=2)
 """How long DaemonSets' pods get to go; then the reset is tried all the same, and says who is still there."""
@@ -41,13 +42,17 @@ def reset(request: Repair, now: datetime, world: World) -> Repaired:
 
 
 def _reset(request: Repair, node: Node, since: datetime, now: datetime, *, cluster: Cluster, world: World) -> Repaired:
-    """Start the Job once the way is free, and judge it; the same Job is found again."""
+    """Start the Job once the way is free, and judge it; the same Job is found again.
+
+    Raises: Conflict when the node is not this run's any more: who was redriven may find it open, and pods on it.
+    """
     jobs = world.resets(cluster)
     state = jobs.state(request.run.id, node.name)
     if state is None:
         left = [pod.title for pod in cluster.pods_on(node.name) if pod.owner == "DaemonSet" and pod.controller in OURS]
         if left and now < since + LEAVING:
             return _waits(f"{left[0]} is still there", since, now, "off")
+        check_mine(request.run, request.instance, node)
         image = world.policies.at(request.run.policy).group(request.run.group).smoke.nvidia_smi
         jobs.start(request.run.id, node.name, image)
         return _waits("nvidia-smi --gpu-reset was started", since, now, "off")
