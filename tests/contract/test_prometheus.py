@@ -51,11 +51,11 @@ class Places:
     def __init__(self, url: str, first: Exporter) -> None:
         self.url, self.first = url, first
 
-    def read(self, labels: Mapping[str, str], until: Callable[[Readings], bool]) -> dict[str, Readings]:
-        """What is known of both nodes, once the first one's readings are as they should be."""
+    def read(self, labels: Mapping[str, str], until: Callable[[dict[str, Readings]], bool]) -> dict[str, Readings]:
+        """What is known of both nodes, once it is as it should be."""
         for _ in range(int(PATIENCE_SECONDS / STEP_SECONDS)):
             found = Prometheus(self.url, labels).read_all(["n1", "n2"], now())
-            if until(found["n1"]):
+            if until(found):
                 return found
             time.sleep(STEP_SECONDS)
         raise AssertionError(f"it never was as it should be: {found}")
@@ -83,7 +83,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
 @pytest.mark.parametrize("cluster", ["demo", "renamed"])
 def test_a_scraped_page_is_read_like_the_page(places: Places, cluster: str) -> None:
     """With the exporter's labels honoured, and with its target's own before them."""
-    readings = places.read({"cluster": cluster}, lambda reading: bool(reading.gpus))
+    readings = places.read({"cluster": cluster}, lambda found: bool(found["n1"].gpus))
     sample = readings["n1"].gpus[A]
     (expected,) = read_samples(page("n1", A), "n1", sample.time).values()
 
@@ -93,7 +93,11 @@ def test_a_scraped_page_is_read_like_the_page(places: Places, cluster: str) -> N
 
 def test_two_jobs_of_one_exporter_contradict(places: Places) -> None:
     """Without labels both are heard; the other cluster's node is known as well."""
-    readings = places.read({}, lambda reading: any(sample.problems for sample in reading.gpus.values()))
+
+    def is_told(found: dict[str, Readings]) -> bool:
+        return bool(found["n2"].gpus) and any(sample.problems for sample in found["n1"].gpus.values())
+
+    readings = places.read({}, is_told)
 
     assert any("told twice, by honoured/" in problem for problem in readings["n1"].gpus[A].problems)
     assert readings["n2"].gpus[B].problems == ()
@@ -101,7 +105,7 @@ def test_two_jobs_of_one_exporter_contradict(places: Places) -> None:
 
 def test_faults_are_asked_for_by_themselves(places: Places) -> None:
     """Xids and clock events that are there at all; nothing else is fetched."""
-    places.read({"cluster": "demo"}, lambda reading: bool(reading.gpus))
+    places.read({"cluster": "demo"}, lambda found: bool(found["n1"].gpus))
     readings = Prometheus(places.url, {"cluster": "demo"}).read_faults(["n1"], now())
     sample = readings["n1"].gpus[A]
 
@@ -117,7 +121,7 @@ def test_nothing_is_known_of_a_time_before(places: Places) -> None:
 
 def test_an_exporter_that_stops_is_silent(places: Places) -> None:
     """As soon as a scrape of it fails; the last test, since it stays so."""
-    places.read({"cluster": "demo"}, lambda reading: bool(reading.gpus))
+    places.read({"cluster": "demo"}, lambda found: bool(found["n1"].gpus))
     places.first.page = None
-    readings = places.read({"cluster": "demo"}, lambda reading: bool(reading.silent))
+    readings = places.read({"cluster": "demo"}, lambda found: bool(found["n1"].silent))
     assert readings["n1"].silent == "Prometheus has no series of its GPUs"

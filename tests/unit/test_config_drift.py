@@ -77,4 +77,6 @@ def test_two_that_differ_in_nothing_are_equal_or_one_has_more(sent: Any, live: A
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    return sorted(map(repr, map(_plain, value))) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return sorted(map(repr, map(_plain, value)))
+    return int(value) if isinstance(value, bool) else value  # to Python True is 1
