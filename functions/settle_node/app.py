@@ -106,7 +106,8 @@ def _settle(request: SettleNode, name: str, now: datetime, world: World) -> None
         else:
             take_config_back(run, node, world, cluster)
         cluster.uncordon(node)
-    give_slot_back(run, request.instance, world)
+    if request.together:
+        give_slot_back(run, request.instance, world)
     if keeps and not request.together:
         world.memory.forget_failures("sharing", run.group)
     elif fault is not None and request.blamed:

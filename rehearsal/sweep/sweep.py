@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from rehearsal.sweep.cases import Case
 from rehearsal.sweep.crew import Outcome, Worker
 from rehearsal.sweep.tally import Tally, Violation
-from rehearsal.sweep.trial import CROWD, Trial
+from rehearsal.sweep.trial import CROWD, Trial, alone
 from rehearsal.sweep.verdict import Verdict
 
 Todo = tuple[str, Trial]
@@ -68,8 +68,8 @@ class _Todo:
     def again(self, workflow: str, trial: Trial, verdict: Verdict) -> None:
         """What met nothing in a crowd, since another thing had the story take another way, is tried alone at last."""
         if trial.fault == CROWD:
-            missed = (one for one, met in zip(trial.each, verdict.met, strict=True) if not met)
-            self._missed.extend((workflow, one) for one in missed)
+            missed = (case for case, met in zip(trial.cases, verdict.met, strict=True) if not met)
+            self._missed.extend((workflow, alone(case)) for case in missed)
 
     def end(self) -> None:
         """Give nothing more."""

@@ -33,11 +33,6 @@ class Trial:
         """Of a scenario's timeline."""
         return tuple(case.moment for case in self.cases)
 
-    @property
-    def each(self) -> tuple["Trial", ...]:
-        """Every case in a run of its own."""
-        return tuple(map(alone, self.cases))
-
 
 def alone(case: Case) -> Trial:
     """This and nothing else."""
